@@ -1,0 +1,252 @@
+"""Messages to bytes.
+
+The document is built as text, which is almost three times as fast as building a tree. Each class gets a function,
+generated once, that appends pieces of text; every value passes a converter or :func:`~oadr_core.wire.scalars.escape`
+on its way, so that nothing a user or a peer wrote can become markup.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from oadr_core.messages.declare import Feed, Group, Item, Kind, Node, Occurs, Payload, Property, Scalar, Step, shape
+from oadr_core.messages.namespaces import NAMESPACES
+from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
+from oadr_core.wire.feeds import standalone
+from oadr_core.wire.generate import Source
+from oadr_core.wire.scalars import converter, escape, write_float
+
+_LATE: Final = ("gml",)
+"""Prefixes that are declared where they are used, as hardly any document needs them."""
+
+Append = Callable[[str], None]
+
+
+def encode_payload(message: Payload) -> str:
+    """Write a message as an ``oadrPayload`` document, without looking for mistakes in its values.
+
+    :param message: any of the 23 payloads.
+    :raises Exception: of any kind, where a value is not what its field declares;
+        :func:`oadr_core.wire.envelope.encode` says which.
+    """
+    pieces: list[str] = []
+    _encoder(type(message))(message, pieces.append)
+    opening, closing = _envelope(type(message))
+    return f"{opening}{''.join(pieces)}{closing}"
+
+
+@cache
+def _envelope(cls: type[Payload]) -> tuple[str, str]:
+    prefixes = {"oadr", "ei"} | _prefixes(cls, set())
+    names = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in NAMESPACES if prefix in prefixes)
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<oadr:oadrPayload{names}><oadr:oadrSignedObject>',
+        "</oadr:oadrSignedObject></oadr:oadrPayload>",
+    )
+
+
+def _prefixes(cls: type[msgspec.Struct], seen: set[type]) -> set[str]:
+    """The prefixes of everything that a message of the class may hold."""
+    if cls in seen:
+        return set()
+    seen.add(cls)
+    found: set[str] = set()
+    for field in shape(cls).fields:
+        found |= {step.name.partition(":")[0] for step in field.steps}
+        for kind in _parts(field.kind):
+            found |= _prefixes(kind, seen) if isinstance(kind, type) else {kind.partition(":")[0]}
+    found |= {text.partition(":")[0] for text in getattr(cls, "__trailing__", ())}
+    return found - set(_LATE) - {"atom"}
+
+
+def _parts(kind: Kind) -> Iterable[type[msgspec.Struct] | str]:
+    if isinstance(kind, type):
+        yield kind
+    elif isinstance(kind, Property):
+        yield kind.inner
+    elif isinstance(kind, Group):
+        for element, member in kind.members.items():
+            yield element
+            yield from ("scale:siScaleCode",) if isinstance(member, Item) else _parts(member)
+
+
+@cache
+def _encoder(cls: type[msgspec.Struct], element: str = "") -> Callable[[Any, Append], None]:
+    """Generate the function that appends an instance of a class, tags included."""
+    return _Generator(cls, element or getattr(cls, "__element__", "")).function()
+
+
+class _Generator:
+    """Writes the function for one class; runs of fixed text and values become one f-string."""
+
+    def __init__(self, cls: type[msgspec.Struct], element: str) -> None:
+        self._source = Source()
+        self._pending: list[str] = []
+        self._shape = shape(cls)
+        self._element = element
+
+    def function(self) -> Callable[[Any, Append], None]:
+        """Write and compile ``encode(v, w)``: append the text of ``v`` by calling ``w``."""
+        with self._source.block("def encode(v, w):"):
+            self._open(self._element, self._shape.attributes)
+            for node in self._shape.children:
+                self._node(node, self._element)
+            self._text(f"</{self._element}>")
+            self._flush()
+        return self._source.function("encode")
+
+    # --- text --------------------------------------------------------------------------------------------------------
+
+    def _text(self, text: str) -> None:
+        self._pending.append(text.replace("{", "{{").replace("}", "}}"))
+
+    def _value(self, expression: str) -> None:
+        self._pending.append("{" + expression + "}")
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._source.line(f"w(f'''{''.join(self._pending)}''')")
+            self._pending.clear()
+
+    def _open(self, element: str, attributes: Sequence[Node], parent: str = "") -> None:
+        prefix = element.partition(":")[0]
+        late = prefix in _LATE and not parent.startswith(prefix)
+        self._text(f"<{element}" + (f' xmlns:{prefix}="{NAMESPACES[prefix]}"' if late else ""))
+        for node in attributes:
+            assert node.field is not None
+            assert isinstance(node.field.kind, Scalar)
+            self._flush()
+            with self._source.block(f"if v.{node.field.name} is not None:"):
+                self._text(f' {node.step.name}="')
+                self._value(self._scalar(node.field.kind, f"v.{node.field.name}") + ".replace('\"', '&quot;')")
+                self._text('"')
+                self._flush()
+        self._text(">")
+
+    # --- nodes -------------------------------------------------------------------------------------------------------
+
+    def _node(self, node: Node, parent: str) -> None:
+        fields = [f"v.{field.name}" for field in node.fields()]
+        if node.step.occurs.repeated:
+            self._flush()
+            with self._source.block(f"for x in {fields[0]}:"):
+                self._once(node, parent, "x")
+                self._flush()
+        elif node.step.occurs is Occurs.OPTIONAL:
+            self._flush()
+            with self._source.block(f"if {self._present(node)}:"):
+                self._once(node, parent, fields[0])
+                self._flush()
+        else:
+            self._once(node, parent, fields[0] if fields else "")
+
+    def _present(self, node: Node) -> str:
+        tests = []
+        for field in node.fields():
+            empty_is_absent = field.repeated and not field.nullable
+            tests.append(f"v.{field.name}" if empty_is_absent else f"v.{field.name} is not None")
+        return " or ".join(tests)
+
+    def _once(self, node: Node, parent: str, value: str) -> None:
+        element = node.step.name
+        if node.field is not None:
+            return self._leaf(node.step.name, node.field.kind, value)
+        if not node.children:
+            return self._text(f"<{element}/>")
+        self._open(element, [child for child in node.children if child.step.attribute], parent)
+        for child in node.children:
+            if child.step.attribute:
+                continue
+            if node.step.occurs.repeated:
+                self._once(child, element, value)
+            else:
+                self._node(child, element)
+        self._text(f"</{element}>")
+
+    def _leaf(self, name: str, kind: Kind, value: str) -> None:
+        if isinstance(kind, Scalar):
+            self._text(f"<{name}>")
+            self._value(self._scalar(kind, value))
+            self._text(f"</{name}>")
+        elif isinstance(kind, Property):
+            inner = Step.parse(kind.inner).name
+            self._text(f"<{name}><{inner}>")
+            self._value(self._scalar(kind.scalar, value))
+            self._text(f"</{inner}></{name}>")
+        elif isinstance(kind, Feed):
+            self._value(f"{self._source.name(standalone, 'feed')}({value})")
+        elif isinstance(kind, Group):
+            self._flush()
+            self._source.line(f"{self._source.name(_group(kind), 'group')}[{value}.__class__]({value}, w)")
+        else:
+            assert isinstance(kind, type)
+            self._flush()
+            self._source.line(f"{self._source.name(_encoder(kind, name), kind.__name__)}({value}, w)")
+
+    def _scalar(self, scalar: Scalar, value: str) -> str:
+        if scalar.family == "code":
+            return f"{value}:03d"
+        if scalar.family == "integer":
+            return f"{value}:d"
+        if scalar.family == "boolean":
+            return f'"true" if {value} else "false"'
+        if scalar.family == "token" and scalar.extended_type is None:
+            return f"{self._source.name(_texts(scalar), 'texts')}[{value}]"
+        written = converter(scalar)
+        if written.write is str:
+            return f"{self._source.name(escape, 'escape')}({value})"
+        return f"{self._source.name(written.write, scalar.family)}({value})"
+
+
+@cache
+def _texts(scalar: Scalar) -> dict[str, str]:
+    return {text: text for text in scalar.values}
+
+
+@cache
+def _group(group: Group) -> dict[type, Callable[[Any, Append], None]]:
+    """The encoders of a substitution group's members by the class of the value."""
+    encoders: dict[type, Callable[[Any, Append], None]] = {}
+    for element, member in group.members.items():
+        if isinstance(member, Item):
+            encoders[Measurement] = _encode_measurement
+        elif isinstance(member, Property):
+            encoders[float] = encoders[int] = _number_encoder(element, Step.parse(member.inner).name)
+        else:
+            assert isinstance(member, type)
+            encoders[member] = _encoder(member, element)
+    return encoders
+
+
+def _number_encoder(element: str, inner: str) -> Callable[[float, Append], None]:
+    opening, closing = f"<{element}><{inner}>", f"</{inner}></{element}>"
+
+    def encode(value: float, append: Append) -> None:
+        append(f"{opening}{write_float(value)}{closing}")
+
+    return encode
+
+
+_ELEMENTS: Final = {element.partition(":")[2]: element for element in ITEMS}
+
+
+def _encode_measurement(value: Measurement, append: Append) -> None:
+    element = _ELEMENTS[value.name]
+    prefix = element.partition(":")[0]
+    extra = ITEMS[element].extra
+    append(
+        f"<{element}><{prefix}:itemDescription>{escape(value.description)}</{prefix}:itemDescription>"
+        f"<{prefix}:itemUnits>{escape(value.unit)}</{prefix}:itemUnits>"
+    )
+    if extra == "pulse_factor":
+        assert value.pulse_factor is not None
+        append(f"<oadr:pulseFactor>{write_float(value.pulse_factor)}</oadr:pulseFactor>")
+    else:
+        assert value.scale is not None
+        append(f"<scale:siScaleCode>{escape(value.scale)}</scale:siScaleCode>")
+    if extra == "power":
+        assert value.power_attributes is not None
+        _encoder(PowerAttributes, "power:powerAttributes")(value.power_attributes, append)
+    append(f"</{element}>")

@@ -1,0 +1,162 @@
+"""Whole documents: ``oadrPayload`` around ``oadrSignedObject`` around one payload (protocol section 1.2)."""
+
+from typing import Final
+
+import msgspec
+from lxml import etree
+
+from oadr_core.errors import LocalProtocolError, SchemaError
+from oadr_core.messages import PAYLOADS
+from oadr_core.messages.declare import Payload
+from oadr_core.messages.namespaces import NAMESPACES, clark
+from oadr_core.wire.decode import decode_payload
+from oadr_core.wire.encode import encode_payload
+from oadr_core.wire.lenient import Tell, decode_leniently, local_name
+from oadr_core.wire.parse import LIMITS, Limits, parse
+from oadr_core.wire.schema import schema
+from oadr_core.wire.verify import problems
+
+_PAYLOAD: Final = clark("oadr:oadrPayload")
+_SIGNED_OBJECT: Final = clark("oadr:oadrSignedObject")
+_SIGNATURE: Final = clark("ds:Signature")
+_SCHEMA_LOCATION: Final = clark("xsi:schemaLocation")
+_CLASSES: Final = {clark(cls.__element__): cls for cls in PAYLOADS.values()}
+_PROFILE_A: Final = "{http://openadr.org/oadr-2.0a/2012/07}"
+
+
+class Forgiven(msgspec.Struct, frozen=True):
+    """A departure from the schema that a lenient receiver overlooked.
+
+    :param place: where, as a path of elements.
+    :param what: what was wrong there.
+    """
+
+    place: str
+    what: str
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that was read.
+
+    :param message: the payload.
+    :param valid: whether the schema accepts the document.
+    :param forgiven: what had to be overlooked to read it; empty for a valid document.
+    :param signed: whether it carries a signature, which nobody has looked at here.
+    :param schema_location: whether it names a schemaLocation, which rule 45 forbids.
+    """
+
+    message: Payload
+    valid: bool
+    forgiven: tuple[Forgiven, ...] = ()
+    signed: bool = False
+    schema_location: bool = False
+
+
+def encode(message: Payload) -> bytes:
+    """Write a message as a document.
+
+    :param message: any of the 23 payloads.
+    :returns: an ``oadrPayload`` document in UTF-8 that the schema accepts.
+    :raises LocalProtocolError: a field holds what cannot be sent; the text says which and what would be right.
+    """
+    try:
+        return encode_payload(message).encode()
+    except Exception as error:
+        found = problems(message)
+        raise LocalProtocolError(found[0] if found else str(error)) from error
+
+
+def decode(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Payload:
+    """Read a message.
+
+    :param data: a whole document.
+    :param strict: whether to refuse what the schema refuses, and documents not rooted in ``oadrPayload``. If not, a
+        liberal receiver reads what it can (protocol section 1.10).
+    :param limits: how large the document may be.
+    :raises SchemaError: the document was refused.
+    """
+    return read(data, strict=strict, limits=limits).message
+
+
+def read(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Document:
+    """Read a document with all that is to be known about it; see :func:`decode`."""
+    root = parse(data, limits)
+    if root.tag == _PAYLOAD and schema().validate(root):
+        return _read_valid(root)
+    fault = _fault(root)
+    if strict:
+        raise fault
+    return _read_leniently(root, fault)
+
+
+def _read_valid(root: etree._Element) -> Document:
+    element = root[-1][0]
+    try:
+        message = decode_payload(element, _CLASSES[element.tag])
+    except (ValueError, OverflowError) as error:  # such as a time before the year 1
+        raise SchemaError(str(error)) from None
+    return Document(
+        message=message,
+        valid=True,
+        signed=len(root) > 1,
+        schema_location=root.get(_SCHEMA_LOCATION) is not None,
+    )
+
+
+def _fault(root: etree._Element) -> SchemaError:
+    if root.tag != _PAYLOAD:
+        if str(root.tag).startswith(_PROFILE_A):
+            return SchemaError("this is a document of the 2.0a profile")
+        return SchemaError(f"the root is {root.tag}, not oadrPayload")
+    entry = schema().error_log.last_error
+    if entry is None:  # another thread has used the schema meanwhile
+        return SchemaError("the schema refuses the document")
+    return SchemaError(_plain(entry.message), f"line {entry.line}")
+
+
+def _plain(message: str) -> str:
+    """Shorten libxml2's message: namespaces become prefixes."""
+    for prefix, uri in NAMESPACES.items():
+        message = message.replace(f"{{{uri}}}", f"{prefix}:")
+    return message.removesuffix(".")
+
+
+def _read_leniently(root: etree._Element, fault: SchemaError) -> Document:
+    forgiven: list[Forgiven] = []
+
+    def tell(place: str, what: str) -> None:
+        forgiven.append(Forgiven(place, what))
+
+    element = _payload_of(root, tell)
+    cls = _CLASSES.get(element.tag)
+    if cls is None:
+        raise SchemaError(f"{element.tag} is no payload of OpenADR 2.0b") if root.tag == _PAYLOAD else fault
+    message = decode_leniently(element, cls, tell)
+    if not forgiven:
+        tell(fault.place, fault.text)
+    return Document(
+        message=message,
+        valid=False,
+        forgiven=tuple(forgiven),
+        signed=root.find(_SIGNATURE) is not None,
+        schema_location=any(node.get(_SCHEMA_LOCATION) is not None for node in (root, element)),
+    )
+
+
+def _payload_of(root: etree._Element, tell: Tell) -> etree._Element:
+    if root.tag == _PAYLOAD:
+        signed = root.findall(_SIGNED_OBJECT)
+        if len(signed) != 1:
+            raise SchemaError(f"there are {len(signed)} oadrSignedObject, not one", "oadrPayload")
+        for child in root:
+            if child.tag not in (_SIGNATURE, _SIGNED_OBJECT):
+                tell("oadrPayload", f"unknown element {local_name(child)}")
+        root = signed[0]
+    elif root.tag == _SIGNED_OBJECT:
+        tell("", "the root is oadrSignedObject, not oadrPayload")
+    else:
+        tell("", "the root is the payload, not oadrPayload")
+        return root
+    if len(root) != 1:
+        raise SchemaError(f"there are {len(root)} payloads, not one", "oadrSignedObject")
+    return root[0]
