@@ -1,4 +1,4 @@
-"""The application codes of OpenADR, carried in ``responseCode`` (protocol section 7.1)."""
+"""The application codes of OpenADR, carried in ``responseCode`` (section 8.7 of the profile)."""
 
 from enum import IntEnum
 

@@ -23,7 +23,7 @@ class RemoteProtocolError(ProtocolError):
     """A peer did something that the protocol does not allow.
 
     :param text: what is wrong, fit to be sent to the peer.
-    :param code: the application code that answers it (protocol section 7.1).
+    :param code: the application code that answers it (section 8.7 of the profile).
     """
 
     def __init__(self, text: str, code: int = ResponseCode.COMPLIANCE_ERROR) -> None:

@@ -31,13 +31,13 @@ CONFIDENCE: Final = Scalar(
 ACCURACY: Final = Scalar("float", "ei:AccuracyType", "xs:float")
 
 
-class EiResponse(Part, kw_only=True):
+class EiResponse(Part, frozen=True, kw_only=True):
     """How a request fared.
 
     :param response_code: three digits: 2xx success, 4xx the requester's error, 5xx the responder's; see
         :class:`~oadr_core.codes.ResponseCode`.
     :param response_description: free text.
-    :param request_id: the requestID of the request; empty where it had none (protocol section 1.2).
+    :param request_id: the requestID of the request; empty where it had none (section 8 of the profile).
     """
 
     __schema_type__ = "ei:EiResponseType"
@@ -52,8 +52,8 @@ class EiResponse(Part, kw_only=True):
         return 200 <= self.response_code < 300
 
 
-class CalendarProperties(Part, kw_only=True):
-    """When something takes place (protocol section 3.2).
+class CalendarProperties(Part, frozen=True, kw_only=True):
+    """When something takes place (section 8.1 of the profile).
 
     :param dtstart: when it begins.
     :param duration: how long it takes; zero means without end.
@@ -71,13 +71,13 @@ class CalendarProperties(Part, kw_only=True):
     recovery: Annotated[Duration | None, At("xcal:properties/ei:x-eiRecovery?", DURATION_PROPERTY)] = None
 
 
-class Tolerance(Part, kw_only=True):
+class Tolerance(Part, frozen=True, kw_only=True):
     """How far the start of an event may be put off."""
 
     tolerate: Annotated["Tolerate", At("xcal:tolerate~")]
 
 
-class Tolerate(Part, kw_only=True):
+class Tolerate(Part, frozen=True, kw_only=True):
     """How far the start of an event may be put off.
 
     :param startafter: the width of the window in which each VEN picks its own random start (rule 30).
@@ -86,7 +86,7 @@ class Tolerate(Part, kw_only=True):
     startafter: Annotated[Duration | None, At("xcal:startafter~?")] = None
 
 
-class LoadControlState(Part, kw_only=True):
+class LoadControlState(Part, frozen=True, kw_only=True):
     """One quantity of a resource's load control state (rule 334)."""
 
     __schema_type__ = "oadr:oadrLoadControlStateTypeType"
@@ -97,7 +97,7 @@ class LoadControlState(Part, kw_only=True):
     normal: Annotated[float | None, At("oadr:oadrNormal~?")] = None
 
 
-class LoadControl(Part, kw_only=True):
+class LoadControl(Part, frozen=True, kw_only=True):
     """The load control state of a resource; its quantities mirror the signal LOAD_CONTROL (rule 334)."""
 
     __schema_type__ = "oadr:oadrLoadControlStateType"
@@ -108,7 +108,7 @@ class LoadControl(Part, kw_only=True):
     set_point: Annotated[LoadControlState | None, At("oadr:oadrSetPoint~?")] = None
 
 
-class ResourceStatus(Part, kw_only=True):
+class ResourceStatus(Part, frozen=True, kw_only=True):
     """The value of a TELEMETRY_STATUS data point (rule 331).
 
     :param online: whether the resource can be reached.
@@ -131,7 +131,7 @@ PAYLOAD_BASE: Final = Group(
 )
 
 
-class SignalPayload(Part, kw_only=True):
+class SignalPayload(Part, frozen=True, kw_only=True):
     """The value of a signal in an interval; a float by rule 100, though the schema admits a status as well."""
 
     __schema_type__ = "ei:signalPayloadType"
@@ -139,7 +139,7 @@ class SignalPayload(Part, kw_only=True):
     value: Annotated[float | ResourceStatus, At("ei:payloadBase", PAYLOAD_BASE)]
 
 
-class ReportPayload(Part, kw_only=True):
+class ReportPayload(Part, frozen=True, kw_only=True):
     """The value of a data point in an interval.
 
     :param r_id: the data point.
@@ -158,7 +158,7 @@ class ReportPayload(Part, kw_only=True):
     data_quality: Annotated[str | None, At("oadr:oadrDataQuality?", DataQuality)] = None
 
 
-class GreenButtonPayload(Part, kw_only=True):
+class GreenButtonPayload(Part, frozen=True, kw_only=True):
     """Green Button data: an Atom feed of ESPI resources, carried whole.
 
     :param feed: the ``atom:feed`` element as XML text.
@@ -182,7 +182,7 @@ STREAM_PAYLOAD: Final = Group(
 )
 
 
-class Interval(Part, kw_only=True):
+class Interval(Part, frozen=True, kw_only=True):
     """A stretch of time and what holds in it.
 
     :param dtstart: when it begins; in reports alone (rule 103). Without it the interval follows the one before.

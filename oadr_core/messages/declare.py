@@ -89,7 +89,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Item:
-    """One unit of measurement: an element that may stand for ``emix:itemBase`` (protocol section 4.7).
+    """One unit of measurement: an element that may stand for ``emix:itemBase``.
 
     :param schema_type: the schema's name for its type.
     :param descriptions: the texts its description may have; empty for free text.
@@ -111,7 +111,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Group:
-    """A substitution group: one of several elements may stand at the step (protocol section 1.8).
+    """A substitution group: one of several elements may stand at the step.
 
     :param head: the abstract element that the step names.
     :param head_type: the schema's name for the abstract type of the head.
@@ -136,7 +136,7 @@ class At:
     :param path: the steps, see the module's text.
     :param kind: what stands at the end of the path; by default what the Python type of the field suggests. An
         extensible enumeration is named here, as its fields are plain strings.
-    :param forgiven: what a lenient receiver takes when the element is missing (protocol section 1.10).
+    :param forgiven: what a lenient receiver takes when the element is missing (docs/leniency.md).
     """
 
     path: str
@@ -173,7 +173,7 @@ SCHEMA_VERSION = Scalar(
 )
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """Base of everything that has a place in a message. Instances are values: frozen, and compared by content."""
 
     __schema_type__: ClassVar[str | None] = None
@@ -183,8 +183,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """Steps of elements without content that must stand behind the fields all the same."""
 
 
-class Payload(Part, kw_only=True):
-    """Base of the 23 payloads of OpenADR 2.0b (protocol section 1.2)."""
+class Payload(Part, frozen=True, kw_only=True):
+    """Base of the 23 payloads of OpenADR 2.0b (section 8 of the profile)."""
 
     __element__: ClassVar[str] = ""
 
@@ -345,13 +345,12 @@ def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Fiel
     optional = any(step.occurs is Occurs.OPTIONAL for step in steps)
     if nullable and not optional:
         raise TypeError(f"{where} may be None, but its path is required")
-    kind = _kind(where, {at.kind} if isinstance(at.kind, type) else alternatives) if _is_python(at.kind) else at.kind
-    assert kind is not None
+    kind: Kind
+    if at.kind is None or isinstance(at.kind, type):
+        kind = _kind(where, alternatives if at.kind is None else {at.kind})
+    else:
+        kind = at.kind
     return Field(name, kind, steps, nullable, defaults.get(name, msgspec.NODEFAULT), at.forgiven)
-
-
-def _is_python(kind: Any) -> bool:
-    return kind is None or isinstance(kind, type)
 
 
 def _alternatives(python_type: Any) -> tuple[Any, ...]:

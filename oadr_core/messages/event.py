@@ -1,4 +1,4 @@
-"""EiEvent: what a VTN asks of its VENs (protocol file 03, rules 1 to 116)."""
+"""EiEvent: what a VTN asks of its VENs (section 8.1, rules 1 to 116)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,7 +20,7 @@ from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
 
 
-class EventDescriptor(Part, kw_only=True):
+class EventDescriptor(Part, frozen=True, kw_only=True):
     """What an event is.
 
     :param event_id: unique within the VEN (rule 70).
@@ -49,7 +49,7 @@ class EventDescriptor(Part, kw_only=True):
     vtn_comment: Annotated[str | None, At("ei:vtnComment~?")] = None
 
 
-class ActivePeriod(CalendarProperties, kw_only=True):
+class ActivePeriod(CalendarProperties, frozen=True, kw_only=True):
     """When an event takes place."""
 
     __schema_type__ = "ei:eiActivePeriodType"
@@ -57,7 +57,7 @@ class ActivePeriod(CalendarProperties, kw_only=True):
     __trailing__ = ("xcal:components",)
 
 
-class EventSignal(Part, kw_only=True):
+class EventSignal(Part, frozen=True, kw_only=True):
     """One thing that an event asks for, interval by interval (rule 104).
 
     :param intervals: what is asked for when; their durations total the active period (rule 8).
@@ -80,7 +80,7 @@ class EventSignal(Part, kw_only=True):
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
 
 
-class EventBaseline(Part, kw_only=True):
+class EventBaseline(Part, frozen=True, kw_only=True):
     """The load that would have been without the event (rules 100 to 103 and 108)."""
 
     __schema_type__ = "ei:eiEventBaselineType"
@@ -94,7 +94,7 @@ class EventBaseline(Part, kw_only=True):
     measurement: Annotated[Measurement | GreenButtonDescription | None, At("emix:itemBase?", ITEM_BASE)] = None
 
 
-class Event(Part, kw_only=True):
+class EiEvent(Part, frozen=True, kw_only=True):
     """A demand response event: the elements ``oadrEvent`` and ``eiEvent`` in one.
 
     :param event_descriptor: what it is.
@@ -113,7 +113,7 @@ class Event(Part, kw_only=True):
     response_required: Annotated[ResponseRequired, At("oadr:oadrResponseRequired")] = ResponseRequired.ALWAYS
 
 
-class RequestEvent(Payload, kw_only=True):
+class RequestEvent(Payload, frozen=True, kw_only=True):
     """A VEN asks for all its events.
 
     :param request_id: any text, echoed in the answer.
@@ -129,7 +129,7 @@ class RequestEvent(Payload, kw_only=True):
     reply_limit: Annotated[int | None, At("pyld:eiRequestEvent/pyld:replyLimit?")] = None
 
 
-class DistributeEvent(Payload, kw_only=True):
+class DistributeEvent(Payload, frozen=True, kw_only=True):
     """A VTN tells a VEN all its events (rules 15, 40, 41 and 50).
 
     :param response: how the request fared that this answers; absent in push.
@@ -144,10 +144,10 @@ class DistributeEvent(Payload, kw_only=True):
     response: Annotated[EiResponse | None, At("ei:eiResponse?")] = None
     request_id: Annotated[str, At("pyld:requestID", forgiven="")]
     vtn_id: Annotated[str, At("ei:vtnID", forgiven="")]
-    events: Annotated[tuple[Event, ...], At("oadr:oadrEvent~*")] = ()
+    events: Annotated[tuple[EiEvent, ...], At("oadr:oadrEvent~*")] = ()
 
 
-class EventResponse(Part, kw_only=True):
+class EventResponse(Part, frozen=True, kw_only=True):
     """A VEN's answer to one event (rules 12, 42 and 48).
 
     :param response_code: 200, or what is wrong with the event.
@@ -166,7 +166,7 @@ class EventResponse(Part, kw_only=True):
     opt_type: Annotated[OptType, At("ei:optType")]
 
 
-class CreatedEvent(Payload, kw_only=True):
+class CreatedEvent(Payload, frozen=True, kw_only=True):
     """A VEN answers events.
 
     :param response: its requestID is empty where event responses are present (rule 42).

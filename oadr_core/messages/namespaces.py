@@ -1,4 +1,4 @@
-"""The XML namespaces of OpenADR 2.0b and the prefixes this package writes for them (protocol section 1.4)."""
+"""The XML namespaces of OpenADR 2.0b and the prefixes this package writes for them."""
 
 from typing import Final
 

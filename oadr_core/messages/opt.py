@@ -1,4 +1,4 @@
-"""EiOpt: a VEN's availability, and its opt changes for events (protocol file 05, rules 200 to 211)."""
+"""EiOpt: a VEN's availability, and its opt changes for events (section 8.5, rules 200 to 211)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,13 +9,13 @@ from oadr_core.messages.enums import OptReason, OptType
 from oadr_core.messages.targets import Target
 
 
-class Available(CalendarProperties, kw_only=True):
+class Available(CalendarProperties, frozen=True, kw_only=True):
     """A stretch of an availability schedule; a duration of zero is open-ended (rule 210)."""
 
     __schema_type__ = "xcal:AvailableType"
 
 
-class Vavailability(Part, kw_only=True):
+class Vavailability(Part, frozen=True, kw_only=True):
     """An availability schedule."""
 
     __schema_type__ = "xcal:VavailabilityType"
@@ -23,7 +23,7 @@ class Vavailability(Part, kw_only=True):
     components: Annotated[tuple[Available, ...], At("xcal:components~/xcal:available*")] = ()
 
 
-class CreateOpt(Payload, kw_only=True):
+class CreateOpt(Payload, frozen=True, kw_only=True):
     """A VEN opts in or out: for one event, or by a schedule (rule 206).
 
     :param opt_id: made by the VEN; need not be unique (rule 204).
@@ -57,7 +57,7 @@ class CreateOpt(Payload, kw_only=True):
     device_class: Annotated[Target | None, At("oadr:oadrDeviceClass?")] = None
 
 
-class CreatedOpt(Payload, kw_only=True):
+class CreatedOpt(Payload, frozen=True, kw_only=True):
     """The answer to oadrCreateOpt."""
 
     __element__ = "oadr:oadrCreatedOpt"
@@ -67,7 +67,7 @@ class CreatedOpt(Payload, kw_only=True):
     opt_id: Annotated[str, At("ei:optID", forgiven="")]
 
 
-class CancelOpt(Payload, kw_only=True):
+class CancelOpt(Payload, frozen=True, kw_only=True):
     """A VEN takes a schedule back (rule 211)."""
 
     __element__ = "oadr:oadrCancelOpt"
@@ -78,7 +78,7 @@ class CancelOpt(Payload, kw_only=True):
     ven_id: Annotated[str, At("ei:venID")]
 
 
-class CanceledOpt(Payload, kw_only=True):
+class CanceledOpt(Payload, frozen=True, kw_only=True):
     """The answer to oadrCancelOpt."""
 
     __element__ = "oadr:oadrCanceledOpt"

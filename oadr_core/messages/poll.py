@@ -1,4 +1,4 @@
-"""OadrPoll, and the plain response that any service may answer with (protocol file 06, rule 500)."""
+"""OadrPoll, and the plain response that any service may answer with (section 8.6, rule 500)."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from oadr_core.messages.common import EiResponse
 from oadr_core.messages.declare import At, Payload
 
 
-class Poll(Payload, kw_only=True):
+class Poll(Payload, frozen=True, kw_only=True):
     """A pull VEN asks whether the VTN has anything for it."""
 
     __element__ = "oadr:oadrPoll"
@@ -15,7 +15,7 @@ class Poll(Payload, kw_only=True):
     ven_id: Annotated[str, At("ei:venID")]
 
 
-class Response(Payload, kw_only=True):
+class Response(Payload, frozen=True, kw_only=True):
     """The plain answer: nothing to say, or an error that has no better place."""
 
     __element__ = "oadr:oadrResponse"

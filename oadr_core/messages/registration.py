@@ -1,4 +1,4 @@
-"""EiRegisterParty: how a VEN and a VTN come to know each other (protocol file 02, rules 400 to 407)."""
+"""EiRegisterParty: how a VEN and a VTN come to know each other (section 8.4 of the profile, rules 400 to 407)."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from oadr_core.messages.durations import Duration
 from oadr_core.messages.enums import ProfileName, Service, TransportName
 
 
-class QueryRegistration(Payload, kw_only=True):
+class QueryRegistration(Payload, frozen=True, kw_only=True):
     """A VEN asks what the VTN supports."""
 
     __element__ = "oadr:oadrQueryRegistration"
@@ -17,7 +17,7 @@ class QueryRegistration(Payload, kw_only=True):
     request_id: Annotated[str, At("pyld:requestID", forgiven="")]
 
 
-class CreatePartyRegistration(Payload, kw_only=True):
+class CreatePartyRegistration(Payload, frozen=True, kw_only=True):
     """A VEN registers, or registers again (rule 402).
 
     :param request_id: any text, echoed in the answer.
@@ -47,41 +47,41 @@ class CreatePartyRegistration(Payload, kw_only=True):
     http_pull_model: Annotated[bool | None, At("oadr:oadrHttpPullModel?")] = None
 
 
-class Transport(Part, kw_only=True):
+class Transport(Part, frozen=True, kw_only=True):
     """A transport that a VTN offers."""
 
     transport_name: Annotated[TransportName, At("oadr:oadrTransportName")]
 
 
-class Profile(Part, kw_only=True):
+class Profile(Part, frozen=True, kw_only=True):
     """A profile that a VTN offers, and the transports it offers it on."""
 
     profile_name: Annotated[ProfileName, At("oadr:oadrProfileName")]
     transports: Annotated[tuple[Transport, ...], At("oadr:oadrTransports/oadr:oadrTransport~+")]
 
 
-class Info(Part, kw_only=True):
+class Info(Part, frozen=True, kw_only=True):
     """A key and a value, whose meaning the deployment agrees upon."""
 
     key: Annotated[str, At("oadr:oadrKey~")]
     value: Annotated[str, At("oadr:oadrValue~")]
 
 
-class ServiceInfo(Part, kw_only=True):
+class ServiceInfo(Part, frozen=True, kw_only=True):
     """What a VEN has to know about one service."""
 
     service_name: Annotated[Service, At("oadr:oadrServiceName")]
     info: Annotated[tuple[Info, ...], At("oadr:oadrInfo+")]
 
 
-class Extension(Part, kw_only=True):
+class Extension(Part, frozen=True, kw_only=True):
     """An extension that a VTN supports."""
 
     extension_name: Annotated[str, At("oadr:oadrExtensionName~")]
     info: Annotated[tuple[Info, ...], At("oadr:oadrInfo*")] = ()
 
 
-class CreatedPartyRegistration(Payload, kw_only=True):
+class CreatedPartyRegistration(Payload, frozen=True, kw_only=True):
     """A VTN answers a query or a registration (rules 403 and 404).
 
     :param response: how the request fared.
@@ -111,7 +111,7 @@ class CreatedPartyRegistration(Payload, kw_only=True):
     extensions: Annotated[tuple[Extension, ...] | None, At("oadr:oadrExtensions~?/oadr:oadrExtension~*")] = None
 
 
-class CancelPartyRegistration(Payload, kw_only=True):
+class CancelPartyRegistration(Payload, frozen=True, kw_only=True):
     """Either side ends the registration; the receiver forgets everything about the sender (rule 407)."""
 
     __element__ = "oadr:oadrCancelPartyRegistration"
@@ -122,7 +122,7 @@ class CancelPartyRegistration(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class CanceledPartyRegistration(Payload, kw_only=True):
+class CanceledPartyRegistration(Payload, frozen=True, kw_only=True):
     """The answer to oadrCancelPartyRegistration."""
 
     __element__ = "oadr:oadrCanceledPartyRegistration"
@@ -133,8 +133,8 @@ class CanceledPartyRegistration(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class RequestReregistration(Payload, kw_only=True):
-    """A VTN asks a VEN to register again with its current ids (protocol section 2.1)."""
+class RequestReregistration(Payload, frozen=True, kw_only=True):
+    """A VTN asks a VEN to register again with its current ids (section 8.4.1 of the profile)."""
 
     __element__ = "oadr:oadrRequestReregistration"
     __schema_type__ = "oadr:oadrRequestReregistrationType"

@@ -1,4 +1,4 @@
-"""EiReport: what either side offers to tell, asks for, and tells (protocol file 04, rules 300 to 346)."""
+"""EiReport: what either side offers to tell, asks for, and tells (section 8.3, rules 300 to 346)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,7 +18,7 @@ from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
 
 
-class SamplingRate(Part, kw_only=True):
+class SamplingRate(Part, frozen=True, kw_only=True):
     """How often a data point can be read.
 
     :param min_period: the shortest spacing.
@@ -33,7 +33,7 @@ class SamplingRate(Part, kw_only=True):
     on_change: Annotated[bool, At("oadr:oadrOnChange~")] = False
 
 
-class ReportDescription(Part, kw_only=True):
+class ReportDescription(Part, frozen=True, kw_only=True):
     """A data point that can be reported (rules 305 to 308 and 331).
 
     :param r_id: unique within the report specifier.
@@ -58,7 +58,7 @@ class ReportDescription(Part, kw_only=True):
     sampling_rate: Annotated[SamplingRate | None, At("oadr:oadrSamplingRate?")] = None
 
 
-class Report(Part, kw_only=True):
+class Report(Part, frozen=True, kw_only=True):
     """A report: an offer in oadrRegisterReport, data in oadrUpdateReport.
 
     :param dtstart: in data, the start of the first interval (rule 314).
@@ -85,7 +85,7 @@ class Report(Part, kw_only=True):
     created_date_time: Annotated[datetime, At("ei:createdDateTime")]
 
 
-class SpecifierPayload(Part, kw_only=True):
+class SpecifierPayload(Part, frozen=True, kw_only=True):
     """A data point that is asked for.
 
     :param r_id: the data point.
@@ -100,13 +100,13 @@ class SpecifierPayload(Part, kw_only=True):
     reading_type: Annotated[str, At("ei:readingType", ReadingType)] = ReadingType.X_NOT_APPLICABLE
 
 
-class ReportInterval(CalendarProperties, kw_only=True):
+class ReportInterval(CalendarProperties, frozen=True, kw_only=True):
     """The stretch of time that a report is asked for (rules 325 and 341)."""
 
     __schema_type__ = "xcal:WsCalendarIntervalType"
 
 
-class ReportSpecifier(Part, kw_only=True):
+class ReportSpecifier(Part, frozen=True, kw_only=True):
     """What a report request asks for (rules 317, 324 and 325).
 
     :param report_specifier_id: the offer, or ``METADATA``.
@@ -125,7 +125,7 @@ class ReportSpecifier(Part, kw_only=True):
     specifier_payloads: Annotated[tuple[SpecifierPayload, ...], At("ei:specifierPayload+")]
 
 
-class ReportRequest(Part, kw_only=True):
+class ReportRequest(Part, frozen=True, kw_only=True):
     """A request for a report.
 
     :param report_request_id: made by the requester, unique between the two (rule 322).
@@ -138,7 +138,7 @@ class ReportRequest(Part, kw_only=True):
     report_specifier: Annotated[ReportSpecifier, At("ei:reportSpecifier")]
 
 
-class RegisterReport(Payload, kw_only=True):
+class RegisterReport(Payload, frozen=True, kw_only=True):
     """A party says all that it can report (rules 301, 305 and 306).
 
     :param reports: the offers; none where there is nothing to report.
@@ -154,7 +154,7 @@ class RegisterReport(Payload, kw_only=True):
     report_request_id: Annotated[str | None, At("ei:reportRequestID?")] = None
 
 
-class RegisteredReport(Payload, kw_only=True):
+class RegisteredReport(Payload, frozen=True, kw_only=True):
     """The answer to oadrRegisterReport, with the reports that are wanted at once (rule 344)."""
 
     __element__ = "oadr:oadrRegisteredReport"
@@ -165,7 +165,7 @@ class RegisteredReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class CreateReport(Payload, kw_only=True):
+class CreateReport(Payload, frozen=True, kw_only=True):
     """A party asks for reports."""
 
     __element__ = "oadr:oadrCreateReport"
@@ -176,7 +176,7 @@ class CreateReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class CreatedReport(Payload, kw_only=True):
+class CreatedReport(Payload, frozen=True, kw_only=True):
     """The answer to a request for reports.
 
     :param pending_reports: the ids of all reports that are still to come, asked for now or before (rule 329).
@@ -192,7 +192,7 @@ class CreatedReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class UpdateReport(Payload, kw_only=True):
+class UpdateReport(Payload, frozen=True, kw_only=True):
     """A party delivers reports (rules 313 to 318)."""
 
     __element__ = "oadr:oadrUpdateReport"
@@ -203,7 +203,7 @@ class UpdateReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class CancelReport(Payload, kw_only=True):
+class CancelReport(Payload, frozen=True, kw_only=True):
     """A party wants no more of some reports.
 
     :param report_request_id: the requests that end.
@@ -219,7 +219,7 @@ class CancelReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class UpdatedReport(Payload, kw_only=True):
+class UpdatedReport(Payload, frozen=True, kw_only=True):
     """The answer to oadrUpdateReport; it may end reports that were just delivered (rules 328 and 335)."""
 
     __element__ = "oadr:oadrUpdatedReport"
@@ -230,7 +230,7 @@ class UpdatedReport(Payload, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
-class CanceledReport(Payload, kw_only=True):
+class CanceledReport(Payload, frozen=True, kw_only=True):
     """The answer to oadrCancelReport.
 
     :param pending_reports: the ids of all reports that are still to come (rule 329).

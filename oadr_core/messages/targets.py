@@ -10,7 +10,7 @@ _ID: Final = Scalar("identifier", "xs:ID")
 _POSITIONS: Final = Scalar("doubles", "gml:doubleList")
 
 
-class FeatureCollection(Part, kw_only=True):
+class FeatureCollection(Part, frozen=True, kw_only=True):
     """An area on the map: the ring around it.
 
     :param id: identifier of the collection within the document.
@@ -25,7 +25,7 @@ class FeatureCollection(Part, kw_only=True):
     ] = ""
 
 
-class TransportInterface(Part, kw_only=True):
+class TransportInterface(Part, frozen=True, kw_only=True):
     """The two ends of a transport interface."""
 
     __schema_type__ = "power:TransportInterfaceType"
@@ -34,7 +34,7 @@ class TransportInterface(Part, kw_only=True):
     point_of_delivery: Annotated[str, At("power:pointOfDelivery~", _NODE)]
 
 
-class Target(Part, kw_only=True):
+class Target(Part, frozen=True, kw_only=True):
     """Whom an event, an opt or a report is about. Several criteria mean any of them; none means all (rule 22).
 
     :param aggregated_pnode: names of aggregated pricing nodes.

@@ -1,4 +1,4 @@
-"""Units of measurement: the elements that may stand for ``emix:itemBase`` (protocol section 4.7)."""
+"""Units of measurement: the elements that may stand for ``emix:itemBase``."""
 
 from typing import Annotated, Final
 
@@ -6,7 +6,7 @@ from oadr_core.messages.declare import DECIMAL, At, Feed, Group, Item, Part
 from oadr_core.messages.enums import SiScaleCode
 
 
-class PowerAttributes(Part, kw_only=True):
+class PowerAttributes(Part, frozen=True, kw_only=True):
     """The kind of electricity that a power is measured in.
 
     :param hertz: frequency in hertz; 0 for direct current.
@@ -21,7 +21,7 @@ class PowerAttributes(Part, kw_only=True):
     ac: Annotated[bool, At("power:ac~")]
 
 
-class Measurement(Part, kw_only=True):
+class Measurement(Part, frozen=True, kw_only=True):
     """What the values of a signal or a data point measure.
 
     :param name: the element that names the quantity, such as ``powerReal``; a key of :data:`ITEMS` without its prefix.
@@ -40,7 +40,7 @@ class Measurement(Part, kw_only=True):
     pulse_factor: float | None = None
 
 
-class GreenButtonDescription(Part, kw_only=True):
+class GreenButtonDescription(Part, frozen=True, kw_only=True):
     """What a Green Button report describes: an Atom feed of ESPI resources, carried whole.
 
     :param feed: the ``atom:feed`` element as XML text.
@@ -141,13 +141,13 @@ def measurement(
     name = _known_name(name)
     item = _BY_NAME.get(name)
     if item is None:
-        name, description, item = "customUnit", description or name, _BY_NAME["customUnit"]
+        name, description, item = "customUnit", name if description is None else description, _BY_NAME["customUnit"]
     if item.extra == "power" and power_attributes is None:
         power_attributes = PowerAttributes(hertz=50, voltage=230, ac=True)
     return Measurement(
         name=name,
-        description=_one_of(f"the description of {name}", description or _default_description(name), item.descriptions),
-        unit=_one_of(f"the unit of {name}", unit or (item.units[0] if len(item.units) <= 2 and item.units else ""), item.units),
+        description=_one_of(f"the description of {name}", description, _default_description(name), item.descriptions),
+        unit=_one_of(f"the unit of {name}", unit, item.units[0] if len(item.units) in (1, 2) else None, item.units),
         scale=None if item.extra == "pulse_factor" else SiScaleCode(scale),
         power_attributes=power_attributes if item.extra == "power" else None,
         pulse_factor=(1.0 if pulse_factor is None else pulse_factor) if item.extra == "pulse_factor" else None,
@@ -168,10 +168,11 @@ def _default_description(name: str) -> str:
     return name if name in descriptions or not descriptions else descriptions[0]
 
 
-def _one_of(what: str, text: str, allowed: tuple[str, ...]) -> str:
-    if not allowed and text:
+def _one_of(what: str, text: str | None, default: str | None, allowed: tuple[str, ...]) -> str:
+    if text is None:
+        text = default
+    if text is not None and (not allowed or text in allowed):
         return text
-    if text not in allowed:
-        few = ", ".join(allowed[:12]) + (", …" if len(allowed) > 12 else "")
-        raise ValueError(f"{what} is {text!r}; it must be {f'one of {few}' if allowed else 'given'}")
-    return text
+    few = ", ".join(allowed[:12]) + (", …" if len(allowed) > 12 else "")
+    given = "is not given" if text is None else f"is {text!r}"
+    raise ValueError(f"{what} {given}" + (f"; it must be one of {few}" if allowed else ""))

@@ -45,8 +45,8 @@ def _decoder(cls: type[msgspec.Struct]) -> Decoder:
 class _Generator:
     """Writes the function for one class.
 
-    At depth ``n`` of wrapping elements, ``i<n>`` iterates over the children, ``c<n>`` is the child not yet taken and
-    ``t<n>`` its tag.
+    At depth ``n`` of wrapping elements, ``c<n>`` is the child not yet taken and ``t<n>`` its tag. Going from child to
+    child with ``getnext`` takes half the time of an iterator.
     """
 
     def __init__(self, declared: Shape) -> None:
@@ -76,49 +76,53 @@ class _Generator:
         if len(nodes) == 1 and nodes[0].step.occurs.repeated and nodes[0].field:
             return self._only(nodes[0], element)
         child, tag = f"c{depth}", f"t{depth}"
-        self._source.line(f"i{depth} = iter({element})")
-        self._advance(depth)
+        first = f"{element}[0]" if nodes[0].step.occurs.required else f"next(iter({element}), None)"
+        self._source.line(f"{child} = {first}")
         known = False  # whether t<n> is the tag of c<n>
         for node in nodes:
             if node.step.occurs is Occurs.ONCE:
                 self._take(node, child, depth)
-                self._advance(depth)
+                if node is not nodes[-1]:
+                    self._source.line(f"{child} = {child}.getnext()")
                 known = False
                 continue
             if not known:
-                self._source.line(f"{tag} = {child}.tag if {child} is not None else None")
+                self._look(child, tag)
                 known = True
             if node.step.occurs.repeated:
-                self._repeated(node, child, tag, depth)
+                self._repeated(node, child, tag)
             else:
-                self._optional(node, child, tag, depth)
+                self._optional(node, child, tag, depth, last=node is nodes[-1])
         return None
 
-    def _advance(self, depth: int) -> None:
-        self._source.line(f"c{depth} = next(i{depth}, None)")
+    def _look(self, child: str, tag: str) -> None:
+        self._source.line(f"{tag} = None if {child} is None else {child}.tag")
+
+    def _advance(self, child: str, tag: str) -> None:
+        self._source.line(f"{child} = {child}.getnext()")
+        self._look(child, tag)
 
     def _test(self, node: Node, tag: str) -> str:
         if node.field is not None and isinstance(node.field.kind, Group):
             return f"{tag} in {self._source.name(group_decoders(node.field.kind), 'group')}"
         return f"{tag} == {clark(node.step.name)!r}"
 
-    def _optional(self, node: Node, child: str, tag: str, depth: int) -> None:
+    def _optional(self, node: Node, child: str, tag: str, depth: int, *, last: bool) -> None:
         with self._source.block(f"if {self._test(node, tag)}:"):
             self._take(node, child, depth)
-            self._advance(depth)
-            self._source.line(f"{tag} = {child}.tag if {child} is not None else None")
+            if not last:
+                self._advance(child, tag)
         with self._source.block("else:"):
             for field in node.fields():
                 absent = "()" if field.repeated and not field.nullable else "None"
                 self._source.line(f"v_{field.name} = {absent}")
 
-    def _repeated(self, node: Node, child: str, tag: str, depth: int) -> None:
+    def _repeated(self, node: Node, child: str, tag: str) -> None:
         (field,) = node.fields()
         self._source.line(f"v_{field.name} = []")
         with self._source.block(f"while {self._test(node, tag)}:"):
             self._source.line(f"v_{field.name}.append({self._item(node, child, tag)})")
-            self._advance(depth)
-            self._source.line(f"{tag} = {child}.tag if {child} is not None else None")
+            self._advance(child, tag)
         self._source.line(f"v_{field.name} = tuple(v_{field.name})")
 
     def _only(self, node: Node, element: str) -> None:

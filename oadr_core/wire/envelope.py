@@ -1,4 +1,4 @@
-"""Whole documents: ``oadrPayload`` around ``oadrSignedObject`` around one payload (protocol section 1.2)."""
+"""Whole documents: ``oadrPayload`` around ``oadrSignedObject`` around one payload (section 8 of the profile)."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from oadr_core.messages.namespaces import NAMESPACES, clark
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.encode import encode_payload
 from oadr_core.wire.lenient import Tell, decode_leniently, local_name
-from oadr_core.wire.parse import LIMITS, Limits, parse
+from oadr_core.wire.parse import LIMITS, Limits, name_of, parse
 from oadr_core.wire.schema import schema
 from oadr_core.wire.verify import problems
 
@@ -71,7 +71,7 @@ def decode(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Payl
 
     :param data: a whole document.
     :param strict: whether to refuse what the schema refuses, and documents not rooted in ``oadrPayload``. If not, a
-        liberal receiver reads what it can (protocol section 1.10).
+        liberal receiver reads what it can (docs/leniency.md).
     :param limits: how large the document may be.
     :raises SchemaError: the document was refused.
     """
@@ -92,7 +92,7 @@ def read(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Docume
 def _read_valid(root: etree._Element) -> Document:
     element = root[-1][0]
     try:
-        message = decode_payload(element, _CLASSES[element.tag])
+        message = decode_payload(element, _CLASSES[name_of(element)])
     except (ValueError, OverflowError) as error:  # such as a time before the year 1
         raise SchemaError(str(error)) from None
     return Document(
@@ -105,9 +105,9 @@ def _read_valid(root: etree._Element) -> Document:
 
 def _fault(root: etree._Element) -> SchemaError:
     if root.tag != _PAYLOAD:
-        if str(root.tag).startswith(_PROFILE_A):
+        if name_of(root).startswith(_PROFILE_A):
             return SchemaError("this is a document of the 2.0a profile")
-        return SchemaError(f"the root is {root.tag}, not oadrPayload")
+        return SchemaError(f"the root is {name_of(root)}, not oadrPayload")
     entry = schema().error_log.last_error
     if entry is None:  # another thread has used the schema meanwhile
         return SchemaError("the schema refuses the document")
@@ -128,9 +128,9 @@ def _read_leniently(root: etree._Element, fault: SchemaError) -> Document:
         forgiven.append(Forgiven(place, what))
 
     element = _payload_of(root, tell)
-    cls = _CLASSES.get(element.tag)
+    cls = _CLASSES.get(name_of(element))
     if cls is None:
-        raise SchemaError(f"{element.tag} is no payload of OpenADR 2.0b") if root.tag == _PAYLOAD else fault
+        raise SchemaError(f"{name_of(element)} is no payload of OpenADR 2.0b") if root.tag == _PAYLOAD else fault
     message = decode_leniently(element, cls, tell)
     if not forgiven:
         tell(fault.place, fault.text)

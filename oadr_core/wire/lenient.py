@@ -1,4 +1,4 @@
-"""A tree that the schema has refused, to a message all the same: the liberal receiver (protocol section 1.10).
+"""A tree that the schema has refused, to a message all the same: the liberal receiver (docs/leniency.md).
 
 Elements are found by name whatever their order, then by local name in another namespace. Every departure is told, so
 that an operator can see what a peer does wrong. What cannot be made sense of is refused.
@@ -17,6 +17,7 @@ from oadr_core.messages.namespaces import clark
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
 from oadr_core.wire.decode import ELEMENT_OF_TYPE
 from oadr_core.wire.feeds import feed_of
+from oadr_core.wire.parse import name_of
 from oadr_core.wire.scalars import converter
 
 Tell = Callable[[str, str], None]
@@ -39,7 +40,7 @@ def decode_leniently(element: etree._Element, cls: type[Payload], tell: Tell) ->
 
 def local_name(element: etree._Element) -> str:
     """The name of an element without its namespace."""
-    return str(element.tag).rpartition("}")[2]
+    return name_of(element).rpartition("}")[2]
 
 
 class _Reader:
@@ -81,6 +82,7 @@ class _Reader:
             if name not in wanted:
                 self._tell(place, f"attribute {name} without its namespace")
             assert node.field is not None
+            assert isinstance(node.field.kind, Scalar)
             values[node.field.name] = self._value(node.field.kind, str(text), f"{place}/@{name}")
 
     def _content(
@@ -110,7 +112,7 @@ class _Reader:
                 return index
         for index, node in enumerate(nodes):
             if any(tag.rpartition("}")[2].lower() == local_name(child).lower() for tag in _tags(node)):
-                self._tell(place, f"{child.tag} for {node.step.name}")
+                self._tell(place, f"{name_of(child)} for {node.step.name}")
                 return index
         return None
 
@@ -136,7 +138,7 @@ class _Reader:
 
     def _wrapper(self, child: etree._Element, node: Node, values: dict[str, Any], place: str) -> None:
         self._content(child, node.children, values, place)
-        for field in node.fields():
+        for field in (inner.field for inner in node.children if inner.field is not None):
             if field.name not in values and field.repeated and field.nullable:
                 values[field.name] = ()
 
@@ -220,7 +222,10 @@ def _tags(node: Node) -> tuple[str, ...]:
 
 
 def _holds_value(kind: Kind) -> bool:
-    return isinstance(kind, Property | Group) or (isinstance(kind, Scalar) and kind.family != "string")
+    """Whether an empty element cannot be a value of this kind."""
+    if isinstance(kind, Scalar):
+        return kind.family not in ("string", "uri")
+    return isinstance(kind, Property | Group)
 
 
 def _is_empty(element: etree._Element) -> bool:

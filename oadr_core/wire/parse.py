@@ -32,7 +32,7 @@ LIMITS: Final = Limits()
 _DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)")
 
 _PARSER: Final = etree.XMLParser(
-    encoding="utf-8",  # the profile knows no other (protocol section 7.3); without a choice there is nothing to smuggle
+    encoding="utf-8",  # the profile knows no other (section 9.1.9.5 of the profile); without a choice there is nothing to smuggle
     resolve_entities=False,
     no_network=True,
     load_dtd=False,
@@ -40,6 +40,11 @@ _PARSER: Final = etree.XMLParser(
     remove_comments=True,
     remove_pis=True,
 )
+
+
+def name_of(element: etree._Element) -> str:
+    """The name of an element as ``{namespace}local``."""
+    return str(element.tag)
 
 
 def parse(data: bytes, limits: Limits = LIMITS) -> etree._Element:

@@ -9,7 +9,7 @@ The names of types are those of the official schema, so that documents which use
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from lxml import etree
@@ -34,6 +34,9 @@ from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.messages.units import ITEM_BASE, PowerAttributes
 from oadr_core.wire import foreign
+
+if TYPE_CHECKING:
+    from lxml.etree._docloader import _InputDocument
 
 _XS: Final = "http://www.w3.org/2001/XMLSchema"
 _OWN: Final = ("oadr", "ei", "pyld", "emix", "power", "scale", "xcal", "strm", "gml", "iso4217")
@@ -328,9 +331,11 @@ class _Imports(etree.Resolver):
         super().__init__()
         self._documents = documents
 
-    def resolve(self, system_url: str, public_id: str, context: object) -> object:
+    def resolve(
+        self, system_url: str | None, public_id: str | None, context: object, /
+    ) -> "_InputDocument | None":
         """Find a document by the last part of its location."""
-        return self.resolve_string(self._documents[system_url.rpartition("/")[2]], context)
+        return self.resolve_string(self._documents[(system_url or "").rpartition("/")[2]], context)
 
 
 @cache

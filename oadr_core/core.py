@@ -1,0 +1,164 @@
+"""What every core has in common: its surface, its queue of outputs, and its questions to the application.
+
+An input never raises for what a peer did. After any input, pull ``next_output`` until it gives None, perform the
+outputs in that order, and sleep until ``next_timeout`` or until something comes in.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from oadr_core.clock import Deadline, Now, Timers
+from oadr_core.entropy import Entropy
+from oadr_core.errors import LocalProtocolError
+from oadr_core.machines.exchange import Failure
+from oadr_core.messages import Service
+from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, TicketId
+from oadr_core.seal import Peer, Sealer
+
+
+class Core(Protocol):
+    """What a driver needs to know of a VEN or a VTN."""
+
+    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+        """Take a request of a peer; a ``Reply`` with the same id will follow.
+
+        :param body: the document.
+        :param peer: who sent it, as the transport knows.
+        :param service: the endpoint it was sent to, or None where the transport has none.
+        :param now: the present.
+        """
+        ...
+
+    def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
+        """Take the answer to a ``Transmit``; an empty body is an empty success."""
+        ...
+
+    def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
+        """Take note that a ``Transmit`` brought no answer."""
+        ...
+
+    def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
+        """Take what a handler returned."""
+        ...
+
+    def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
+        """Take note that a handler raised."""
+        ...
+
+    def handle_timeout(self, now: Now) -> None:
+        """Do what is due; harmless when nothing is."""
+        ...
+
+    def next_output(self, now: Now) -> Output | None:
+        """Take the next thing to do, or None when there is nothing."""
+        ...
+
+    def next_timeout(self) -> Deadline | None:
+        """Say when to call ``handle_timeout``, or None for never. May change with every input."""
+        ...
+
+
+_DecisionT = TypeVar("_DecisionT")
+
+
+class Question(Generic[_DecisionT]):
+    """Something that the application decides.
+
+    :param handler: the handler that is asked.
+    :param arguments: what it is asked with.
+    :param read: makes a decision of what the handler returned; raises LocalProtocolError where it cannot.
+    :param otherwise: the decision where there is no handler, or where it fails.
+    :param then: what to do with the decision.
+    """
+
+    __slots__ = ("arguments", "handler", "otherwise", "read", "then")
+
+    def __init__(
+        self,
+        handler: str,
+        arguments: Mapping[str, object],
+        read: Callable[[object], _DecisionT],
+        otherwise: _DecisionT,
+        then: Callable[[_DecisionT, Now], None],
+    ) -> None:
+        self.handler: Final = handler
+        self.arguments: Final = arguments
+        self.read: Final = read
+        self.otherwise: Final = otherwise
+        self.then: Final = then
+
+
+class CoreBase:
+    """The parts that a VEN and a VTN share.
+
+    :param sealer: opens and seals documents.
+    :param entropy: the source of ids and jitter.
+    :param asks: the handlers that the application has; the others are never called, and policy decides.
+    :param call_timeout: seconds that a handler may take before policy decides instead of it.
+    """
+
+    def __init__(self, sealer: Sealer, entropy: Entropy, asks: Iterable[str], call_timeout: float) -> None:
+        self._sealer = sealer
+        self._entropy = entropy
+        self._asks = frozenset(asks)
+        self._call_timeout = call_timeout
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._outputs: deque[Output] = deque()
+        self._questions: dict[CallId, Question[Any]] = {}
+        self._timers: Timers[tuple[str, Any]] = Timers()
+        self._now: Now | None = None
+
+    def _emit(self, output: Output) -> None:
+        self._outputs.append(output)
+
+    def _ticket(self) -> TicketId:
+        return TicketId(next(self._numbers))
+
+    # --- asking the application --------------------------------------------------------------------------------------
+
+    def _ask(self, question: Question[Any], now: Now) -> CallId | None:
+        """Ask the application, or decide at once where it has no handler for the question."""
+        if question.handler not in self._asks:
+            question.then(question.otherwise, now)
+            return None
+        call = CallId(next(self._numbers))
+        self._questions[call] = question
+        until = now.mono + self._call_timeout
+        self._timers.after(("call", call), until)
+        self._emit(Call(call, question.handler, question.arguments, Deadline(until, question.handler)))
+        return call
+
+    def _forget_question(self, call: CallId | None) -> None:
+        if call is not None and self._questions.pop(call, None) is not None:
+            self._timers.stop(("call", call))
+
+    def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
+        """Take what a handler returned; ignored where policy has decided meanwhile."""
+        self._now = now
+        question = self._questions.get(call)
+        if question is None:
+            return
+        try:
+            decision = question.read(value)
+        except (LocalProtocolError, ValueError, TypeError, msgspec.ValidationError) as error:
+            self._decide_without(call, f"returned what cannot be used: {error}", now)
+            return
+        self._forget_question(call)
+        question.then(decision, now)
+
+    def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
+        """Take note that a handler raised: policy decides, and other calls are not touched."""
+        self._now = now
+        self._decide_without(call, f"raised {type(error).__name__}: {error}", now)
+
+    def _decide_without(self, call: CallId, why: str, now: Now) -> None:
+        question = self._questions.get(call)
+        if question is not None:
+            self._forget_question(call)
+            self._emit(HandlerFailed(handler=question.handler, error=why))
+            question.then(question.otherwise, now)
+

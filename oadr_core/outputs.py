@@ -1,0 +1,326 @@
+"""What a core asks its driver to do, and what it tells the embedding program.
+
+A driver pulls outputs with ``next_output`` until there are none, and performs them in that order. It never looks inside
+a message.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NewType, TypeAlias
+
+import msgspec
+
+from oadr_core.clock import Deadline, Now
+from oadr_core.machines.exchange import Failure
+from oadr_core.messages import OptType, Payload, Service, UpdateReport
+
+if TYPE_CHECKING:
+    from oadr_core.seal import Sealer
+
+ExchangeId = NewType("ExchangeId", int)
+"""Names one sending of one request; a retry has another."""
+
+InboundId = NewType("InboundId", int)
+"""Names one request that a peer sent us."""
+
+CallId = NewType("CallId", int)
+"""Names one call of a handler."""
+
+TicketId = NewType("TicketId", int)
+"""Names a request from the moment it is asked for until it is answered or given up, retries included."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a request goes.
+
+    :param transport: ``simpleHttp`` or ``xmpp``.
+    :param base: the base URL or the JID of a VEN that is reached by push; empty for the VTN, which the driver knows.
+    """
+
+    transport: str
+    base: str = ""
+
+
+class Transmit(msgspec.Struct, frozen=True):
+    """Please send this request, and bring back ``receive_response`` or ``exchange_failed``.
+
+    :param exchange: to be handed back with the answer.
+    :param to: whom to send it to.
+    :param service: the endpoint, where the transport has endpoints.
+    :param message: what is sent.
+    :param timeout: seconds after which the core gives the answer up; the driver may stop waiting then.
+    :param sealer: seals the message.
+    """
+
+    exchange: ExchangeId
+    to: Address
+    service: Service
+    message: Payload
+    timeout: float
+    sealer: "Sealer"
+
+    def render(self, now: Now) -> bytes:
+        """Make the bytes, at the moment of sending: a signature carries that time. May be called in any thread."""
+        return self.sealer.seal(self.message, now)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Please answer this request of a peer.
+
+    :param inbound: the request.
+    :param message: the answer; None for an empty success, or where the request is refused.
+    :param refusal: why the transport should refuse the request, or None.
+    :param sealer: seals the message.
+    """
+
+    inbound: InboundId
+    message: Payload | None
+    refusal: Failure | None
+    sealer: "Sealer"
+
+    def render(self, now: Now) -> bytes:
+        """Make the bytes, at the moment of sending; empty where there is no message."""
+        return b"" if self.message is None else self.sealer.seal(self.message, now)
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Please run this handler, and bring back ``call_returned`` or ``call_raised``.
+
+    :param call: to be handed back with the value.
+    :param handler: the name of the handler, such as ``on_event``.
+    :param arguments: what to call it with.
+    :param function: the handler itself where the core knows it; else the driver finds it by name.
+    :param deadline: when the core decides without it.
+    """
+
+    call: CallId
+    handler: str
+    arguments: Mapping[str, object]
+    deadline: Deadline
+    function: Callable[..., object] | None = None
+
+
+class Save(msgspec.Struct, frozen=True):
+    """Please make this durable before performing any later output.
+
+    :param key: what it is; a later blob under the same key replaces it.
+    :param blob: the content, or None to forget the key.
+    """
+
+    key: str
+    blob: bytes | None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the embedding program may want to know. Nothing has to be done about it."""
+
+
+# --- told by a VEN ---------------------------------------------------------------------------------------------------
+
+
+class Queried(Event, frozen=True, kw_only=True):
+    """The VTN has said what it supports.
+
+    :param vtn_id: the VTN.
+    :param profiles: pairs of profile and transport.
+    """
+
+    vtn_id: str
+    profiles: tuple[tuple[str, str], ...]
+
+
+class Registered(Event, frozen=True, kw_only=True):
+    """The VTN has registered us.
+
+    :param ven_id: our id.
+    :param registration_id: the registration.
+    :param vtn_id: the VTN.
+    :param again: whether it was a re-registration.
+    """
+
+    ven_id: str
+    registration_id: str
+    vtn_id: str
+    again: bool
+
+
+class RegistrationRefused(Event, frozen=True, kw_only=True):
+    """The VTN does not register us."""
+
+    code: int
+    description: str
+
+
+class RegistrationEnded(Event, frozen=True, kw_only=True):
+    """We are no longer registered.
+
+    :param by_peer: whether the VTN ended it.
+    """
+
+    by_peer: bool
+
+
+class ReregistrationRequested(Event, frozen=True, kw_only=True):
+    """The VTN wants us to register again."""
+
+
+class EventsReceived(Event, frozen=True, kw_only=True):
+    """A list of events came and was compared with what we know.
+
+    :param event_ids: the events that are listed.
+    """
+
+    event_ids: tuple[str, ...]
+
+
+class EventDecided(Event, frozen=True, kw_only=True):
+    """It is settled whether we take part in an event."""
+
+    event_id: str
+    modification_number: int
+    opt_type: OptType
+
+
+class ReportRequested(Event, frozen=True, kw_only=True):
+    """The peer wants a report that we offer, from now on."""
+
+    report_request_id: str
+
+
+class ReportEnded(Event, frozen=True, kw_only=True):
+    """The peer wants no more of a report."""
+
+    report_request_id: str
+
+
+# --- told by a VTN ---------------------------------------------------------------------------------------------------
+
+
+class VenRegistered(Event, frozen=True, kw_only=True):
+    """A VEN was registered.
+
+    :param ven_id: the VEN.
+    :param ven_name: its name for people.
+    :param again: whether it was a re-registration.
+    """
+
+    ven_id: str
+    ven_name: str
+    again: bool
+
+
+class VenDeregistered(Event, frozen=True, kw_only=True):
+    """A VEN is no longer registered."""
+
+    ven_id: str
+    by_peer: bool
+
+
+class VenOnline(Event, frozen=True, kw_only=True):
+    """A VEN that was silent has come back."""
+
+    ven_id: str
+
+
+class VenOffline(Event, frozen=True, kw_only=True):
+    """A VEN has been silent for too long."""
+
+    ven_id: str
+
+
+class OptReceived(Event, frozen=True, kw_only=True):
+    """A VEN has said whether it takes part in an event."""
+
+    ven_id: str
+    event_id: str
+    modification_number: int
+    opt_type: OptType
+    code: int
+
+
+class EventOffered(Event, frozen=True, kw_only=True):
+    """A VEN was told of its events; whether it heard is known when it answers."""
+
+    ven_id: str
+    event_ids: tuple[str, ...]
+
+
+class ReportsReceived(Event, frozen=True, kw_only=True):
+    """A VEN has delivered reports, which were accepted."""
+
+    ven_id: str
+    message: UpdateReport
+
+
+# --- told by both ----------------------------------------------------------------------------------------------------
+
+
+class ExchangeDone(Event, frozen=True, kw_only=True):
+    """A request of ours was answered.
+
+    :param ticket: the request.
+    :param request: what was sent.
+    :param answer: what came back; None for an empty success.
+    """
+
+    ticket: TicketId
+    request: Payload
+    answer: Payload | None
+
+
+class ExchangeSetBack(Event, frozen=True, kw_only=True):
+    """A request of ours failed and will be sent again.
+
+    :param ticket: the request.
+    :param service: its service.
+    :param why: what went wrong.
+    :param wait: seconds until it is sent again, at the earliest.
+    """
+
+    ticket: TicketId
+    service: Service
+    why: Failure
+    wait: float
+
+
+class ExchangeAbandoned(Event, frozen=True, kw_only=True):
+    """A request of ours was given up."""
+
+    ticket: TicketId
+    request: Payload
+    why: Failure
+
+
+class PeerMisbehaved(Event, frozen=True, kw_only=True):
+    """The peer did something that the protocol does not allow; it was answered, or ignored.
+
+    :param who: the VEN, or the VTN, or an address.
+    :param what: what it did.
+    :param code: the application code that it was told, or 0.
+    """
+
+    who: str
+    what: str
+    code: int = 0
+
+
+class PeerForgiven(Event, frozen=True, kw_only=True):
+    """The peer sent something that the schema refuses, and we read it all the same."""
+
+    who: str
+    message_type: str
+    forgiven: tuple[str, ...]
+
+
+class HandlerFailed(Event, frozen=True, kw_only=True):
+    """A handler raised, took too long, or returned what cannot be used; the policy answered instead of it.
+
+    :param handler: its name.
+    :param error: what happened.
+    """
+
+    handler: str
+    error: str
+
+
+Output: TypeAlias = Transmit | Reply | Call | Save | Event
+

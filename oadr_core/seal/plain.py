@@ -1,0 +1,27 @@
+"""The sealer that does not sign: "standard" security, where TLS alone says who is talking (section 10 of the profile)."""
+
+from oadr_core.clock import Now
+from oadr_core.messages import Payload
+from oadr_core.seal.opened import Opened, opened
+from oadr_core.wire.envelope import encode, read
+from oadr_core.wire.parse import LIMITS, Limits
+
+
+class PlainSealer:
+    """Writes documents without a signature and takes them with or without one, unseen.
+
+    :param strict: whether to refuse documents that the schema refuses.
+    :param limits: how large a document may be.
+    """
+
+    def __init__(self, *, strict: bool = True, limits: Limits = LIMITS) -> None:
+        self._strict = strict
+        self._limits = limits
+
+    def seal(self, message: Payload, now: Now) -> bytes:
+        """Write a message; see :class:`~oadr_core.seal.opened.Sealer`."""
+        return encode(message)
+
+    def open(self, data: bytes, now: Now) -> Opened:
+        """Read a document; see :class:`~oadr_core.seal.opened.Sealer`."""
+        return opened(read(data, strict=self._strict, limits=self._limits), None)

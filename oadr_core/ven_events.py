@@ -1,0 +1,156 @@
+"""What a list of events means to a VEN that knows some of them already (rules 12, 36, 48, 56 to 62)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from oadr_core.codes import ResponseCode
+from oadr_core.decisions import EventDecision
+from oadr_core.machines.event import EVENT_AT_VEN, Comparison, EventAtVen, EventAtVenInput, compare
+from oadr_core.messages import (
+    DistributeEvent,
+    EiEvent,
+    EventResponse,
+    EventStatus,
+    OptType,
+    ResponseRequired,
+    add_duration,
+    is_zero,
+)
+from oadr_core.ven_state import KnownEvent
+
+
+@dataclass
+class EventList:
+    """A list of events that is being answered.
+
+    :param request_id: the requestID of the list, which every answer repeats (rule 42).
+    :param known: the events that the VEN knows after it.
+    :param ask: what the application has to decide: the event, and whether it knew an earlier modification.
+    :param tell: events that are cancelled, openly or by being left out, for the application to know.
+    :param responses: the answers that are ready, by event.
+    :param undecided: events whose answer waits for the application.
+    """
+
+    request_id: str
+    known: dict[str, KnownEvent]
+    ask: list[tuple[EiEvent, bool]] = field(default_factory=list)
+    tell: list[EiEvent] = field(default_factory=list)
+    responses: dict[str, EventResponse] = field(default_factory=dict)
+    undecided: set[str] = field(default_factory=set)
+
+    def respond(self, event: EiEvent, decision: EventDecision) -> None:
+        """Answer an event, unless it must not be answered (rule 62)."""
+        descriptor = event.event_descriptor
+        self.undecided.discard(descriptor.event_id)
+        if event.response_required is ResponseRequired.ALWAYS:
+            self.responses[descriptor.event_id] = EventResponse(
+                response_code=decision.code,
+                response_description=decision.description,
+                request_id=self.request_id,
+                event_id=descriptor.event_id,
+                modification_number=descriptor.modification_number,
+                opt_type=decision.opt_type,
+            )
+
+    def wait_for(self, event: EiEvent) -> None:
+        """Answer an event once the application has decided."""
+        if event.response_required is ResponseRequired.ALWAYS:
+            self.undecided.add(event.event_descriptor.event_id)
+
+
+_AGREED: Final = EventDecision(opt_type=OptType.OPT_IN)
+
+
+def take_list(known: Iterable[KnownEvent], message: DistributeEvent, now: datetime, *, complete: bool) -> EventList:
+    """Take a list of events.
+
+    :param known: the events that the VEN knows.
+    :param message: the list.
+    :param now: the present, which tells an event that is over from one that is cancelled by being left out.
+    :param complete: whether the list is complete; one cut short by a replyLimit cancels nothing (decision D30).
+    """
+    by_id = {_id(one.event): one for one in known}
+    numbers = {event_id: one.event.event_descriptor.modification_number for event_id, one in by_id.items()}
+    taken = EventList(message.request_id, by_id)
+    for comparison in compare(numbers, message.events, complete=complete):
+        state = EventAtVen.UNKNOWN
+        if comparison.event_id in by_id:
+            decided = by_id[comparison.event_id].opt_type is not None
+            state = EventAtVen.DECIDED if decided else EventAtVen.DECIDING
+        after = EVENT_AT_VEN.step(state, comparison.found)
+        _take(taken, comparison, now)
+        if after is EventAtVen.GONE:
+            taken.known.pop(comparison.event_id, None)
+    return taken
+
+
+def _take(taken: EventList, comparison: Comparison, now: datetime) -> None:
+    event, found = comparison.event, comparison.found
+    known = taken.known.get(comparison.event_id)
+    if event is None:
+        assert known is not None
+        if not is_over(known.event, now):
+            taken.tell.append(cancelled(known.event))  # rule 61
+    elif found in (EventAtVenInput.NEW, EventAtVenInput.HIGHER):
+        taken.known[comparison.event_id] = KnownEvent(event=event, request_id=taken.request_id)
+        taken.ask.append((event, found is EventAtVenInput.HIGHER))
+        taken.wait_for(event)
+    elif found is EventAtVenInput.LOWER:
+        text = f"modification {event.event_descriptor.modification_number} is older than the one known"
+        refusal = EventDecision(opt_type=OptType.OPT_OUT, code=ResponseCode.OUT_OF_SEQUENCE, description=text)
+        taken.respond(event, refusal)
+    elif found is EventAtVenInput.CANCELLED:
+        if known is not None:
+            taken.tell.append(event)
+        taken.respond(event, _AGREED)  # rules 36 and 60
+    else:
+        assert known is not None
+        _take_again(taken, known)
+
+
+def _take_again(taken: EventList, known: KnownEvent) -> None:
+    """An event that is listed unchanged is answered as before, or once it is decided (rule 12)."""
+    taken.known[_id(known.event)] = msgspec.structs.replace(known, request_id=taken.request_id)
+    if known.opt_type is None:
+        taken.ask.append((known.event, False))
+        taken.wait_for(known.event)
+    else:
+        decision = EventDecision(opt_type=known.opt_type, code=known.code, description=known.description)
+        taken.respond(known.event, decision)
+
+
+def decided(known: KnownEvent, decision: EventDecision) -> KnownEvent:
+    """Note what the application decided."""
+    return msgspec.structs.replace(
+        known, opt_type=decision.opt_type, code=int(decision.code), description=decision.description
+    )
+
+
+def cancelled(event: EiEvent) -> EiEvent:
+    """The event as it would look had the VTN listed it as cancelled."""
+    descriptor = msgspec.structs.replace(event.event_descriptor, event_status=EventStatus.CANCELLED)
+    return msgspec.structs.replace(event, event_descriptor=descriptor)
+
+
+def is_over(event: EiEvent, now: datetime) -> bool:
+    """Tell whether the time of an event has passed, the window for its random start included (rules 30 and 47)."""
+    period = event.active_period
+    if is_zero(period.duration):
+        return False
+    end = add_duration(period.dtstart, period.duration)
+    if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
+        end = add_duration(end, period.tolerance.tolerate.startafter)
+    return now >= end
+
+
+def _id(event: EiEvent) -> str:
+    return event.event_descriptor.event_id
+
+
+def ids(known: Sequence[KnownEvent]) -> tuple[str, ...]:
+    """The ids of known events."""
+    return tuple(_id(one.event) for one in known)
