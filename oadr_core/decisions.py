@@ -9,7 +9,8 @@ import msgspec
 
 from oadr_core.codes import ResponseCode
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import OptType
+from oadr_core.messages import EiResponse, OptType, ReportRequest
+from oadr_core.wire.verify import verify
 
 
 class EventDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +99,36 @@ def registration_decision(value: object) -> RegistrationDecision:
     raise LocalProtocolError(
         f"{_shown(value)}, where (ven_id, registration_id), a registration id, True, False or None is expected"
     )
+
+
+def report_requests(value: object) -> tuple[ReportRequest, ...]:
+    """Read what ``on_register_report`` came to, once :mod:`oadr_core.handlers` has made requests of it.
+
+    :param value: None, or a sequence of :class:`~oadr_core.messages.report.ReportRequest`.
+    :raises LocalProtocolError: it is none of these.
+    """
+    requests = tuple(value) if isinstance(value, tuple | list) else () if value is None else None
+    if requests is None or not all(isinstance(one, ReportRequest) for one in requests):
+        raise LocalProtocolError(f"{_shown(value)}, where a list of report requests is expected")
+    for one in requests:
+        verify(one)
+    return requests
+
+
+def verdict(value: object) -> EiResponse:
+    """Read what a handler returned that takes something: nothing for yes, or an error for the peer.
+
+    :param value: None or True, an :class:`~oadr_core.messages.common.EiResponse`, a code, or ``(code, text)``.
+    :raises LocalProtocolError: it is none of these.
+    """
+    if value is None or value is True:
+        return EiResponse()
+    if isinstance(value, EiResponse):
+        return value
+    code, text = value if isinstance(value, tuple | list) and len(value) == 2 else (value, None)
+    if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 999:
+        return EiResponse(response_code=code, response_description=None if text is None else str(text))
+    raise LocalProtocolError(f"{_shown(value)}, where nothing, a response code or (code, text) is expected")
 
 
 def nothing(value: object) -> None:

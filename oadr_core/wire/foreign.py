@@ -210,7 +210,7 @@ _TABLES: Final = {"xml": _XML, "ds": _DS, "ds11": _DS11, "atom": _ATOM, "espi": 
 _DECLARATION: Final = re.compile(
     r"(?:<(?P<element>\w+)> )?(?P<type>(?:xs:)?\w+)(?:\((?P<base>\w+)\))?(?:(?P<kind>: mixed|:| =)(?P<body>.*))?"
 )
-_TOKEN: Final = re.compile(r"[(|,]|\)[?*+]?|[^\s(|,)][^(|,)]*")
+_PIECE: Final = re.compile(r"[(|,]|\)[?*+]?|[^\s(|,)][^(|,)]*")
 _OCCURS: Final = {
     "": "",
     "?": ' minOccurs="0"',
@@ -243,13 +243,14 @@ def _declaration(line: str) -> str:
         name, _, attributes = line[1:].partition(":")
         return f'<xs:attributeGroup name="{name}">{_attributes(attributes)}</xs:attributeGroup>'
     match = _DECLARATION.fullmatch(line)
-    assert match, line
+    if match is None:
+        raise ValueError(line)
     content, _, attributes = (match["body"] or "").partition(";")
     text = f'<xs:element name="{match["element"]}" type="{match["type"]}"/>' if match["element"] else ""
     if match["kind"] == " =":
         return text + _text_type(match["type"], content, _attributes(attributes))
     if match["kind"]:
-        body = _group(iter(_TOKEN.findall(content + ")"))) + _attributes(attributes)
+        body = _group(iter(_PIECE.findall(content + ")"))) + _attributes(attributes)
         return text + _complex_type(match["type"], match["base"], body, mixed=match["kind"] == ": mixed")
     return text
 
@@ -272,17 +273,17 @@ def _complex_type(name: str, base: str | None, body: str, *, mixed: bool) -> str
     return f'<xs:complexType name="{name}"{mark}>{body}</xs:complexType>'
 
 
-def _group(tokens: Iterator[str]) -> str:
+def _group(pieces: Iterator[str]) -> str:
     """Translate particles up to the closing parenthesis of their group."""
     kind, particles = "sequence", ""
-    while not (token := next(tokens)).startswith(")"):
-        if token == "(":
-            particles += _group(tokens)
-        elif token == "|":
+    while not (piece := next(pieces)).startswith(")"):
+        if piece == "(":
+            particles += _group(pieces)
+        elif piece == "|":
             kind = "choice"
-        elif token != ",":
-            particles += _particle(token.strip())
-    return f"<xs:{kind}{_OCCURS[token[1:]]}>{particles}</xs:{kind}>"
+        elif piece != ",":
+            particles += _particle(piece.strip())
+    return f"<xs:{kind}{_OCCURS[piece[1:]]}>{particles}</xs:{kind}>"
 
 
 def _particle(item: str) -> str:

@@ -48,11 +48,13 @@ _PLAIN_KEYS: Final = """
     <ds:Seed>AQAB</ds:Seed><ds:PgenCounter>AQ==</ds:PgenCounter>
   </ds:DSAKeyValue>
 </ds:KeyValue>
+<ds:KeyValue><ds:DSAKeyValue><ds:Y>AQAB</ds:Y></ds:DSAKeyValue></ds:KeyValue>
 <ds:RetrievalMethod URI="#key" Type="http://www.w3.org/2000/09/xmldsig#X509Data">
   <ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64"/></ds:Transforms>
 </ds:RetrievalMethod>
 <ds:PGPData><ds:PGPKeyID>AQAB</ds:PGPKeyID><ds:PGPKeyPacket>AQAB</ds:PGPKeyPacket><other xmlns="urn:x"/></ds:PGPData>
-<ds:PGPData><ds:PGPKeyPacket>AQAB</ds:PGPKeyPacket></ds:PGPData>
+<ds:PGPData><ds:PGPKeyID/></ds:PGPData>
+<ds:PGPData><ds:PGPKeyPacket>AQAB</ds:PGPKeyPacket><other xmlns="urn:x"/><other xmlns="urn:x"/></ds:PGPData>
 <ds:SPKIData><ds:SPKISexp>AQAB</ds:SPKISexp><other xmlns="urn:x"/><ds:SPKISexp>AQAB</ds:SPKISexp></ds:SPKIData>
 <ds:MgmtData>none</ds:MgmtData>
 <ds11:DEREncodedKeyValue Id="der">AQAB</ds11:DEREncodedKeyValue>
@@ -96,14 +98,17 @@ _NAMED_CURVE: Final = """
 </ds:KeyValue>
 """
 
-_OBJECTS: Final = """
+_REPLAY_PROTECT: Final = """
+<p:ReplayProtect xmlns:p="http://openadr.org/oadr-2.0b/2012/07/xmldsig-properties">
+  <p:timestamp>2024-05-01T12:00:00Z</p:timestamp><p:nonce>Kjs7</p:nonce>
+</p:ReplayProtect>
+"""
+
+_OBJECTS: Final = f"""
 <ds:Object Id="properties" MimeType="text/xml" Encoding="http://www.w3.org/2000/09/xmldsig#base64">
   <ds:SignatureProperties Id="all">
-    <ds:SignatureProperty Target="#signature" Id="nonce">
-      <p:ReplayProtect xmlns:p="http://openadr.org/oadr-2.0b/2012/07/xmldsig-properties">
-        <p:timestamp>2024-05-01T12:00:00Z</p:timestamp><p:nonce>Kjs7</p:nonce>
-      </p:ReplayProtect>
-    </ds:SignatureProperty>
+    <ds:SignatureProperty Target="#signature" Id="nonce">{_REPLAY_PROTECT}</ds:SignatureProperty>
+    <ds:SignatureProperty Target="">{_REPLAY_PROTECT}{_REPLAY_PROTECT}</ds:SignatureProperty>
   </ds:SignatureProperties>
 </ds:Object>
 <ds:Object>
@@ -116,28 +121,38 @@ _OBJECTS: Final = """
 """
 
 
+_PARAMETERS: Final = "<ei:venID>ven-1</ei:venID><ei:venID>ven-2</ei:venID>"
+
+_REFERENCES: Final = """
+<ds:Reference Id="object" URI="#signed" Type="http://www.w3.org/2000/09/xmldsig#Object">
+  <ds:Transforms>
+    <ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>
+    <ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116">
+      <ds:XPath>self::oadr:oadrSignedObject</ds:XPath><other xmlns="urn:x"/>
+    </ds:Transform>
+  </ds:Transforms>
+  <ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>
+  <ds:DigestValue>YWJj</ds:DigestValue>
+</ds:Reference>
+<ds:Reference>
+  <ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"><other xmlns="urn:x"/><other xmlns="urn:x"/>
+  </ds:DigestMethod><ds:DigestValue>YWJj</ds:DigestValue>
+</ds:Reference>
+"""
+
+
 def signature(key_info: str, objects: str = "") -> str:
     """Write an XML signature, well-formed in every respect but the mathematical one."""
     return f"""
 <ds:Signature Id="signature">
   <ds:SignedInfo Id="info">
-    <ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>
+    <ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#">
+      text {_PARAMETERS}
+    </ds:CanonicalizationMethod>
     <ds:SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#hmac-sha1">
-      <ds:HMACOutputLength>128</ds:HMACOutputLength>
+      <ds:HMACOutputLength>128</ds:HMACOutputLength>{_PARAMETERS}
     </ds:SignatureMethod>
-    <ds:Reference Id="object" URI="#signed" Type="http://www.w3.org/2000/09/xmldsig#Object">
-      <ds:Transforms>
-        <ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>
-        <ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116">
-          <ds:XPath>self::oadr:oadrSignedObject</ds:XPath><other xmlns="urn:x"/>
-        </ds:Transform>
-      </ds:Transforms>
-      <ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>
-      <ds:DigestValue>YWJj</ds:DigestValue>
-    </ds:Reference>
-    <ds:Reference>
-      <ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>YWJj</ds:DigestValue>
-    </ds:Reference>
+    {_REFERENCES}
   </ds:SignedInfo>
   <ds:SignatureValue Id="value">YWJj</ds:SignatureValue>
   <ds:KeyInfo Id="key">{key_info}</ds:KeyInfo>
@@ -163,6 +178,21 @@ _FEED_HEAD: Final = """
 <atom:id>urn:uuid:0071C5A7-91CF-434E-8BCE-C38AC8AF215D</atom:id>
 <atom:title type="text">Green Button</atom:title>
 <atom:updated>2012-10-24T00:00:00.5Z</atom:updated>
+"""
+
+_SOURCE: Final = """
+<atom:author xml:lang="en">
+  <atom:name>Utility</atom:name><atom:uri>http://dc.example</atom:uri><atom:email>dc@dc.example</atom:email>
+  <ei:venID>ven-1</ei:venID>
+</atom:author>
+<atom:contributor><atom:name>Meter</atom:name></atom:contributor>
+<atom:category term="energy" scheme="http://dc.example/terms" label="Energy"/>
+<atom:generator uri="http://dc.example/software" version="1.0">Software</atom:generator>
+<atom:icon>http://dc.example/icon.png</atom:icon>
+<atom:logo xml:base="http://dc.example">logo.png</atom:logo>
+<atom:rights type="html">none</atom:rights>
+<atom:subtitle type="xhtml">What is offered</atom:subtitle>
+<atom:link href="/feed" rel="self" type="application/atom+xml" hreflang="en" title="Feed" length="100">x</atom:link>
 """
 
 _USAGE_POINT: Final = """
@@ -258,6 +288,10 @@ _USAGE_SUMMARY: Final = f"""
 </espi:ElectricPowerUsageSummary>
 """
 
+_BARE_SUMMARY: Final = """
+<espi:ElectricPowerUsageSummary><espi:statusTimeStamp>0</espi:statusTimeStamp></espi:ElectricPowerUsageSummary>
+"""
+
 _QUALITY_SUMMARY: Final = """
 <espi:ElectricPowerQualitySummary>
   <espi:flickerPlt>1</espi:flickerPlt><espi:flickerPst>1</espi:flickerPst>
@@ -274,18 +308,7 @@ _QUALITY_SUMMARY: Final = """
 _DESCRIPTION_FEED: Final = f"""
 <atom:feed xml:lang="en" xml:base="http://dc.example/espi/" xml:space="default">
   {_FEED_HEAD}
-  <atom:author xml:lang="en">
-    <atom:name>Utility</atom:name><atom:uri>http://dc.example</atom:uri><atom:email>dc@dc.example</atom:email>
-    <ei:venID>ven-1</ei:venID>
-  </atom:author>
-  <atom:contributor><atom:name>Meter</atom:name></atom:contributor>
-  <atom:category term="energy" scheme="http://dc.example/terms" label="Energy"/>
-  <atom:generator uri="http://dc.example/software" version="1.0">Software</atom:generator>
-  <atom:icon>http://dc.example/icon.png</atom:icon>
-  <atom:logo xml:base="http://dc.example">logo.png</atom:logo>
-  <atom:rights type="html">none</atom:rights>
-  <atom:subtitle type="xhtml">What is offered</atom:subtitle>
-  <atom:link href="/feed" rel="self" type="application/atom+xml" hreflang="en" title="Feed" length="100">x</atom:link>
+  {_SOURCE}
   {_entry(1, "Front Electric Meter", _USAGE_POINT)}
   {_entry(2, "Local time", _LOCAL_TIME)}
   {_entry(3, "Meter Reading", "<espi:MeterReading/>")}
@@ -299,6 +322,7 @@ _DESCRIPTION_FEED: Final = f"""
     <atom:content src="http://dc.example/type">Text {_READING_TYPE}</atom:content>
     <espi:ServiceStatus><espi:currentStatus>1</espi:currentStatus></espi:ServiceStatus>
   </atom:entry>
+  <espi:Object><espi:extension xsi:type="atom:sourceType">{_SOURCE}{_FEED_HEAD}</espi:extension></espi:Object>
   <espi:IdentifiedObject><espi:extension a="b">t<other xmlns="urn:x"/></espi:extension></espi:IdentifiedObject>
 </atom:feed>
 """
@@ -377,6 +401,9 @@ WRONG: Final = {
     "qualified attribute": ("x509", '<ds:KeyInfo Id="key">', '<ds:KeyInfo ds:Id="key">'),
     "Id is no name": ("x509", '<ds:KeyInfo Id="key">', '<ds:KeyInfo Id="1">'),
     "Id twice": ("x509", '<ds:KeyInfo Id="key">', '<ds:KeyInfo Id="value">'),
+    "no reference": ("x509", _REFERENCES, ""),
+    "empty property": ("x509", f'"nonce">{_REPLAY_PROTECT}', '"nonce">'),
+    "key info twice": ("x509", "</ds:KeyInfo>", "</ds:KeyInfo><ds:KeyInfo><ds:KeyName/></ds:KeyInfo>"),
     "key info empty": ("curves", _CURVES, ""),
     "unknown element of the same namespace": ("x509", _X509, "<ds:Unknown/>"),
     "text between elements": ("x509", "<ds:X509Data>", "<ds:X509Data>text"),
@@ -419,11 +446,13 @@ WRONG: Final = {
 """What is wrong, and how to make it from a valid document: its name, a text in it, and another text."""
 
 RIGHT: Final = {
+    "methods without parameters": ("x509", _PARAMETERS, ""),
     "code that is on no list": ("descriptions", "<espi:phase>769<", "<espi:phase>65535<"),
     "feed without elements": ("data", _PAYLOAD_FEED, "<atom:feed/>"),
     "entry without elements": ("data", "<atom:feed>", "<atom:feed><atom:entry/>"),
     "person without elements": ("data", "<atom:feed>", "<atom:feed><atom:author/>"),
     "elements of a feed in any order, any number": ("data", "</atom:feed>", f"{_FEED_HEAD}<atom:id/></atom:feed>"),
+    "summary without figures": ("data", _USAGE_SUMMARY, _BARE_SUMMARY),
     "known attribute": ("data", "<atom:feed>", '<atom:feed ei:schemaVersion="2.0a">'),
     "derived type": ("data", "<atom:feed>", '<atom:feed><espi:Object xsi:type="espi:ReadingType"/>'),
     "type of no element": ("data", "<espi:quality>8", '<espi:extension xsi:type="atom:sourceType"/><espi:quality>8'),
@@ -447,16 +476,21 @@ def admits(judge: etree.XMLSchema, text: str) -> bool:
 
 # --- mutations -------------------------------------------------------------------------------------------------------
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 _TYPE: Final = clark("xsi:type")
 _BUILT_IN: Final = ("anyType", "anySimpleType", "string", "token", "integer", "unsignedShort", "long", "base64Binary")
 _TEXTS: Final = (
-    *"0 1 -1 +7 255 256 -32768 -32769 65535 65536 4294967296 140737488355327 140737488355328 1.0 1e3".split(),
-    *"00 0aFF 0123456789 ABC AQ== true 2.0a 2.0b x-own P1D 2024-05-01T12:00:00Z 2024-05-01".split(),
-    *"text html en en-US default x@y.z http://a/b : %% #1".split(),
+    *_words("0 1 -1 +7 255 256 -32768 -32769 65535 65536 4294967296 140737488355327 140737488355328 1.0 1e3"),
+    *_words("00 0aFF 0123456789 ABC AQ== true 2.0a 2.0b x-own P1D 2024-05-01T12:00:00Z 2024-05-01"),
+    *_words("text html en en-US default x@y.z http://a/b : %% #1"),
     *("", " ", "\n", "a b", "A Q A B", "x" * 256, "x" * 257),
 )
 
-_FEW_TEXTS: Final = ("", "-1", "65536", "AQAB", "a b", "x" * 257)
+_FEW_TEXTS: Final = ("", "2", "-1", "65536", "AQAB", "a b", "x" * 257)
 
 
 def _named(kind: str) -> tuple[tuple[str, str], ...]:
@@ -472,8 +506,8 @@ def _named(kind: str) -> tuple[tuple[str, str], ...]:
 _ELEMENTS: Final = (*(clark(f"{prefix}:{name}") for prefix, name in _named("}element")), "{urn:x}other", "other")
 _TYPES: Final = (*(f"{prefix}:{name}" for prefix, name in _named("Type")), *(f"xs:{name}" for name in _BUILT_IN))
 _ATTRIBUTES: Final = (
-    *"Id URI Type Target Algorithm MimeType type src href hreflang length term title".split(),
-    *"xml:lang xml:base xml:space xsi:nil xsi:schemaLocation ei:schemaVersion ds:Id atom:type".split(),
+    *_words("Id URI Type Target Algorithm MimeType type src href hreflang length term title"),
+    *_words("xml:lang xml:base xml:space xsi:nil xsi:schemaLocation ei:schemaVersion ds:Id atom:type"),
 )
 _FOREIGN: Final = {NAMESPACES[prefix] for prefix in DOCUMENTS}
 
@@ -510,6 +544,7 @@ class Mutator:
     """Changes a document at random."""
 
     def __init__(self, seed: int) -> None:
+        """Begin a series of changes that is the same whenever the seed is."""
         self._random = Random(seed)
         self._changes: tuple[Callable[[etree._Element], None], ...] = (
             self._drop,
@@ -628,7 +663,7 @@ def _remove(element: etree._Element) -> None:
 
 @pytest.fixture(scope="module")
 def official_schema() -> etree.XMLSchema:
-    """The official schema set, compiled."""
+    """Compile the official schema set."""
     directory = os.environ.get("OADR_OFFICIAL_SCHEMA")
     if not directory:
         pytest.skip("OADR_OFFICIAL_SCHEMA does not name the directory of the official schema (oadr_20b.xsd)")

@@ -1,0 +1,619 @@
+"""A VTN as a sans-IO core: bytes, times and decisions in; bytes to send, questions and news out.
+
+A :class:`Vtn` finds out which VEN is talking, has :func:`~oadr_core.vtn_step.step` decide what follows, and carries it
+out: it keeps the records, saves them before their consequences leave, answers, asks the application, and pushes to the
+VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from oadr_core.answers import Refuser
+from oadr_core.clock import Deadline, Now, whole_seconds
+from oadr_core.codes import ResponseCode
+from oadr_core.core import CoreBase, Question
+from oadr_core.decisions import nothing
+from oadr_core.entropy import Entropy, jittered, new_id
+from oadr_core.errors import LocalProtocolError, SchemaError, SealError
+from oadr_core.machines.exchange import REMEDY, Failure, Remedy
+from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
+from oadr_core.messages import (
+    CancelPartyRegistration,
+    CancelReport,
+    CreatePartyRegistration,
+    CreateReport,
+    EiEvent,
+    EventStatus,
+    Payload,
+    QueryRegistration,
+    ReportRequest,
+    RequestReregistration,
+    Service,
+)
+from oadr_core.outputs import (
+    Address,
+    Event,
+    ExchangeId,
+    ExchangeSetBack,
+    InboundId,
+    Output,
+    PeerForgiven,
+    PeerMisbehaved,
+    Reply,
+    Save,
+    TicketId,
+    Transmit,
+    VenOffline,
+    VenOnline,
+)
+from oadr_core.rules import refuse_event
+from oadr_core.seal import Opened, Peer, Sealer
+from oadr_core.sender import SenderConfig
+from oadr_core.vtn_events import listed_until
+from oadr_core.vtn_record import EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.vtn_step import (
+    Answered,
+    Asked,
+    Decided,
+    Hand,
+    Input,
+    PushFailed,
+    PushRefused,
+    Queue,
+    Shared,
+    Step,
+    VtnConfig,
+    step,
+)
+
+
+class _Push(msgspec.Struct):
+    """What goes on with a VEN that is reached by push.
+
+    :param exchange: what is in flight.
+    :param message: what it carries.
+    :param setbacks: failures since the VEN last answered.
+    :param paused: whether a failure is being waited out.
+    """
+
+    exchange: ExchangeId | None = None
+    message: Payload | None = None
+    setbacks: int = 0
+    paused: bool = False
+
+
+class Vtn(CoreBase):
+    """The VTN core.
+
+    :param config: what it is.
+    :param sealer: opens and seals documents.
+    :param entropy: the source of ids and jitter.
+    :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :param asks: the handlers that the application has.
+    :param push: how patient it is with push VENs.
+    :param missed_polls: after how many polls that did not come a VEN counts as offline.
+    :raises StateError: something in ``saved`` is damaged.
+    """
+
+    def __init__(
+        self,
+        config: VtnConfig,
+        *,
+        sealer: Sealer,
+        entropy: Entropy,
+        saved: Mapping[str, bytes] | None = None,
+        asks: Iterable[str] = (),
+        push: SenderConfig | None = None,
+        missed_polls: int = 3,
+    ) -> None:
+        super().__init__(sealer, entropy, asks, config.call_timeout)
+        self.config: Final = config
+        self._push_config = push or SenderConfig()
+        self._offline_after = missed_polls * config.poll_freq.total_seconds()
+        self._shared = Shared(config, entropy, self._events_of)
+        self._refuser = Refuser(config.vtn_id, config.profiles())
+        self._records: dict[str, VenRecord] = {}
+        self._by_identity: dict[str, str] = {}
+        self._by_name: dict[str, str] = {}
+        self._all_events: dict[str, EventRecord] = {}
+        self._assigned: dict[str, dict[str, EventRecord]] = {}
+        self._seen: dict[str, float] = {}
+        self._pushes: dict[str, _Push] = {}
+        self._exchanges: dict[ExchangeId, str] = {}
+        self._asking: dict[tuple[str, str], list[InboundId]] = {}
+        self._load(saved or {})
+
+    def _load(self, saved: Mapping[str, bytes]) -> None:
+        for key, blob in saved.items():
+            if key.startswith("ven/"):
+                self._keep(VenRecord.load(blob))
+            elif key.startswith("event/"):
+                self._assign(EventRecord.load(blob))
+
+    def start(self, now: Now) -> None:
+        """Begin, or go on after a restart: every deadline is put back on this run's clock."""
+        self._now = now
+        for record in self._records.values():
+            self._heard_of(record, now)
+            self._push(record.ven_id, now)
+        for record_of_event in list(self._all_events.values()):
+            self._watch(record_of_event, now)
+
+    # --- questions to the core ---------------------------------------------------------------------------------------
+
+    @property
+    def vens(self) -> Mapping[str, VenRecord]:
+        """The registered VENs by their ids."""
+        return self._records
+
+    @property
+    def events(self) -> Mapping[str, EventRecord]:
+        """All events that are remembered, those that are over included, by their ids."""
+        return self._all_events
+
+    # --- what the application can ask for ----------------------------------------------------------------------------
+
+    def add_event(self, event: EiEvent, ven_ids: Iterable[str], now: Now) -> str:
+        """Make an event for some VENs.
+
+        :param event: the event, with modification number 0; status, times and current values are filled in whenever
+            it is handed out.
+        :param ven_ids: whom it is for; VENs that are not registered yet get it when they are.
+        :returns: the id of the event.
+        :raises LocalProtocolError: the event breaks a rule, or its id is taken.
+        """
+        record = EventRecord(
+            event=event,
+            ven_ids=tuple(dict.fromkeys(ven_ids)),
+            created_at=whole_seconds(now.utc),
+            changed_at=whole_seconds(now.utc),
+        )
+        refuse_event(event)
+        if record.event_id in self._all_events:
+            raise LocalProtocolError(f"there is an event {record.event_id!r} already (rule 70)")
+        if event.event_descriptor.modification_number != 0:
+            raise LocalProtocolError("a new event has modification number 0 (rule 4)")
+        if not record.ven_ids:
+            raise LocalProtocolError(f"the event {record.event_id!r} is for no VEN")
+        self._change_event(record, now)
+        return record.event_id
+
+    def modify_event(self, event: EiEvent, now: Now) -> int:
+        """Replace an event by another form of it.
+
+        :param event: the event with its id; its modification number does not matter.
+        :returns: the new modification number (rule 5).
+        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        """
+        known = self._known_event(event.event_descriptor.event_id)
+        if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        return self._modify(known, event, now)
+
+    def cancel_event(self, event_id: str, now: Now) -> int:
+        """Cancel an event; its VENs are told until they acknowledge it (rules 10, 50 and 52).
+
+        :returns: the new modification number, or the present one where it is cancelled already.
+        :raises LocalProtocolError: there is no such event.
+        """
+        known = self._known_event(event_id)
+        descriptor = known.event.event_descriptor
+        if descriptor.event_status is EventStatus.CANCELLED:
+            return descriptor.modification_number
+        cancelled = msgspec.structs.replace(descriptor, event_status=EventStatus.CANCELLED)
+        return self._modify(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
+
+    def queue(self, ven_id: str, message: QueuedMessage, now: Now) -> None:
+        """Ask something of a VEN, once it polls or by push.
+
+        :param ven_id: the VEN.
+        :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
+            oadrCancelPartyRegistration, oadrRequestReregistration.
+        :raises LocalProtocolError: there is no such VEN.
+        """
+        record = self._known_ven(ven_id)
+        self._take(record, Queue(message), None, now)
+
+    def request_reregistration(self, ven_id: str, now: Now) -> None:
+        """Ask a VEN to register again (section 8.4.1 of the profile)."""
+        self.queue(ven_id, RequestReregistration(ven_id=ven_id), now)
+
+    def cancel_party_registration(self, ven_id: str, now: Now) -> None:
+        """End the registration of a VEN, once it has confirmed (rule 407)."""
+        record = self._known_ven(ven_id)
+        message = CancelPartyRegistration(
+            request_id=new_id(self._entropy), registration_id=record.registration_id, ven_id=ven_id
+        )
+        self.queue(ven_id, message, now)
+
+    def create_report(self, ven_id: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask a VEN for reports."""
+        message = CreateReport(request_id=new_id(self._entropy), report_requests=tuple(requests), ven_id=ven_id)
+        self.queue(ven_id, message, now)
+
+    def cancel_report(
+        self, ven_id: str, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
+    ) -> None:
+        """Ask a VEN for no more of some reports (rule 336)."""
+        message = CancelReport(
+            request_id=new_id(self._entropy),
+            report_request_id=tuple(report_request_ids),
+            report_to_follow=report_to_follow,
+            ven_id=ven_id,
+        )
+        self.queue(ven_id, message, now)
+
+    # --- inputs ------------------------------------------------------------------------------------------------------
+
+    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+        """Take a request of a VEN; see :class:`~oadr_core.core.Core`."""
+        self._now = now
+        inbound = InboundId(next(self._numbers))
+        try:
+            opened = self._sealer.open(body, now)
+        except SealError as error:
+            return self._refuse(inbound, Failure.FORBIDDEN, peer, str(error))
+        except SchemaError as error:
+            return self._refuse(inbound, Failure.NOT_ACCEPTABLE, peer, str(error))
+        self._tell_forgiven(opened, peer)
+        message = opened.message
+        if service is not None and type(message) in VEN_REQUESTS and SERVICE[type(message)] is not service:
+            text = f"{message.message_type()} belongs to {SERVICE[type(message)]}, not to {service}"
+            self._answer_error(inbound, message, ResponseCode.COMPLIANCE_ERROR, text, peer)
+            return inbound
+        try:
+            record = self._identify(message, peer)
+        except _Unidentified as error:
+            self._answer_error(inbound, message, error.code, str(error), peer)
+            return inbound
+        if record is not None:
+            self._heard_of(record, now)
+            record = self._records[record.ven_id]
+        self._take(record, Asked(message, peer.identity), inbound, now)
+        return inbound
+
+    def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
+        """Take the answer of a push VEN; see :class:`~oadr_core.core.Core`."""
+        self._now = now
+        ven_id = self._exchanges.get(exchange)
+        if ven_id is None:
+            return
+        record = self._records.get(ven_id)
+        try:
+            opened = self._sealer.open(body, now) if body else None
+        except (SchemaError, SealError) as error:
+            self._emit(PeerMisbehaved(who=ven_id, what=f"answered with what cannot be read: {error}"))
+            self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
+            return
+        named = None if opened is None else getattr(opened.message, "ven_id", None)
+        if named and named != ven_id:
+            self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
+            self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
+            return
+        self._land(exchange).setbacks = 0
+        if record is not None:
+            self._heard_of(record, now)
+            self._take(self._records[ven_id], Answered(None if opened is None else opened.message), None, now)
+
+    def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
+        """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
+        self._now = now
+        ven_id = self._exchanges.get(exchange)
+        if ven_id is None:
+            return
+        push = self._land(exchange)
+        push.setbacks += 1
+        doubled = self._push_config.first_wait * 2.0 ** min(push.setbacks - 1, 30)
+        wait = jittered(self._entropy, min(doubled, self._push_config.longest_wait))
+        push.paused = True
+        self._timers.after(("push", ven_id), now.mono + wait)
+        record = self._records.get(ven_id)
+        if record is not None:
+            given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
+            self._take(record, given, None, now)
+        service = SERVICE[type(push.message)] if push.message is not None else Service.EI_EVENT
+        self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait))
+
+    def handle_timeout(self, now: Now) -> None:
+        """Do what is due; see :class:`~oadr_core.core.Core`."""
+        self._now = now
+        for kind, key in self._timers.expired(now):
+            if kind == "call":
+                self._decide_without(key, "took too long", now)
+            elif kind == "flight":
+                self.exchange_failed(key, Failure.SILENCE, now=now)
+            elif kind == "push":
+                if key in self._pushes:
+                    self._pushes[key].paused = False
+                self._push(key, now)
+            elif kind == "seen":
+                self._look_for(key, now)
+            elif kind == "event":
+                self._finish(key, now)
+
+    def next_output(self, now: Now) -> Output | None:
+        """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
+        self._now = now
+        return self._outputs.popleft() if self._outputs else None
+
+    def next_timeout(self) -> Deadline | None:
+        """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
+        return None if self._now is None else self._timers.next(self._now)
+
+    # --- who is talking ----------------------------------------------------------------------------------------------
+
+    def _identify(self, message: Payload, peer: Peer) -> VenRecord | None:
+        """Find the VEN that a request comes from (section 9.2.1.1, rules 400, 500 and 517, decision D28).
+
+        :raises _Unidentified: the sender is not who it says, or says nothing.
+        """
+        named = getattr(message, "ven_id", None) or None
+        registering = isinstance(message, CreatePartyRegistration)
+        if peer.identity is not None:
+            ven_id = self._by_identity.get(peer.identity)
+            if ven_id is not None and named is not None and named != ven_id:
+                raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
+            if ven_id is None and named in self._records and self._records[named].identity is not None:
+                raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, f"{named} has another certificate")
+            return self._records.get(ven_id or named or "")
+        if isinstance(message, QueryRegistration):
+            return None
+        if named is None and registering and message.ven_name:
+            named = self._by_name.get(message.ven_name)
+        if named is None and not registering:
+            raise _Unidentified(ResponseCode.COMPLIANCE_ERROR, "the venID is missing (rule 508)")
+        record = self._records.get(named or "")
+        if record is not None and record.identity is not None:
+            text = f"{named} registered with a certificate, and this connection has none"
+            raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
+        return record
+
+    def _heard_of(self, record: VenRecord, now: Now) -> None:
+        """A VEN has shown itself."""
+        if not record.pull:
+            return
+        self._seen[record.ven_id] = now.mono
+        if not record.online:
+            self._keep(msgspec.structs.replace(record, online=True))
+            self._emit(VenOnline(ven_id=record.ven_id))
+            self._tell("on_ven_online", {"ven_id": record.ven_id}, now)
+        key = ("seen", record.ven_id)
+        if not self._timers.is_set(key):
+            self._timers.after(key, now.mono + self._offline_after)
+
+    def _look_for(self, ven_id: str, now: Now) -> None:
+        """A VEN may have been silent for too long."""
+        record = self._records.get(ven_id)
+        if record is None or not record.pull:
+            return
+        until = self._seen.get(ven_id, now.mono) + self._offline_after
+        if now.mono < until:
+            self._timers.after(("seen", ven_id), until)
+            return
+        self._keep(msgspec.structs.replace(record, online=False))
+        self._emit(VenOffline(ven_id=ven_id))
+        self._tell("on_ven_offline", {"ven_id": ven_id}, now)
+
+    # --- taking a step -----------------------------------------------------------------------------------------------
+
+    def _take(self, record: VenRecord | None, given: Input, inbound: InboundId | None, now: Now) -> None:
+        """Take one input, and do what comes of it."""
+        if inbound is not None and self._is_asking(record, given, inbound):
+            return
+        result = step(record, given, self._shared, now)
+        self._apply(record, result, now)
+        if result.ask is not None and isinstance(given, Asked):
+            self._put_question(result, given, record, inbound, now)
+        elif inbound is not None:
+            self._emit(Reply(inbound, result.answer, None, self._sealer))
+        elif isinstance(given, Hand) and result.answer is not None and result.record is not None:
+            self._transmit(result.record, result.answer, now)
+        after = result.record
+        if after is not None and not isinstance(given, Hand | PushFailed):
+            self._push(after.ven_id, now)
+
+    def _apply(self, before: VenRecord | None, result: Step, now: Now) -> None:
+        """Keep the record, and have it saved before anything that follows from it."""
+        after = result.record
+        if before is not None and (after is None or after.ven_id != before.ven_id):
+            self._drop(before)
+        if after is not None and after is not before:
+            self._keep(after)
+        if after is not None and result.durable:
+            self._emit(Save(after.key, after.dump()))
+        for event in result.events:
+            self._emit(event)
+        for notice in result.notices:
+            self._tell(notice.handler, notice.arguments, now)
+        if before is None and after is not None:
+            self._heard_of(after, now)
+
+    def _tell(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
+        self._ask(Question(handler, arguments, nothing, None, _no_more), now)
+
+    def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
+        """Whether the application is being asked about the same request; its answer will serve this one too."""
+        if not isinstance(given, Asked):
+            return False
+        waiting = self._asking.get(_question_key(record, given))
+        if waiting is None:
+            return False
+        waiting.append(inbound)
+        return True
+
+    def _put_question(
+        self, result: Step, given: Asked, record: VenRecord | None, inbound: InboundId | None, now: Now
+    ) -> None:
+        assert result.ask is not None
+        key = _question_key(record, given)
+        self._asking[key] = [] if inbound is None else [inbound]
+        ven_id = None if record is None else record.ven_id
+
+        def then(decision: Any, later: Now) -> None:
+            waiting = self._asking.pop(key)
+            current = self._records.get(ven_id) if ven_id is not None else None
+            decided = step(current, Decided(given.message, given.identity, decision), self._shared, later)
+            self._apply(current, decided, later)
+            for one in waiting:
+                self._emit(Reply(one, decided.answer, None, self._sealer))
+            if decided.record is not None:
+                self._push(decided.record.ven_id, later)
+
+        ask = result.ask
+        self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, then), now)
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def _keep(self, record: VenRecord) -> None:
+        self._records[record.ven_id] = record
+        if record.identity is not None:
+            self._by_identity[record.identity] = record.ven_id
+        if record.ven_name:
+            self._by_name[record.ven_name] = record.ven_id
+
+    def _drop(self, record: VenRecord) -> None:
+        self._records.pop(record.ven_id, None)
+        for index, key in ((self._by_identity, record.identity), (self._by_name, record.ven_name)):
+            if key is not None and index.get(key) == record.ven_id:
+                del index[key]
+        self._seen.pop(record.ven_id, None)
+        self._pushes.pop(record.ven_id, None)
+        self._timers.stop(("seen", record.ven_id))
+        self._timers.stop(("push", record.ven_id))
+        self._emit(Save(record.key, None))
+
+    def _known_ven(self, ven_id: str) -> VenRecord:
+        record = self._records.get(ven_id)
+        if record is None:
+            raise LocalProtocolError(f"there is no VEN {ven_id!r}; {len(self._records)} are registered")
+        return record
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def _events_of(self, ven_id: str) -> Iterable[EventRecord]:
+        return self._assigned.get(ven_id, {}).values()
+
+    def _known_event(self, event_id: str) -> EventRecord:
+        record = self._all_events.get(event_id)
+        if record is None:
+            raise LocalProtocolError(f"there is no event {event_id!r}")
+        return record
+
+    def _modify(self, known: EventRecord, event: EiEvent, now: Now) -> int:
+        number = known.modification_number + 1
+        descriptor = msgspec.structs.replace(
+            event.event_descriptor, modification_number=number, modification_date_time=whole_seconds(now.utc)
+        )
+        event = msgspec.structs.replace(event, event_descriptor=descriptor)
+        refuse_event(event)
+        self._change_event(msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc)), now)
+        return number
+
+    def _change_event(self, record: EventRecord, now: Now) -> None:
+        self._now = now
+        self._assign(record)
+        self._emit(Save(record.key, record.dump()))
+        self._watch(record, now)
+        for ven_id in record.ven_ids:
+            self._push(ven_id, now)
+
+    def _assign(self, record: EventRecord) -> None:
+        self._all_events[record.event_id] = record
+        for ven_id in record.ven_ids:
+            self._assigned.setdefault(ven_id, {})[record.event_id] = record
+
+    def _watch(self, record: EventRecord, now: Now) -> None:
+        """Take an event from the lists when its time is over."""
+        until = listed_until(record.event)
+        if until is not None:
+            self._timers.at(("event", record.event_id), max(until, now.utc))
+
+    def _finish(self, event_id: str, now: Now) -> None:
+        record = self._all_events.get(event_id)
+        if record is None:
+            return
+        for ven_id in record.ven_ids:
+            self._assigned.get(ven_id, {}).pop(event_id, None)
+
+    # --- push --------------------------------------------------------------------------------------------------------
+
+    def _push(self, ven_id: str, now: Now) -> None:
+        """Hand a push VEN the next thing, if it is free; else come back when something is due."""
+        record = self._records.get(ven_id)
+        if record is None or record.pull or record.address is None:
+            return
+        push = self._pushes.setdefault(ven_id, _Push())
+        if push.exchange is not None or push.paused:
+            return
+        self._take(record, Hand(), None, now)
+        if push.exchange is None:
+            awaited = [one.until for one in (*self._records[ven_id].queue, *self._records[ven_id].standings) if one.until]
+            later = [until for until in awaited if until > now.utc]
+            if later:
+                self._timers.at(("push", ven_id), min(later))
+
+    def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
+        push = self._pushes[record.ven_id]
+        exchange = ExchangeId(next(self._numbers))
+        push.exchange, push.message = exchange, message
+        self._exchanges[exchange] = record.ven_id
+        self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
+        to = Address(record.transport, record.address or "")
+        service = SERVICE[type(message)]
+        self._emit(Transmit(exchange, to, service, message, self._push_config.timeout, self._sealer))
+
+    def _land(self, exchange: ExchangeId) -> _Push:
+        ven_id = self._exchanges.pop(exchange)
+        self._timers.stop(("flight", exchange))
+        push = self._pushes.setdefault(ven_id, _Push())
+        if push.exchange == exchange:
+            push.exchange = None
+        return push
+
+    # --- refusing ----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, inbound: InboundId, why: Failure, peer: Peer, what: str) -> InboundId:
+        self._emit(PeerMisbehaved(who=_who(peer), what=what))
+        self._emit(Reply(inbound, None, why, self._sealer))
+        return inbound
+
+    def _answer_error(self, inbound: InboundId, message: Payload, code: int, text: str, peer: Peer) -> None:
+        self._emit(PeerMisbehaved(who=_who(peer), what=f"{message.message_type()}: {text}", code=int(code)))
+        answer = self._refuser.refuse(message, code, text, getattr(message, "ven_id", None))
+        self._emit(Reply(inbound, answer, None, self._sealer))
+
+    def _tell_forgiven(self, opened: Opened, peer: Peer) -> None:
+        document = opened.document
+        if document.forgiven:
+            self._emit(
+                PeerForgiven(
+                    who=_who(peer),
+                    message_type=document.message.message_type(),
+                    forgiven=tuple(f"{one.place}: {one.what}" for one in document.forgiven),
+                )
+            )
+
+
+class _Unidentified(Exception):
+    """A request that no VEN can be told by."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _who(peer: Peer) -> str:
+    return peer.identity or peer.address or "a VEN"
+
+
+def _question_key(record: VenRecord | None, given: Asked) -> tuple[str, str]:
+    who = given.identity or "" if record is None else record.ven_id
+    return who, digest(given.message)
+
+
+def _no_more(_: None, __: Now) -> None:
+    """What follows from an answer that does not matter."""
+
+

@@ -1,0 +1,161 @@
+"""Events as a VTN hands them out: fresh at each sending, complete, and in the order of the rules."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from oadr_core.clock import whole_seconds
+from oadr_core.machines.event import EventAtVtn
+from oadr_core.messages import (
+    ActivePeriod,
+    EiEvent,
+    EventSignal,
+    EventStatus,
+    ResponseRequired,
+    SignalName,
+    Target,
+    add_duration,
+    is_zero,
+)
+from oadr_core.vtn_record import EventRecord, Standing
+
+TELLINGS: Final = 2
+"""How often an event that must not be answered is handed out. Nothing confirms it, so one loss has to be survived."""
+
+
+def status(event: EiEvent, now: datetime) -> EventStatus:
+    """Where an event stands (rules 13 and 47).
+
+    :param event: the event; a cancelled one stays cancelled.
+    :param now: the present.
+    """
+    if event.event_descriptor.event_status is EventStatus.CANCELLED:
+        return EventStatus.CANCELLED
+    period = event.active_period
+    if now < period.dtstart:
+        return EventStatus.NEAR if now >= _ramp_up_begins(period) else EventStatus.FAR
+    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
+        return EventStatus.ACTIVE
+    return EventStatus.COMPLETED
+
+
+def _ramp_up_begins(period: ActivePeriod) -> datetime:
+    """A ramp-up that is absent, zero or negative has no part before the start."""
+    ramp_up = period.ramp_up
+    if not isinstance(ramp_up, timedelta) or ramp_up <= timedelta(0):
+        return period.dtstart
+    return period.dtstart - ramp_up
+
+
+def listed_until(event: EiEvent) -> datetime | None:
+    """When an event leaves the lists: at its end, or when its last random start could end (rules 50 and 66).
+
+    :returns: None for an open-ended event.
+    """
+    period = event.active_period
+    if is_zero(period.duration):
+        return None
+    end = add_duration(period.dtstart, period.duration)
+    if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
+        end = add_duration(end, period.tolerance.tolerate.startafter)
+    return end
+
+
+def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
+    """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
+    if standing is not None and standing.state is EventAtVtn.GONE:
+        return False
+    until = listed_until(record.event)
+    return until is None or now < until
+
+
+def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
+    """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
+    if standing is None or standing.modification_number != record.modification_number:
+        return True
+    if record.event.response_required is ResponseRequired.NEVER:
+        return standing.times < TELLINGS
+    if standing.state is EventAtVtn.TOLD:
+        return standing.until is None or now >= standing.until
+    return standing.state is EventAtVtn.UNTOLD
+
+
+def is_awaited(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
+    """Tell whether the answer of a VEN to an event is awaited."""
+    return (
+        standing is not None
+        and standing.state is EventAtVtn.TOLD
+        and standing.modification_number == record.modification_number
+        and record.event.response_required is ResponseRequired.ALWAYS
+        and standing.until is not None
+        and now < standing.until
+    )
+
+
+def ordered(records: Iterable[EventRecord], now: datetime) -> list[EventRecord]:
+    """Put events in the order of rule 15; completed ones last (decision D34).
+
+    A cancelled one stays where it would be otherwise.
+    """
+    return sorted(records, key=lambda record: _place(record, now))
+
+
+def _place(record: EventRecord, now: datetime) -> tuple[int, int, datetime, datetime, str]:
+    event = record.event
+    descriptor = msgspec.structs.replace(event.event_descriptor, event_status=EventStatus.NONE)
+    stands = status(msgspec.structs.replace(event, event_descriptor=descriptor), now)
+    group = {EventStatus.ACTIVE: 0, EventStatus.COMPLETED: 2}.get(stands, 1)
+    priority = 0
+    if group == 0:  # 1 is the most urgent, and none the least (rule 3)
+        priority = event.event_descriptor.priority or 2**32
+    return group, priority, event.active_period.dtstart, record.created_at, record.event_id
+
+
+def rendered(record: EventRecord, ven_id: str, now: datetime) -> EiEvent:
+    """Fill in what changes with time: status, createdDateTime and currentValue (rules 14, 29, 110 and 115, D35).
+
+    :param record: the event.
+    :param ven_id: the VEN it is handed to, which becomes the only VEN in the target (rule 63).
+    :param now: the present, the same for all events of one list.
+    """
+    event = record.event
+    stands = status(event, now)
+    descriptor = msgspec.structs.replace(
+        event.event_descriptor, event_status=stands, created_date_time=whole_seconds(now)
+    )
+    return msgspec.structs.replace(
+        event,
+        event_descriptor=descriptor,
+        event_signals=tuple(_signal(signal, event, stands, now) for signal in event.event_signals),
+        target=_target(event.target, ven_id),
+    )
+
+
+def _target(target: Target, ven_id: str) -> Target:
+    return msgspec.structs.replace(target, ven_id=(ven_id,)) if target.ven_id else target
+
+
+def _signal(signal: EventSignal, event: EiEvent, stands: EventStatus, now: datetime) -> EventSignal:
+    value = current_value(signal, event, now) if stands is EventStatus.ACTIVE else None
+    if value is None and signal.signal_name in (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE):
+        value = 0.0
+    return msgspec.structs.replace(signal, current_value=value)
+
+
+def current_value(signal: EventSignal, event: EiEvent, now: datetime) -> float | None:
+    """The value of the interval in which ``now`` lies; an interval without length never ends (decision D32)."""
+    begin = event.active_period.dtstart
+    for interval in signal.intervals:
+        if interval.duration is None or is_zero(interval.duration):
+            return interval.signal_value
+        begin = add_duration(begin, interval.duration)
+        if now < begin:
+            return interval.signal_value
+    return None
+
+
+def by_event(standings: Iterable[Standing]) -> Mapping[str, Standing]:
+    """Index standings by their event."""
+    return {standing.event_id: standing for standing in standings}

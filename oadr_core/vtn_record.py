@@ -1,0 +1,222 @@
+"""What a VTN must remember: a record for each VEN and one for each event, as versioned blobs.
+
+A record holds plain values and refers to nothing but ids, so that a hundred thousand of them fit in one process, and a
+step can as well be taken inside a database transaction on one of many machines.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from oadr_core.errors import StateError
+from oadr_core.machines.delivery import Delivery
+from oadr_core.machines.event import EventAtVtn
+from oadr_core.machines.report import ReportAtRequester
+from oadr_core.messages import (
+    CancelPartyRegistration,
+    CancelReport,
+    CreateReport,
+    EiEvent,
+    OptType,
+    Payload,
+    ProfileName,
+    RegisterReport,
+    Report,
+    ReportRequest,
+    RequestReregistration,
+    TransportName,
+    UpdateReport,
+)
+from oadr_core.ven_state import VERSION, check_part, load
+
+QueuedMessage: TypeAlias = (
+    CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration
+)
+"""What can be queued for a VEN. Events are not queued: every list of them is made when it is handed out (rule 50)."""
+
+
+class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that a VEN has to be asked.
+
+    :param id: names it within the VEN.
+    :param message: what is asked.
+    :param state: where it stands.
+    :param until: when its answer is given up, while it is offered. Not saved: after a restart it is offered again.
+    """
+
+    id: str
+    message: QueuedMessage
+    state: Delivery = Delivery.QUEUED
+    until: datetime | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an event stands for a VEN.
+
+    :param event_id: the event.
+    :param modification_number: the modification that this is about; an older one means that the VEN has to be told.
+    :param state: where it stands.
+    :param opt_type: what the VEN answered, if it did.
+    :param code: the code of its answer.
+    :param description: the text of its answer.
+    :param answered_at: when it answered.
+    :param until: when its answer is given up, while it is awaited.
+    :param times: how often it was told of this modification.
+    """
+
+    event_id: str
+    modification_number: int
+    state: EventAtVtn
+    opt_type: OptType | None = None
+    code: int = 200
+    description: str | None = None
+    answered_at: datetime | None = None
+    until: datetime | None = None
+    times: int = 0
+
+
+class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A report that a VEN was asked for.
+
+    :param request: what was asked for.
+    :param state: where it stands.
+    """
+
+    request: ReportRequest
+    state: ReportAtRequester = ReportAtRequester.ASKED
+
+
+class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """All that a VTN must remember of a VEN.
+
+    :param version: the version of the blob.
+    :param ven_id: the VEN.
+    :param registration_id: its registration.
+    :param ven_name: its name for people.
+    :param identity: what its transport proved about it: the fingerprint of its certificate or its JID.
+    :param profile: the profile that it chose.
+    :param transport: the transport that it chose.
+    :param pull: whether it polls.
+    :param address: where it is reached by push.
+    :param report_only: whether it has no events and no opts.
+    :param xml_signature: whether it supports XML signatures.
+    :param registered_with: digest of the request that made this registration; the same request again changes nothing.
+    :param online: whether it was heard of lately.
+    :param standings: where its events stand; an event that is missing here has not been answered.
+    :param queue: what it has to be asked.
+    :param offers: the reports that it offers, packed; see :meth:`offered`.
+    :param offered_with: digest of the request that registered them.
+    :param requests: the reports that it was asked for.
+    :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
+    """
+
+    version: int = VERSION
+    ven_id: str
+    registration_id: str
+    ven_name: str = ""
+    identity: str | None = None
+    profile: ProfileName = ProfileName.V20B
+    transport: TransportName = TransportName.SIMPLE_HTTP
+    pull: bool = True
+    address: str | None = None
+    report_only: bool = False
+    xml_signature: bool = False
+    registered_with: str = ""
+    online: bool = True
+    standings: tuple[Standing, ...] = ()
+    queue: tuple[QueuedOperation, ...] = ()
+    offers: bytes = b""
+    offered_with: str = ""
+    requests: tuple[RequestedReport, ...] = ()
+    recent: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key under which the blob is saved."""
+        return f"ven/{self.ven_id}"
+
+    def offered(self) -> tuple[Report, ...]:
+        """Unpack the reports that the VEN offers."""
+        return msgspec.msgpack.decode(self.offers, type=tuple[Report, ...]) if self.offers else ()
+
+    def dump(self) -> bytes:
+        """Write the blob."""
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
+
+    @classmethod
+    def load(cls, blob: bytes) -> "VenRecord":
+        """Read a blob of this version or an earlier one.
+
+        :raises StateError: the blob is damaged, or was written by a later version.
+        """
+        record = load(cls, blob, "VenRecord")
+        for operation in record.queue:
+            check_part(operation.message, "VenRecord")
+        for requested in record.requests:
+            check_part(requested.request, "VenRecord")
+        try:
+            offers = record.offered()
+        except msgspec.MsgspecError as error:
+            raise StateError(f"VenRecord: the blob is damaged: {error}") from None
+        for offer in offers:
+            check_part(offer, "VenRecord")
+        return record
+
+
+def pack_offers(offers: tuple[Report, ...]) -> bytes:
+    """Pack offers for a record; unpacked they take ten times the memory, and are seldom needed."""
+    return msgspec.msgpack.encode(offers) if offers else b""
+
+
+class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event, and whom it is for.
+
+    :param version: the version of the blob.
+    :param event: the event as the operator made it; what changes with time is filled in when it is handed out.
+    :param ven_ids: the VENs that it is for.
+    :param created_at: when it was made.
+    :param changed_at: when it was last changed.
+    """
+
+    version: int = VERSION
+    event: EiEvent
+    ven_ids: tuple[str, ...]
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def event_id(self) -> str:
+        """The event."""
+        return self.event.event_descriptor.event_id
+
+    @property
+    def modification_number(self) -> int:
+        """Its present modification."""
+        return self.event.event_descriptor.modification_number
+
+    @property
+    def key(self) -> str:
+        """The key under which the blob is saved."""
+        return f"event/{self.event_id}"
+
+    def dump(self) -> bytes:
+        """Write the blob."""
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
+
+    @classmethod
+    def load(cls, blob: bytes) -> "EventRecord":
+        """Read a blob of this version or an earlier one.
+
+        :raises StateError: the blob is damaged, or was written by a later version.
+        """
+        record = load(cls, blob, "EventRecord")
+        check_part(record.event, "EventRecord")
+        return record
+
+
+def digest(message: Payload) -> str:
+    """Tell one request from another by its content; a retry has the same."""
+    return hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=12).hexdigest()
+
