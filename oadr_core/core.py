@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from oadr_core.clock import Deadline, Now, Timers
+from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.exchange import Failure
@@ -71,11 +72,12 @@ class Question(Generic[_DecisionT]):
     :param handler: the handler that is asked.
     :param arguments: what it is asked with.
     :param read: makes a decision of what the handler returned; raises LocalProtocolError where it cannot.
-    :param otherwise: the decision where there is no handler, or where it fails.
+    :param otherwise: the decision where there is no handler.
+    :param failing: the decision where the handler fails, or takes too long.
     :param then: what to do with the decision.
     """
 
-    __slots__ = ("arguments", "handler", "otherwise", "read", "then")
+    __slots__ = ("arguments", "failing", "handler", "otherwise", "read", "then")
 
     def __init__(
         self,
@@ -83,13 +85,19 @@ class Question(Generic[_DecisionT]):
         arguments: Mapping[str, object],
         read: Callable[[object], _DecisionT],
         otherwise: _DecisionT,
+        failing: _DecisionT,
         then: Callable[[_DecisionT, Now], None],
     ) -> None:
         self.handler: Final = handler
         self.arguments: Final = arguments
         self.read: Final = read
         self.otherwise: Final = otherwise
+        self.failing: Final = failing
         self.then: Final = then
+
+
+def _no_more(_: None, __: Now) -> None:
+    """What follows from an answer that does not matter."""
 
 
 class CoreBase:
@@ -115,8 +123,16 @@ class CoreBase:
     def _emit(self, output: Output) -> None:
         self._outputs.append(output)
 
+    def new_call(self) -> CallId:
+        """Make the id of a call; for layers on top, which call handlers of their own."""
+        return CallId(next(self._numbers))
+
     def _ticket(self) -> TicketId:
         return TicketId(next(self._numbers))
+
+    def _tell(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
+        """Tell the application something, if it has a handler for it; its answer does not matter."""
+        self._ask(Question(handler, arguments, nothing, None, None, _no_more), now)
 
     # --- asking the application --------------------------------------------------------------------------------------
 
@@ -125,7 +141,7 @@ class CoreBase:
         if question.handler not in self._asks:
             question.then(question.otherwise, now)
             return None
-        call = CallId(next(self._numbers))
+        call = self.new_call()
         self._questions[call] = question
         until = now.mono + self._call_timeout
         self._timers.after(("call", call), until)
@@ -160,5 +176,5 @@ class CoreBase:
         if question is not None:
             self._forget_question(call)
             self._emit(HandlerFailed(handler=question.handler, error=why))
-            question.then(question.otherwise, now)
+            question.then(question.failing, now)
 

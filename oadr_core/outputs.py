@@ -144,19 +144,27 @@ class Registered(Event, frozen=True, kw_only=True):
 
 
 class RegistrationRefused(Event, frozen=True, kw_only=True):
-    """The VTN does not register us."""
+    """The VTN does not register us.
+
+    :param code: the application code.
+    :param description: why, in words.
+    :param again: whether it was a re-registration, and the ids are void now.
+    """
 
     code: int
     description: str
+    again: bool
 
 
 class RegistrationEnded(Event, frozen=True, kw_only=True):
     """We are no longer registered.
 
     :param by_peer: whether the VTN ended it.
+    :param cancelled: whether it was cancelled; if not, the VTN answered that it does not know us.
     """
 
     by_peer: bool
+    cancelled: bool
 
 
 class ReregistrationRequested(Event, frozen=True, kw_only=True):
@@ -190,6 +198,17 @@ class ReportEnded(Event, frozen=True, kw_only=True):
     """The peer wants no more of a report."""
 
     report_request_id: str
+
+
+class ReportDropped(Event, frozen=True, kw_only=True):
+    """A report that was made will not be delivered.
+
+    :param report_request_id: the request that it answered.
+    :param why: the reason, in words.
+    """
+
+    report_request_id: str
+    why: str
 
 
 # --- told by a VTN ---------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Request(msgspec.Struct):
     ticket: TicketId
     message: Payload
     lane: str
+    patient: bool = False
     state: ExchangeState = ExchangeState.QUEUED
     failures: int = 0
     not_before: float = 0.0
@@ -86,17 +87,15 @@ class Sender:
         """Tell whether a request of a class waits or is under way."""
         return any(isinstance(request.message, cls) for request in self._all())
 
-    def push(self, message: Payload, ticket: TicketId, *, lane: str, urgent: bool = False) -> None:
+    def push(
+        self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False
+    ) -> None:
         """Add a request.
 
         :param lane: requests of one lane stay in order.
-        :param urgent: whether it goes before everything that waits.
+        :param patient: whether it is tried for ever although it makes the peer fail.
         """
-        request = Request(ticket, message, lane)
-        if urgent:
-            self._queue.insert(0, request)
-        else:
-            self._queue.append(request)
+        self._queue.append(Request(ticket, message, lane, patient))
 
     def withdraw(self, unwanted: Callable[[Payload], bool]) -> list[Request]:
         """Take back requests, also one under way, whose answer will then be ignored."""
@@ -152,7 +151,9 @@ class Sender:
         request = self._land()
         remedy = REMEDY[why]
         request.failures += 1
-        if remedy is Remedy.GIVE_UP or (remedy is Remedy.RETRY_THIS and request.failures >= self.config.tries):
+        if remedy is Remedy.GIVE_UP or (
+            remedy is Remedy.RETRY_THIS and not request.patient and request.failures >= self.config.tries
+        ):
             request.move(ExchangeInput.REFUSE)
             return request, None
         request.move(ExchangeInput.FAIL)

@@ -15,7 +15,7 @@ from oadr_core.answers import Refuser, response_in, response_to
 from oadr_core.clock import Deadline, Now, whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
-from oadr_core.decisions import EventDecision, event_decision, nothing
+from oadr_core.decisions import EventDecision, event_decision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, RemoteProtocolError, SchemaError, SealError
 from oadr_core.machines.exchange import Failure
@@ -196,7 +196,7 @@ class Ven(CoreBase):
             http_pull_model=config.pull,
         )
         self._sender.withdraw(lambda waiting: isinstance(waiting, Poll))
-        return self._send(message, now, urgent=True)
+        return self._send(message, now)
 
     def cancel_party_registration(self, now: Now) -> TicketId:
         """End the registration (rule 407).
@@ -211,7 +211,6 @@ class Ven(CoreBase):
                 ven_id=self._state.ven_id,
             ),
             now,
-            urgent=True,
         )
 
     def request_event(self, now: Now, *, reply_limit: int | None = None) -> TicketId:
@@ -255,15 +254,17 @@ class Ven(CoreBase):
         )
         return self._send(message, now)
 
-    def update_report(self, reports: Sequence[Report], now: Now) -> TicketId:
+    def update_report(self, reports: Sequence[Report], now: Now, *, request_id: str | None = None) -> TicketId:
         """Deliver reports; kept and sent again until the VTN has them.
 
         :param reports: the data, each with the request that it answers.
+        :param request_id: the requestID to use; the same as before where the same report is sent again.
         :raises LocalProtocolError: the VEN is not registered.
         """
         self._require_registration()
-        message = UpdateReport(request_id=self._new_id(), reports=tuple(reports), ven_id=self._state.ven_id)
-        return self._send(message, now, lane="reports")
+        request_id = request_id or self._new_id()
+        message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)
+        return self._send(message, now, lane="reports", patient=True)
 
     def note_delivery(self, report_request_id: str, now: Now, *, last: bool = False) -> None:
         """Take note that a report was made for a request, so that one with ``reportToFollow`` ends (rule 345).
@@ -318,6 +319,11 @@ class Ven(CoreBase):
             self._misbehaved(f"answered {sent.message_type()} with {answer.message_type() if answer else 'nothing'}")
             self._failed(Failure.BAD_ANSWER, now)
             return
+        response = response_in(answer) if answer is not None else None
+        if response is not None and response.response_code >= ResponseCode.RESPONDER_ERROR:
+            self._misbehaved(f"failed at {sent.message_type()}: {response.response_description}", response.response_code)
+            self._failed(Failure.PEER_ERROR, now)
+            return
         request = self._sender.answered()
         self._emit(ExchangeDone(ticket=request.ticket, request=sent, answer=answer))
         self._answered(sent, answer, now)
@@ -353,10 +359,10 @@ class Ven(CoreBase):
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def _send(self, message: Payload, now: Now, *, lane: str = "", urgent: bool = False) -> TicketId:
+    def _send(self, message: Payload, now: Now, *, lane: str = "", patient: bool = False) -> TicketId:
         self._now = now
         ticket = self._ticket()
-        self._sender.push(message, ticket, lane=lane or message.message_type(), urgent=urgent)
+        self._sender.push(message, ticket, lane=lane or message.message_type(), patient=patient)
         return ticket
 
     def _may_send(self, message: Payload) -> bool:
@@ -408,16 +414,20 @@ class Ven(CoreBase):
 
     def _refused(self, sent: Payload, response: EiResponse, now: Now) -> None:
         code, text = response.response_code, response.response_description or ""
-        self._emit(PeerMisbehaved(who=self._state.vtn_id, what=f"refused {sent.message_type()}: {text}", code=code))
+        self._misbehaved(f"refused {sent.message_type()}: {text}", code)
         if isinstance(sent, CreatePartyRegistration):
             self._move(RegistrationInput.REFUSED)
             self._forget_registration(now)
-            self._emit(RegistrationRefused(code=code, description=text))
+            again = sent.registration_id is not None
+            self._emit(RegistrationRefused(code=code, description=text, again=again))
         elif isinstance(sent, CancelPartyRegistration):
             known = code != ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
             self._move(RegistrationInput.REFUSED if known else RegistrationInput.UNKNOWN_TO_VTN)
             if not known:
-                self._end_registration(now, by_peer=True)
+                self._end_registration(now, by_peer=False)
+        elif isinstance(sent, UpdateReport) and code == ResponseCode.INVALID_ID:
+            for report in sent.reports:  # the VTN wants no such report, or no longer
+                self._move_request(report.report_request_id, ReportAtSourceInput.END, now)
         elif code == ResponseCode.NOT_REGISTERED_OR_AUTHORIZED or (
             code == ResponseCode.INVALID_ID and isinstance(sent, Poll)
         ):
@@ -429,7 +439,7 @@ class Ven(CoreBase):
             was = self._registration
             self._move(RegistrationInput.UNKNOWN_TO_VTN)
             if was is not Registration.REGISTERING:
-                self._end_registration(now, by_peer=True)
+                self._end_registration(now, by_peer=True, cancelled=False)
 
     def _take_registration(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, CreatedPartyRegistration)
@@ -448,6 +458,8 @@ class Ven(CoreBase):
             self._refused(sent, EiResponse(response_code=ResponseCode.NOT_REGISTERED_OR_AUTHORIZED), now)
             return
         self._move(RegistrationInput.ACCEPTED)
+        if not again:
+            self._end_all_requests()
         poll_freq = answer.requested_oadr_poll_freq
         self._change(
             now,
@@ -562,7 +574,7 @@ class Ven(CoreBase):
         self._move(RegistrationInput.CANCELED_BY_VTN)
         self._end_registration(now, by_peer=True)
         self._answer(message, confirmed, inbound, now)
-        self._ask(Question("on_cancel_party_registration", {"message": message}, nothing, None, _no_more), now)
+        self._tell("on_cancel_party_registration", {"message": message}, now)
 
     def _on_request_reregistration(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, RequestReregistration)
@@ -588,7 +600,7 @@ class Ven(CoreBase):
         self._change(now, events=tuple(taken.known.values()))
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
         for event in taken.tell:
-            self._ask(Question("on_update_event", {"event": event}, nothing, None, _no_more), now)
+            self._tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask:
             self._ask_about(event, "on_update_event" if update else "on_event", now)
         self._answer_list(now)
@@ -610,11 +622,15 @@ class Ven(CoreBase):
             return
         number = event.event_descriptor.modification_number
         self._deciding[event_id] = (number, None)
+        if handler not in self._asks:
+            handler = "on_event"  # an application that knows no changes is asked as if the event were new
+        default = EventDecision(opt_type=self.config.default_opt)
         question = Question(
             handler,
             {"event": event},
             event_decision,
-            EventDecision(opt_type=self.config.default_opt),
+            default,
+            default,
             lambda decision, then: self._decided(event_id, decision, then),
         )
         call = self._ask(question, now)
@@ -692,6 +708,11 @@ class Ven(CoreBase):
             if one.request.report_specifier.report_specifier_id != METADATA:
                 self._move_request(one.request.report_request_id, ReportAtSourceInput.REPLACE, now)
 
+    def _end_all_requests(self) -> None:
+        """A registration ends, and with it everything that was asked for in it."""
+        for one in self._state.report_requests:
+            self._emit(ReportEnded(report_request_id=one.request.report_request_id))
+
     def _move_request(self, request_id: str, given: ReportAtSourceInput, now: Now) -> bool:
         """Move a report request; returns whether it is known."""
         requests = {one.request.report_request_id: one for one in self._state.report_requests}
@@ -730,10 +751,10 @@ class Ven(CoreBase):
             self._state = state
             self._emit(Save("ven", state.dump()))
 
-    def _end_registration(self, now: Now, *, by_peer: bool) -> None:
+    def _end_registration(self, now: Now, *, by_peer: bool, cancelled: bool = True) -> None:
         """Forget everything about the VTN (rule 407); running events end with it (decision D36)."""
         self._forget_registration(now)
-        self._emit(RegistrationEnded(by_peer=by_peer))
+        self._emit(RegistrationEnded(by_peer=by_peer, cancelled=cancelled))
 
     def _forget_registration(self, now: Now) -> None:
         self._sender.withdraw(lambda waiting: not isinstance(waiting, QueryRegistration | CreatePartyRegistration))
@@ -742,12 +763,11 @@ class Ven(CoreBase):
         self._deciding.clear()
         self._list = None
         events = [one.event for one in self._state.events if not is_over(one.event, now.utc)]
-        for one in self._state.report_requests:
-            self._emit(ReportEnded(report_request_id=one.request.report_request_id))
+        self._end_all_requests()
         self._state = VenState(ven_id=self.config.ven_id)
         self._emit(Save("ven", self._state.dump()))
         for event in events:
-            self._ask(Question("on_update_event", {"event": cancelled(event)}, nothing, None, _no_more), now)
+            self._tell("on_update_event", {"event": cancelled(event)}, now)
 
     def _new_id(self) -> str:
         return new_id(self._entropy)
@@ -765,10 +785,6 @@ class Ven(CoreBase):
                     forgiven=tuple(f"{one.place}: {one.what}" for one in document.forgiven),
                 )
             )
-
-
-def _no_more(_: None, __: Now) -> None:
-    """What follows from an answer that does not matter."""
 
 
 _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Ven, Payload, Payload, Now], None]]] = {

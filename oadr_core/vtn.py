@@ -5,7 +5,7 @@ out: it keeps the records, saves them before their consequences leave, answers, 
 VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,6 @@ from oadr_core.answers import Refuser
 from oadr_core.clock import Deadline, Now, whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
-from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy, jittered, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
@@ -34,7 +33,6 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import (
     Address,
-    Event,
     ExchangeId,
     ExchangeSetBack,
     InboundId,
@@ -350,7 +348,6 @@ class Vtn(CoreBase):
         :raises _Unidentified: the sender is not who it says, or says nothing.
         """
         named = getattr(message, "ven_id", None) or None
-        registering = isinstance(message, CreatePartyRegistration)
         if peer.identity is not None:
             ven_id = self._by_identity.get(peer.identity)
             if ven_id is not None and named is not None and named != ven_id:
@@ -360,9 +357,9 @@ class Vtn(CoreBase):
             return self._records.get(ven_id or named or "")
         if isinstance(message, QueryRegistration):
             return None
-        if named is None and registering and message.ven_name:
-            named = self._by_name.get(message.ven_name)
-        if named is None and not registering:
+        if named is None and isinstance(message, CreatePartyRegistration):
+            named = self._by_name.get(message.ven_name or "")
+        elif named is None:
             raise _Unidentified(ResponseCode.COMPLIANCE_ERROR, "the venID is missing (rule 508)")
         record = self._records.get(named or "")
         if record is not None and record.identity is not None:
@@ -430,9 +427,6 @@ class Vtn(CoreBase):
         if before is None and after is not None:
             self._heard_of(after, now)
 
-    def _tell(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
-        self._ask(Question(handler, arguments, nothing, None, _no_more), now)
-
     def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
         if not isinstance(given, Asked):
@@ -462,7 +456,7 @@ class Vtn(CoreBase):
                 self._push(decided.record.ven_id, later)
 
         ask = result.ask
-        self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, then), now)
+        self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -549,8 +543,9 @@ class Vtn(CoreBase):
             return
         self._take(record, Hand(), None, now)
         if push.exchange is None:
-            awaited = [one.until for one in (*self._records[ven_id].queue, *self._records[ven_id].standings) if one.until]
-            later = [until for until in awaited if until > now.utc]
+            record = self._records[ven_id]
+            awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
+            later = [until for until in awaited if until is not None and until > now.utc]
             if later:
                 self._timers.at(("push", ven_id), min(later))
 
@@ -611,9 +606,5 @@ def _who(peer: Peer) -> str:
 def _question_key(record: VenRecord | None, given: Asked) -> tuple[str, str]:
     who = given.identity or "" if record is None else record.ven_id
     return who, digest(given.message)
-
-
-def _no_more(_: None, __: Now) -> None:
-    """What follows from an answer that does not matter."""
 
 

@@ -18,6 +18,7 @@ from oadr_core.messages import (
     Target,
     add_duration,
     is_zero,
+    value_at,
 )
 from oadr_core.vtn_record import EventRecord, Standing
 
@@ -138,22 +139,10 @@ def _target(target: Target, ven_id: str) -> Target:
 
 
 def _signal(signal: EventSignal, event: EiEvent, stands: EventStatus, now: datetime) -> EventSignal:
-    value = current_value(signal, event, now) if stands is EventStatus.ACTIVE else None
+    value = value_at(signal, event.active_period, now) if stands is EventStatus.ACTIVE else None
     if value is None and signal.signal_name in (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE):
         value = 0.0
     return msgspec.structs.replace(signal, current_value=value)
-
-
-def current_value(signal: EventSignal, event: EiEvent, now: datetime) -> float | None:
-    """The value of the interval in which ``now`` lies; an interval without length never ends (decision D32)."""
-    begin = event.active_period.dtstart
-    for interval in signal.intervals:
-        if interval.duration is None or is_zero(interval.duration):
-            return interval.signal_value
-        begin = add_duration(begin, interval.duration)
-        if now < begin:
-            return interval.signal_value
-    return None
 
 
 def by_event(standings: Iterable[Standing]) -> Mapping[str, Standing]:

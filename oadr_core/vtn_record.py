@@ -109,6 +109,7 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     :param offers: the reports that it offers, packed; see :meth:`offered`.
     :param offered_with: digest of the request that registered them.
     :param requests: the reports that it was asked for.
+    :param former: the last of those that ended; what was under way then is still taken.
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     """
 
@@ -130,6 +131,7 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     offers: bytes = b""
     offered_with: str = ""
     requests: tuple[RequestedReport, ...] = ()
+    former: tuple[RequestedReport, ...] = ()
     recent: tuple[str, ...] = ()
 
     @property
@@ -154,7 +156,7 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         record = load(cls, blob, "VenRecord")
         for operation in record.queue:
             check_part(operation.message, "VenRecord")
-        for requested in record.requests:
+        for requested in (*record.requests, *record.former):
             check_part(requested.request, "VenRecord")
         try:
             offers = record.offered()

@@ -162,6 +162,7 @@ class Ask(msgspec.Struct, frozen=True):
     arguments: Mapping[str, object]
     read: Callable[[object], Any]
     otherwise: Any
+    failing: Any
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -353,7 +354,7 @@ class _Turn:
             self.confirm(message)  # the answer was lost, and the request came again
         else:
             arguments = {"message": message, "identity": identity}
-            self.question = Ask("on_create_party_registration", arguments, registration_decision, RegistrationDecision())
+            self.question = Ask("on_create_party_registration", arguments, registration_decision, RegistrationDecision(), _FAILED)
 
     def take_registration(self, message: Payload, decision: Any, identity: str | None) -> None:
         """The application has decided about a registration."""
@@ -553,11 +554,14 @@ class _Turn:
             self.registered(message)  # the answer was lost, and the request came again
             return
         arguments = {"ven_id": self.ven().ven_id, "message": message}
-        self.question = Ask("on_register_report", arguments, report_requests, ())
+        self.question = Ask("on_register_report", arguments, report_requests, (), None)
 
     def take_offers(self, message: Payload, decision: Any, identity: str | None) -> None:
         """The application says which of the reports it wants."""
         assert isinstance(message, RegisterReport)
+        if decision is None:
+            self.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
+            return
         wanted: tuple[ReportRequest, ...] = decision
         if message.report_request_id:
             self.move_requests({message.report_request_id}, ReportAtRequesterInput.END)
@@ -599,14 +603,14 @@ class _Turn:
         if digest(message) in self.ven().recent:
             self.updated(message, ())  # taken already; the answer was lost
             return
-        known = {one.request.report_request_id for one in self.ven().requests}
+        known = {one.request.report_request_id for one in (*self.ven().requests, *self.ven().former)}
         taken = tuple(one for one in message.reports if one.report_request_id in known)
         unknown = tuple(one.report_request_id for one in message.reports if one.report_request_id not in known)
         if not taken:
             self.updated(message, unknown)
             return
         arguments = {"ven_id": self.ven().ven_id, "message": msgspec.structs.replace(message, reports=taken)}
-        self.question = Ask("on_update_report", arguments, verdict, EiResponse())
+        self.question = Ask("on_update_report", arguments, verdict, EiResponse(), _NOT_TAKEN)
 
     def take_reports(self, message: Payload, decision: Any, identity: str | None) -> None:
         """The application has taken the reports, or will not."""
@@ -615,7 +619,7 @@ class _Turn:
         if not decision.ok:
             self.refuse(message, decision.response_code, decision.response_description or "the report was not taken")
             return
-        known = {one.request.report_request_id: one.request for one in self.ven().requests}
+        known = {one.request.report_request_id: one.request for one in (*self.ven().requests, *self.ven().former)}
         delivered = {one.report_request_id for one in message.reports}
         once = {key for key in delivered & set(known) if _is_one_shot(known[key])}
         self.move_requests(delivered - once, ReportAtRequesterInput.CONFIRM)
@@ -631,16 +635,17 @@ class _Turn:
         self.answer = UpdatedReport(response=response_to(message, code, text), ven_id=self.ven().ven_id)
 
     def move_requests(self, request_ids: set[str], given: ReportAtRequesterInput) -> None:
-        """Move report requests; those that end are forgotten."""
-        requests = []
+        """Move report requests; data that were under way when one ended are still taken."""
+        requests: list[RequestedReport] = []
+        former = list(self.ven().former)
         for one in self.ven().requests:
             state = one.state
             if one.request.report_request_id in request_ids:
                 state = REPORT_AT_REQUESTER.step(one.state, given)
-            if state is not ReportAtRequester.ENDED:
-                requests.append(one if state is one.state else msgspec.structs.replace(one, state=state))
+            moved = one if state is one.state else msgspec.structs.replace(one, state=state)
+            (former if state is ReportAtRequester.ENDED else requests).append(moved)
         if tuple(requests) != self.ven().requests:
-            self.change(requests=tuple(requests))
+            self.change(requests=tuple(requests), former=tuple(former[-_FORMER:]))
 
     def refuse_requests(self, message: Payload, identity: str | None) -> None:
         """The VEN asks for reports that the VTN does not offer, or cancels some that were never asked for."""
@@ -731,6 +736,16 @@ class _Turn:
     def nothing_more(self, message: Payload, operation: Payload | None) -> None:
         """The answer says all."""
 
+
+_FAILED: Final = RegistrationDecision(
+    accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
+)
+_NOT_TAKEN: Final = EiResponse(
+    response_code=ResponseCode.RESPONDER_ERROR, response_description="the VTN failed to take the report"
+)
+
+_FORMER: Final = 16
+"""How many ended report requests a record remembers, to take data that were under way."""
 
 _RECENT: Final = 8
 """How many delivered reports a record remembers, to know one that comes again."""

@@ -45,6 +45,7 @@ from oadr_core.messages.event import (
     EventResponse,
     EventSignal,
     RequestEvent,
+    value_at,
 )
 from oadr_core.messages.opt import Available, CanceledOpt, CancelOpt, CreatedOpt, CreateOpt, Vavailability
 from oadr_core.messages.poll import Poll, Response
@@ -197,4 +198,5 @@ __all__ = [
     "is_zero",
     "measurement",
     "signal_interval",
+    "value_at",
 ]

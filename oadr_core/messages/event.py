@@ -14,7 +14,7 @@ from oadr_core.messages.common import (
     Interval,
 )
 from oadr_core.messages.declare import At, Part, Payload
-from oadr_core.messages.durations import Duration
+from oadr_core.messages.durations import Duration, add_duration, is_zero
 from oadr_core.messages.enums import EventStatus, OptType, ResponseRequired, SignalName, SignalType
 from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
@@ -78,6 +78,26 @@ class EventSignal(Part, frozen=True, kw_only=True):
     signal_id: Annotated[str, At("ei:signalID~", forgiven="")]
     measurement: Annotated[Measurement | GreenButtonDescription | None, At("emix:itemBase?", ITEM_BASE)] = None
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
+
+
+def value_at(signal: EventSignal, period: ActivePeriod, now: datetime) -> float | None:
+    """Find the value of a signal at a time: that of the interval in which it lies.
+
+    :param signal: the signal.
+    :param period: the active period, at whose start the first interval begins.
+    :param now: the time.
+    :returns: None before the start, and after the last interval; one of no length never ends (decision D32).
+    """
+    begin = period.dtstart
+    if now < begin:
+        return None
+    for interval in signal.intervals:
+        if interval.duration is None or is_zero(interval.duration):
+            return interval.signal_value
+        begin = add_duration(begin, interval.duration)
+        if now < begin:
+            return interval.signal_value
+    return None
 
 
 class EventBaseline(Part, frozen=True, kw_only=True):

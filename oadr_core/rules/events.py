@@ -1,0 +1,340 @@
+"""Rules about events: 1 to 116."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from oadr_core.messages import (
+    CreatedEvent,
+    DeviceClass,
+    DistributeEvent,
+    Duration,
+    EiEvent,
+    EventBaseline,
+    EventSignal,
+    EventStatus,
+    Interval,
+    OptType,
+    SignalName,
+    SignalPayload,
+    SignalType,
+    Target,
+    is_zero,
+    value_at,
+)
+from oadr_core.rules.registry import Fault, Severity, rule
+
+_SIMPLE: Final = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
+_POWER: Final = ("powerReal", "powerApparent", "powerReactive")
+_ENERGY: Final = ("energyReal", "energyApparent", "energyReactive")
+_NONE: Final = ("",)
+
+_SIGNALS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "SIMPLE": {"level": _NONE},
+    "simple": {"level": _NONE},
+    "ELECTRICITY_PRICE": {
+        "price": ("currencyPerKWh",),
+        "priceRelative": ("currencyPerKWh",),
+        "priceMultiplier": _NONE,
+    },
+    "ENERGY_PRICE": {"price": ("currencyPerKWh",), "priceRelative": ("currencyPerKWh",), "priceMultiplier": _NONE},
+    "DEMAND_CHARGE": {"price": ("currencyPerKW",), "priceRelative": ("currencyPerKW",), "priceMultiplier": _NONE},
+    "BID_PRICE": {"price": ("currency",)},
+    "BID_LOAD": {"setpoint": _POWER},
+    "BID_ENERGY": {"setpoint": _ENERGY},
+    "CHARGE_STATE": {"setpoint": _ENERGY, "delta": _ENERGY, "multiplier": _NONE},
+    "LOAD_DISPATCH": {"setpoint": _POWER, "delta": _POWER, "multiplier": _NONE, "level": _POWER},
+    "LOAD_CONTROL": {
+        "x-loadControlCapacity": _NONE,
+        "x-loadControlLevelOffset": _NONE,
+        "x-loadControlSetpoint": _NONE,
+        "x-loadControlPercentOffset": _NONE,
+    },
+}
+"""Table 1 of the profile: the units that each well-known signal may have by its type; an empty text means none."""
+
+_RANGES: Final[Mapping[tuple[str, str], tuple[float, float, bool]]] = {
+    ("CHARGE_STATE", "multiplier"): (0.0, 1.0, False),
+    ("LOAD_DISPATCH", "level"): (-10.0, 10.0, True),
+    ("LOAD_CONTROL", "x-loadControlCapacity"): (0.0, 1.0, False),
+    ("LOAD_CONTROL", "x-loadControlLevelOffset"): (-math.inf, math.inf, True),
+}
+"""The values that table 1 allows where it does not allow any: from, to, and whether they are whole numbers."""
+
+
+def _listed(interval: Interval, index: int) -> str:
+    return f"intervals[{index}]"
+
+
+def _uids(intervals: Iterable[Interval]) -> Iterator[Fault]:
+    for index, interval in enumerate(intervals):
+        if interval.uid != str(index):
+            found = "no uid" if interval.uid is None else f"the uid {interval.uid!r}"
+            yield Fault(found, f"intervals count from 0, so this one has {index}", _listed(interval, index))
+
+
+def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Iterator[Fault]:
+    total = timedelta(0)
+    for index, interval in enumerate(intervals):
+        if interval.duration is None:
+            yield Fault("no duration", "every interval has one", _listed(interval, index))
+            return
+        if not isinstance(interval.duration, timedelta):
+            return  # months have no length of their own
+        total += interval.duration
+    if not isinstance(whole, timedelta):
+        return
+    if is_zero(whole) and any(not is_zero(one.duration or timedelta(0)) for one in intervals):
+        yield Fault(f"intervals of {total} without an end of {name}", "an open-ended one has a single interval of no length")
+    elif total != whole:
+        yield Fault(f"the intervals take {total}", f"{name} takes {whole}")
+
+
+@rule("R2", EventSignal)
+def signal_uids(signal: EventSignal) -> Iterator[Fault]:
+    """The intervals of a signal are numbered 0, 1, 2 …"""
+    yield from _uids(signal.intervals)
+
+
+@rule("R101", EventBaseline)
+def baseline_uids(baseline: EventBaseline) -> Iterator[Fault]:
+    """The intervals of a baseline are numbered 0, 1, 2 …"""
+    yield from _uids(baseline.intervals)
+
+
+@rule("R8", EiEvent)
+def signal_lengths(event: EiEvent) -> Iterator[Fault]:
+    """The intervals of each signal take as long as the active period."""
+    for number, signal in enumerate(event.event_signals):
+        for fault in _lengths(signal.intervals, event.active_period.duration, "the active period"):
+            place = f"event_signals[{number}]" + (f".{fault.place}" if fault.place else "")
+            yield Fault(fault.found, fault.right, place)
+
+
+@rule("R102", EventBaseline)
+def baseline_lengths(baseline: EventBaseline) -> Iterator[Fault]:
+    """The intervals of a baseline take as long as the baseline."""
+    yield from _lengths(baseline.intervals, baseline.duration, "the baseline")
+
+
+@rule("R9", EventSignal)
+def simple_values(signal: EventSignal) -> Iterator[Fault]:
+    """SIMPLE asks for 0 (normal), 1 (moderate), 2 (high) or 3 (special)."""
+    if signal.signal_name in _SIMPLE:
+        for index, interval in enumerate(signal.intervals):
+            value = interval.signal_value
+            if value is not None and value not in (0, 1, 2, 3):
+                yield Fault(f"the value {value:g}", "SIMPLE has the values 0, 1, 2 and 3", _listed(interval, index))
+
+
+@rule("R13", EiEvent)
+def sendable_status(event: EiEvent) -> Iterator[Fault]:
+    """The status is far, near or active, or cancelled; completed only while a random start may still run."""
+    status, tolerance = event.event_descriptor.event_status, event.active_period.tolerance
+    may_run = tolerance is not None and tolerance.tolerate.startafter is not None
+    if status is EventStatus.NONE or (status is EventStatus.COMPLETED and not may_run):
+        yield Fault(f"the status {status.value}", "it is far, near, active or cancelled", "event_descriptor.event_status")
+
+
+@rule("R14", EiEvent)
+def simple_current_value(event: EiEvent) -> Iterator[Fault]:
+    """The current value of SIMPLE is 0 unless the event is active."""
+    if event.event_descriptor.event_status is EventStatus.ACTIVE:
+        return
+    for number, signal in enumerate(event.event_signals):
+        if signal.signal_name in _SIMPLE and signal.current_value not in (None, 0):
+            yield Fault(
+                f"the current value {signal.current_value:g} while {event.event_descriptor.event_status.value}",
+                "it is 0 unless the event is active",
+                f"event_signals[{number}].current_value",
+            )
+
+
+@rule("R29", EiEvent)
+def current_value(event: EiEvent) -> Iterator[Fault]:
+    """The current value of a signal is that of the interval in force when the payload was made."""
+    descriptor = event.event_descriptor
+    if descriptor.event_status is not EventStatus.ACTIVE:
+        return
+    for number, signal in enumerate(event.event_signals):
+        value = value_at(signal, event.active_period, descriptor.created_date_time)
+        if None not in (value, signal.current_value) and value != signal.current_value:
+            found = f"the current value {signal.current_value:g}"
+            yield Fault(found, f"it is {value:g} at this time", f"event_signals[{number}].current_value")
+
+
+@rule("R63", EiEvent)
+def one_ven(event: EiEvent) -> Iterator[Fault]:
+    """The target of an event names one VEN at most."""
+    if len(event.target.ven_id) > 1:
+        yield Fault(f"{len(event.target.ven_id)} venIDs", "there is one at most", "target.ven_id")
+
+
+def _one_payload(intervals: Iterable[Interval]) -> Iterator[Fault]:
+    for index, interval in enumerate(intervals):
+        payload = interval.payloads[0] if len(interval.payloads) == 1 else None
+        if not isinstance(payload, SignalPayload) or not isinstance(payload.value, float | int):
+            kinds = ", ".join(type(one).__name__ for one in interval.payloads) or "nothing"
+            yield Fault(f"{kinds} in an interval", "there is one signalPayload with a number", _listed(interval, index))
+
+
+@rule("R100", EventSignal)
+def one_signal_payload(signal: EventSignal) -> Iterator[Fault]:
+    """Each interval of a signal holds one signalPayload with one number."""
+    yield from _one_payload(signal.intervals)
+
+
+@rule("R100", EventBaseline)
+def one_baseline_payload(baseline: EventBaseline) -> Iterator[Fault]:
+    """Each interval of a baseline holds one signalPayload with one number."""
+    yield from _one_payload(baseline.intervals)
+
+
+def _no_dtstart(intervals: Iterable[Interval]) -> Iterator[Fault]:
+    for index, interval in enumerate(intervals):
+        if interval.dtstart is not None:
+            right = "intervals of events follow one another, and have no dtstart of their own"
+            yield Fault("a dtstart", right, _listed(interval, index))
+
+
+@rule("R103", EventSignal)
+def no_dtstart_in_signals(signal: EventSignal) -> Iterator[Fault]:
+    """The intervals of a signal have no dtstart."""
+    yield from _no_dtstart(signal.intervals)
+
+
+@rule("R103", EventBaseline)
+def no_dtstart_in_baselines(baseline: EventBaseline) -> Iterator[Fault]:
+    """The intervals of a baseline have no dtstart."""
+    yield from _no_dtstart(baseline.intervals)
+
+
+@rule("R104", EventSignal)
+def well_known_signals(signal: EventSignal) -> Iterator[Fault]:
+    """A well-known signal has a type, a unit and values of table 1."""
+    types = _SIGNALS.get(signal.signal_name)
+    if types is None:
+        return
+    units = types.get(signal.signal_type)
+    if units is None:
+        if signal.signal_name not in _SIMPLE:  # rule 116 says it of SIMPLE
+            right = f"{signal.signal_name} has the types {', '.join(types)}"
+            yield Fault(f"the type {signal.signal_type.value}", right, "signal_type")
+        return
+    unit = getattr(signal.measurement, "name", "")
+    if unit not in units:
+        right = "it has none" if units == _NONE else f"it has {' or '.join(units)}"
+        found = f"the unit {unit}" if unit else "no unit"
+        yield Fault(f"{found} for {signal.signal_name} of type {signal.signal_type.value}", right, "measurement")
+    low, high, whole = _RANGES.get((signal.signal_name, signal.signal_type), (-math.inf, math.inf, False))
+    for index, interval in enumerate(signal.intervals):
+        value = interval.signal_value
+        if value is not None and (not low <= value <= high or (whole and value != round(value, 0))):
+            what = "whole numbers" if whole else "numbers"
+            yield Fault(f"the value {value:g}", f"there are {what} from {low:g} to {high:g}", _listed(interval, index))
+
+
+@rule("R105", EiEvent)
+def notification(event: EiEvent) -> Iterator[Fault]:
+    """An event says how long before its start it is announced."""
+    if event.active_period.notification is None:
+        yield Fault("no x-eiNotification", "it is there, PT0S if need be", "active_period.notification")
+
+
+@rule("R107", EiEvent)
+def signal_ids(event: EiEvent) -> Iterator[Fault]:
+    """Where an event has several signals, each has an id of its own."""
+    seen: set[str] = set()
+    for number, signal in enumerate(event.event_signals):
+        if len(event.event_signals) > 1 and (not signal.signal_id or signal.signal_id in seen):
+            place = f"event_signals[{number}].signal_id"
+            yield Fault(f"the signalID {signal.signal_id!r}", "it is unique in the event", place)
+        seen.add(signal.signal_id)
+
+
+@rule("R110", EiEvent, severity=Severity.WARNING)
+def no_current_value(event: EiEvent) -> Iterator[Fault]:
+    """Signals other than SIMPLE have no current value unless the event is active."""
+    if event.event_descriptor.event_status is EventStatus.ACTIVE:
+        return
+    for number, signal in enumerate(event.event_signals):
+        if signal.signal_name not in _SIMPLE and signal.current_value is not None:
+            right = "it means nothing while the event is not active"
+            yield Fault("a current value", right, f"event_signals[{number}].current_value")
+
+
+def device_classes_only(target: Target) -> Iterator[Fault]:
+    """Find what does not belong into a target of device classes (rules 111, 209 and 307)."""
+    others = [name for name in target.__struct_fields__ if name != "end_device_asset" and getattr(target, name)]
+    for name in others:
+        yield Fault(f"a target by {name}", "only device classes (endDeviceAsset) may stand here", name)
+    if not others and not target.end_device_asset:
+        yield Fault("an empty target", "it is left out where there is no device class")
+    known = {one.value for one in DeviceClass}
+    for device in target.end_device_asset:
+        if device not in known and not device.startswith("x-"):
+            yield Fault(f"the device class {device!r}", "it is one of the profile's list, or begins with x-")
+
+
+@rule("R111", EventSignal)
+def signal_target(signal: EventSignal) -> Iterator[Fault]:
+    """The target of a signal names device classes and nothing else."""
+    if signal.target is not None:
+        for fault in device_classes_only(signal.target):
+            yield Fault(fault.found, fault.right, f"target.{fault.place}".rstrip("."))
+
+
+@rule("R116", EventSignal)
+def simple_type(signal: EventSignal) -> Iterator[Fault]:
+    """SIMPLE has the type level."""
+    if signal.signal_name in _SIMPLE and signal.signal_type is not SignalType.LEVEL:
+        yield Fault(f"the type {signal.signal_type.value}", "SIMPLE has the type level", "signal_type")
+
+
+@rule("R41", DistributeEvent)
+def list_request_id(message: DistributeEvent) -> Iterator[Fault]:
+    """A list of events has a requestID."""
+    if not message.request_id:
+        yield Fault("an empty requestID", "it has a value, which answers repeat", "request_id")
+
+
+@rule("R70", DistributeEvent)
+def unique_events(message: DistributeEvent) -> Iterator[Fault]:
+    """An eventID denotes one event."""
+    seen: set[str] = set()
+    for number, event in enumerate(message.events):
+        event_id = event.event_descriptor.event_id
+        if event_id in seen or not event_id:
+            yield Fault(f"the eventID {event_id!r} again", "it is unique", f"events[{number}].event_descriptor.event_id")
+        seen.add(event_id)
+
+
+@rule("R115", DistributeEvent)
+def one_created_date_time(message: DistributeEvent) -> Iterator[Fault]:
+    """All events of a list have the same createdDateTime."""
+    times = {event.event_descriptor.created_date_time for event in message.events}
+    if len(times) > 1:
+        yield Fault(f"{len(times)} different createdDateTime", "they are the same in all events of a list", "events")
+
+
+@rule("R35", CreatedEvent)
+def event_responses(message: CreatedEvent) -> Iterator[Fault]:
+    """Event responses are there unless the whole message reports an error."""
+    if message.response.ok and not message.event_responses:
+        yield Fault("no event response", "a success answers at least one event", "event_responses")
+
+
+@rule("R42", CreatedEvent)
+def empty_request_id(message: CreatedEvent) -> Iterator[Fault]:
+    """The response block has an empty requestID where there are event responses, which have their own."""
+    if message.event_responses and message.response.request_id:
+        yield Fault(f"the requestID {message.response.request_id!r}", "it is empty", "response.request_id")
+
+
+@rule("R48", CreatedEvent, severity=Severity.WARNING)
+def bad_events_are_out(message: CreatedEvent) -> Iterator[Fault]:
+    """An event that cannot be carried out is answered with optOut."""
+    for number, response in enumerate(message.event_responses or ()):
+        if response.response_code >= 400 and response.opt_type is OptType.OPT_IN:
+            yield Fault(f"optIn with the code {response.response_code}", "it is optOut", f"event_responses[{number}]")

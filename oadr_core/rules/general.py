@@ -1,0 +1,131 @@
+"""Rules about registration, opts and messages of any kind: 200 to 211, 400 to 407, 500 to 517, and decisions."""
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from oadr_core.messages import (
+    Available,
+    CreatedPartyRegistration,
+    CreateOpt,
+    CreatePartyRegistration,
+    LoadControlState,
+    Payload,
+    ReportPayload,
+    SignalPayload,
+    Target,
+    TransportName,
+)
+from oadr_core.rules.events import device_classes_only
+from oadr_core.rules.registry import Fault, Severity, rule
+
+
+@rule("R509", Payload)
+def schema_version(message: Payload) -> Iterator[Fault]:
+    """Every payload has schemaVersion 2.0a or 2.0b."""
+    if message.schema_version not in ("2.0a", "2.0b"):
+        found = "no schemaVersion" if message.schema_version is None else f"the schemaVersion {message.schema_version!r}"
+        yield Fault(found, "it is 2.0b", "schema_version")
+
+
+def _numbers(part: msgspec.Struct) -> Iterator[tuple[str, float]]:
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, float):
+            yield name, value
+
+
+def _finite(part: msgspec.Struct) -> Iterator[Fault]:
+    for name, value in _numbers(part):
+        if not math.isfinite(value):
+            yield Fault(f"the number {value}", "numbers are finite", name)
+
+
+@rule("D49", SignalPayload)
+def finite_signals(payload: SignalPayload) -> Iterator[Fault]:
+    """The value of a signal is a finite number."""
+    yield from _finite(payload)
+
+
+@rule("D49", ReportPayload)
+def finite_reports(payload: ReportPayload) -> Iterator[Fault]:
+    """The value and the accuracy of a data point are finite numbers."""
+    yield from _finite(payload)
+
+
+@rule("D49", LoadControlState)
+def finite_states(state: LoadControlState) -> Iterator[Fault]:
+    """The values of a load control state are finite numbers."""
+    yield from _finite(state)
+
+
+@rule("R402", CreatePartyRegistration)
+def registration(message: CreatePartyRegistration) -> Iterator[Fault]:
+    """A registration over HTTP says whether the VEN polls, and a push VEN where it is reached."""
+    over_http = message.transport_name is TransportName.SIMPLE_HTTP
+    if over_http and message.http_pull_model is None:
+        yield Fault("no oadrHttpPullModel", "it is there with simpleHttp", "http_pull_model")
+    pushed = not over_http or message.http_pull_model is False
+    if pushed and not message.transport_address:
+        yield Fault("no oadrTransportAddress", "a VEN that does not poll says where it is reached", "transport_address")
+    if message.registration_id and not message.ven_id:
+        yield Fault("a registrationID without venID", "a re-registration has both", "ven_id")
+
+
+@rule("R402", CreatePartyRegistration, severity=Severity.WARNING)
+def address_of_pull(message: CreatePartyRegistration) -> Iterator[Fault]:
+    """A VEN that polls has no address."""
+    if message.http_pull_model and message.transport_address is not None:
+        yield Fault(f"the address {message.transport_address!r}", "it is left out in pull", "transport_address")
+
+
+@rule("R404", CreatedPartyRegistration)
+def empty_ids(message: CreatedPartyRegistration) -> Iterator[Fault]:
+    """Where there is no registration its ids are left out, not empty."""
+    for name in ("registration_id", "ven_id"):
+        if getattr(message, name) == "":
+            yield Fault(f"an empty {name}", "it is left out", name)
+
+
+@rule("R206", CreateOpt)
+def one_shape(message: CreateOpt) -> Iterator[Fault]:
+    """An opt names an event or holds a schedule, not both."""
+    if (message.event_id is None) == (message.vavailability is None):
+        found = "neither an event nor a schedule" if message.event_id is None else "an event and a schedule"
+        yield Fault(found, "it is one of them")
+    if message.event_id is not None and message.market_context is not None:
+        yield Fault("a marketContext beside an event", "it belongs to schedules", "market_context")
+
+
+@rule("R204", CreateOpt)
+def opt_id(message: CreateOpt) -> Iterator[Fault]:
+    """An opt has an id."""
+    if not message.opt_id:
+        yield Fault("an empty optID", "it has a value", "opt_id")
+
+
+@rule("R209", CreateOpt)
+def device_class(message: CreateOpt) -> Iterator[Fault]:
+    """The device class of an opt names device classes and nothing else."""
+    if message.device_class is not None:
+        for fault in device_classes_only(message.device_class):
+            yield Fault(fault.found, fault.right, f"device_class.{fault.place}".rstrip("."))
+
+
+@rule("R200", Available)
+def bare_schedule(available: Available) -> Iterator[Fault]:
+    """A schedule has no tolerance, notification, ramp-up or recovery."""
+    for name in ("tolerance", "notification", "ramp_up", "recovery"):
+        if getattr(available, name) is not None:
+            yield Fault(f"{name} in a schedule", "it does not belong there", name)
+
+
+@rule("R46", Target, severity=Severity.WARNING)
+def empty_criteria(target: Target) -> Iterator[Fault]:
+    """A criterion without a value is left out."""
+    for name in target.__struct_fields__:
+        if "" in getattr(target, name):
+            yield Fault(f"an empty {name}", "it is left out", name)
+
+

@@ -1,0 +1,137 @@
+"""The conformance rules as functions that judge a message.
+
+A rule is written down once, as a function that looks at one kind of message or part and yields what is wrong. The same
+function judges what we are about to send, what a peer sent, and a stored capture. It never looks into a machine.
+
+Rules carry the numbers of the OpenADR 2.0b specification (``R103``), or those of this project's decisions where the
+specification is silent (``D49``, see docs/decisions.md).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+PartT = TypeVar("PartT", bound=msgspec.Struct)
+
+
+class Severity(StrEnum):
+    """How much a finding weighs."""
+
+    ERROR = "error"
+    """A must of the specification is broken."""
+    WARNING = "warning"
+    """A should is not heeded, or something is implausible."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What a rule finds wrong with the part it looks at.
+
+    :param found: what is there.
+    :param right: what would be right.
+    :param place: where inside the part, as a path; empty where it is the part itself.
+    """
+
+    found: str
+    right: str
+    place: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that a message breaks.
+
+    :param rule: its number, such as ``R103``.
+    :param severity: how much it weighs.
+    :param place: where, as a path from the message.
+    :param found: what is there.
+    :param right: what would be right.
+    """
+
+    rule: str
+    severity: Severity
+    place: str
+    found: str
+    right: str
+
+    def __str__(self) -> str:
+        """For people: place, rule, what is there and what would be right."""
+        return f"{self.place}: {self.found}; {self.right} ({self.rule})"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule that can be checked.
+
+    :param number: its number, such as ``R103``.
+    :param title: what it asks for, in one line.
+    :param severity: how much a breach weighs.
+    :param about: the class of messages or parts that it looks at.
+    :param check: looks at one of them.
+    """
+
+    number: str
+    title: str
+    severity: Severity
+    about: type[msgspec.Struct]
+    check: Callable[[Any], Iterable[Fault]]
+
+
+_RULES: Final[dict[type, list[Rule]]] = {}
+
+
+def rule(
+    number: str, about: type[PartT], *, severity: Severity = Severity.ERROR
+) -> Callable[[Callable[[PartT], Iterable[Fault]]], Callable[[PartT], Iterable[Fault]]]:
+    """Declare a function as the check of a rule; its docstring is the rule's title.
+
+    :param number: the rule's number, such as ``R103``.
+    :param about: what the function looks at.
+    :param severity: how much a breach weighs.
+    """
+
+    def declare(check: Callable[[PartT], Iterable[Fault]]) -> Callable[[PartT], Iterable[Fault]]:
+        title = (check.__doc__ or "").strip().partition("\n")[0]
+        _RULES.setdefault(about, []).append(Rule(number, title, severity, about, check))
+        return check
+
+    return declare
+
+
+def rules() -> list[Rule]:
+    """All rules that can be checked, in the order of their numbers."""
+    found = [one for declared in _RULES.values() for one in declared]
+    return sorted(found, key=lambda one: (one.number[0], int("".join(filter(str.isdigit, one.number))), one.title))
+
+
+def check(part: msgspec.Struct) -> list[Finding]:
+    """Judge a message, or a part of one.
+
+    :param part: any class of :mod:`oadr_core.messages`.
+    :returns: the rules that it breaks, those of the whole before those of its parts.
+    """
+    return list(_check(part, ""))
+
+
+def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
+    for one in _rules_about(type(part)):
+        for fault in one.check(part):
+            where = ".".join(text for text in (place, fault.place) if text) or type(part).__name__
+            yield Finding(
+                rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right
+            )
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        inner = f"{place}.{name}" if place else name
+        if isinstance(value, msgspec.Struct):
+            yield from _check(value, inner)
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, msgspec.Struct):
+                    yield from _check(item, f"{inner}[{index}]")
+
+
+def _rules_about(cls: type) -> Iterator[Rule]:
+    for base in cls.__mro__:
+        yield from _RULES.get(base, ())
+
+
