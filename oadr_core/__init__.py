@@ -1,0 +1,165 @@
+"""OpenADR 2.0b as a sans-IO core: everything that is public is named here."""
+
+from oadr_core.auto_ven import AutoVen, VenPolicy
+from oadr_core.auto_vtn import AutoVtn, ReportWish, VtnPolicy
+from oadr_core.clock import Deadline, Now
+from oadr_core.codes import ResponseCode
+from oadr_core.core import Core
+from oadr_core.decisions import EventDecision, RegistrationDecision
+from oadr_core.entropy import Entropy
+from oadr_core.errors import (
+    LocalProtocolError,
+    ProtocolError,
+    RemoteProtocolError,
+    SchemaError,
+    SealError,
+    StateError,
+)
+from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers
+from oadr_core.machines.exchange import Failure
+from oadr_core.machines.registration import Registration
+from oadr_core.machines.startup import Startup
+from oadr_core.messages import *  # noqa: F403 - every message class is public
+from oadr_core.messages import __all__ as _messages
+from oadr_core.outputs import (
+    Address,
+    Call,
+    CallId,
+    Event,
+    EventDecided,
+    EventOffered,
+    EventsReceived,
+    ExchangeAbandoned,
+    ExchangeDone,
+    ExchangeId,
+    ExchangeSetBack,
+    HandlerFailed,
+    InboundId,
+    OptReceived,
+    Output,
+    PeerForgiven,
+    PeerMisbehaved,
+    Queried,
+    Registered,
+    RegistrationEnded,
+    RegistrationRefused,
+    Reply,
+    ReportDropped,
+    ReportEnded,
+    ReportRequested,
+    ReportsReceived,
+    ReregistrationRequested,
+    Save,
+    TicketId,
+    Transmit,
+    VenDeregistered,
+    VenOffline,
+    VenOnline,
+    VenRegistered,
+)
+from oadr_core.rules import Finding, Rule, Severity, check, check_document, rules
+from oadr_core.sampling import Reading
+from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
+from oadr_core.sender import SenderConfig
+from oadr_core.ven import Ven, VenConfig
+from oadr_core.ven_state import VenState
+from oadr_core.vtn import Vtn
+from oadr_core.vtn_record import EventRecord, VenRecord
+from oadr_core.vtn_step import VtnConfig
+from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
+from oadr_core.wire.parse import Limits
+from oadr_core.wire.plain import from_dict, part_from_dict, part_to_dict, to_dict
+from oadr_core.wire.verify import verify
+
+__all__ = [
+    *_messages,
+    "Address",
+    "AutoVen",
+    "AutoVtn",
+    "Call",
+    "CallId",
+    "Core",
+    "Deadline",
+    "Document",
+    "Entropy",
+    "Event",
+    "EventDecided",
+    "EventDecision",
+    "EventOffered",
+    "EventRecord",
+    "EventsReceived",
+    "ExchangeAbandoned",
+    "ExchangeDone",
+    "ExchangeId",
+    "ExchangeSetBack",
+    "Failure",
+    "Finding",
+    "Forgiven",
+    "HandlerFailed",
+    "Handlers",
+    "InboundId",
+    "Limits",
+    "LocalProtocolError",
+    "Now",
+    "Opened",
+    "OptReceived",
+    "Output",
+    "Peer",
+    "PeerForgiven",
+    "PeerMisbehaved",
+    "PlainSealer",
+    "ProtocolError",
+    "Queried",
+    "Reading",
+    "Registered",
+    "Registration",
+    "RegistrationDecision",
+    "RegistrationEnded",
+    "RegistrationRefused",
+    "RemoteProtocolError",
+    "Reply",
+    "ReportDropped",
+    "ReportEnded",
+    "ReportRequested",
+    "ReportWish",
+    "ReportsReceived",
+    "ReregistrationRequested",
+    "ResponseCode",
+    "Rule",
+    "Save",
+    "SchemaError",
+    "SealError",
+    "Sealer",
+    "SenderConfig",
+    "Severity",
+    "Startup",
+    "StateError",
+    "TicketId",
+    "Transmit",
+    "VEN_HANDLERS",
+    "VTN_HANDLERS",
+    "Ven",
+    "VenConfig",
+    "VenDeregistered",
+    "VenOffline",
+    "VenOnline",
+    "VenPolicy",
+    "VenRecord",
+    "VenRegistered",
+    "VenState",
+    "Vtn",
+    "VtnConfig",
+    "VtnPolicy",
+    "check",
+    "check_document",
+    "decode",
+    "encode",
+    "fingerprint",
+    "from_dict",
+    "part_from_dict",
+    "part_to_dict",
+    "read",
+    "rules",
+    "to_dict",
+    "verify",
+]

@@ -36,7 +36,8 @@ from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId
 from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn import Vtn
+from oadr_core.vtn_step import VtnConfig
 
 ReportCallback = Handler
 """Takes the values of a data point as a list of (time, value) pairs."""

@@ -1,0 +1,212 @@
+"""Cores on a wire that loses, repeats, delays and reorders, without a socket, a thread or a clock of its own.
+
+A :class:`Host` does what every driver does: it drains a core, keeps what it is told to save, and can be cut off in the
+middle of that. A :class:`Wire` carries what the hosts send. Nothing here knows what a message means.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from oadr_core.clock import Now
+from oadr_core.core import Core
+from oadr_core.machines.exchange import Failure
+from oadr_core.messages import Service
+from oadr_core.outputs import Address, Call, Event, ExchangeId, InboundId, Reply, Save, Transmit
+from oadr_core.seal import Peer
+
+
+class PowerCut(Exception):
+    """The power of a host failed while it was draining its core."""
+
+
+@dataclass(eq=False)
+class Flight:
+    """A request on the wire, and the answer to it.
+
+    :param source: the host that sent it.
+    :param boot: which of the host's lives sent it; a later one does not know the exchange.
+    :param exchange: the exchange at the source.
+    :param to: where it goes.
+    :param service: the endpoint.
+    :param body: the document.
+    :param inbound: the request at the destination, once it has arrived.
+    :param answered: whether the destination has answered.
+    :param answer: the answer.
+    :param refusal: why the destination's transport refused, if it did.
+    """
+
+    source: "Host"
+    boot: int
+    exchange: ExchangeId
+    to: Address
+    service: Service
+    body: bytes
+    inbound: InboundId | None = None
+    answered: bool = False
+    answer: bytes = b""
+    refusal: Failure | None = None
+
+
+@dataclass(eq=False)
+class Host:
+    """A machine with a core, durable storage, and a power supply.
+
+    :param name: its name, which its peers see as its address.
+    :param build: makes the core from what is saved, and starts it.
+    :param identity: what its transport proves about it.
+    """
+
+    name: str
+    build: Callable[[Mapping[str, bytes], Now], Core]
+    identity: str | None = None
+    saved: dict[str, bytes] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    boots: int = 0
+    fuse: int | None = None
+    """After how many further outputs the power fails; None for never."""
+    _core: Core | None = None
+
+    @property
+    def core(self) -> Core:
+        """The running core."""
+        assert self._core is not None
+        return self._core
+
+    def boot(self, now: Now) -> None:
+        """Start, or start again with nothing but what was saved."""
+        self.boots += 1
+        self.calls.clear()
+        self.fuse = None
+        self._core = self.build(dict(self.saved), now)
+
+
+class Wire:
+    """Carries requests between hosts. What arrives when, and whether, is for the caller to say."""
+
+    def __init__(self) -> None:
+        self.hosts: Final[dict[str, Host]] = {}
+        self.flights: Final[list[Flight]] = []
+        self.default_route = ""
+        """The host that requests without an address go to: the VTN."""
+        self.on_transmit: Callable[[Host, Transmit, bytes], None] | None = None
+        self.on_reply: Callable[[Host, Reply, bytes], None] | None = None
+        self._waiting: dict[tuple[str, int, InboundId], Flight] = {}
+
+    def add(self, host: Host, now: Now) -> None:
+        """Connect a host, and boot it."""
+        self.hosts[host.name] = host
+        self.boot(host, now)
+
+    def boot(self, host: Host, now: Now) -> None:
+        """Boot a host. What it had sent may still arrive; what had arrived at it is forgotten, answers included."""
+        host.boot(now)
+        self.drain(host, now)
+
+    def destination(self, flight: Flight) -> Host:
+        """The host that a request goes to."""
+        return self.hosts[flight.to.base or self.default_route]
+
+    # --- what a driver does ------------------------------------------------------------------------------------------
+
+    def drain(self, host: Host, now: Now) -> None:
+        """Perform the outputs of a core, in their order.
+
+        :raises PowerCut: the fuse of the host blew; what was not performed is lost.
+        """
+        while (output := host.core.next_output(now)) is not None:
+            if host.fuse is not None:
+                host.fuse -= 1
+                if host.fuse < 0:
+                    raise PowerCut
+            if isinstance(output, Save):
+                if output.blob is None:
+                    host.saved.pop(output.key, None)
+                else:
+                    host.saved[output.key] = output.blob
+            elif isinstance(output, Transmit):
+                body = output.render(now)
+                self.flights.append(Flight(host, host.boots, output.exchange, output.to, output.service, body))
+                if self.on_transmit is not None:
+                    self.on_transmit(host, output, body)
+            elif isinstance(output, Reply):
+                self._replied(host, output, now)
+            elif isinstance(output, Call):
+                host.calls.append(output)
+            else:
+                host.events.append(output)
+
+    def _replied(self, host: Host, reply: Reply, now: Now) -> None:
+        body = reply.render(now)
+        if self.on_reply is not None:
+            self.on_reply(host, reply, body)
+        flight = self._waiting.pop((host.name, host.boots, reply.inbound), None)
+        if flight is not None:
+            flight.answered, flight.answer, flight.refusal = True, body, reply.refusal
+
+    def run(self, host: Host, call: Call, value: object, now: Now) -> None:
+        """Have a handler return."""
+        host.calls.remove(call)
+        host.core.call_returned(call.call, value, now=now)
+        self.drain(host, now)
+
+    # --- what the network does ---------------------------------------------------------------------------------------
+
+    def deliver(self, flight: Flight, now: Now) -> None:
+        """Have a request arrive. It may do so any number of times; the last arrival's answer counts."""
+        host = self.destination(flight)
+        peer = Peer("simpleHttp", flight.source.identity, flight.source.name)
+        inbound = host.core.receive_request(flight.body, peer=peer, service=flight.service, now=now)
+        flight.inbound = inbound
+        self._waiting[host.name, host.boots, inbound] = flight
+        self.drain(host, now)
+
+    def answer(self, flight: Flight, now: Now, *, keep: bool = False) -> None:
+        """Have the answer arrive at the source.
+
+        :param keep: whether it stays on the wire, to arrive again.
+        """
+        if not keep:
+            self.flights.remove(flight)
+        if flight.boot != flight.source.boots:
+            return  # the connection died with the host that had opened it
+        if flight.refusal is not None:
+            flight.source.core.exchange_failed(flight.exchange, flight.refusal, now=now)
+        else:
+            flight.source.core.receive_response(flight.exchange, flight.answer, now=now)
+        self.drain(flight.source, now)
+
+    def lose(self, flight: Flight, now: Now, *, told: bool) -> None:
+        """Lose a request or its answer.
+
+        :param told: whether the source learns of it at once, as with a broken connection, or never.
+        """
+        self.flights.remove(flight)
+        if told and flight.boot == flight.source.boots:
+            flight.source.core.exchange_failed(flight.exchange, Failure.BROKEN, now=now)
+            self.drain(flight.source, now)
+
+    def settle(self, now: Now) -> None:
+        """Deliver everything that is on the wire, at once and in order, until nothing moves."""
+        while self.flights:
+            flight = self.flights[0]
+            if flight.inbound is None:
+                self.deliver(flight, now)
+            if not flight.answered:
+                return  # it waits for a handler
+            self.answer(flight, now)
+            self.flights.sort(key=lambda one: one.inbound is not None and not one.answered)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def next_timeout(self) -> float | None:
+        """The earliest moment at which a core wants to be woken, on the monotonic clock."""
+        wanted = [host.core.next_timeout() for host in self.hosts.values()]
+        return min((deadline.at for deadline in wanted if deadline is not None), default=None)
+
+    def wake(self, now: Now) -> None:
+        """Have every core do what is due."""
+        for host in self.hosts.values():
+            host.core.handle_timeout(now)
+            self.drain(host, now)
