@@ -1,0 +1,53 @@
+# Every target does its own set-up: it needs Python 3.11 or later, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+PEER := .venv-openleadr
+BIN := $(VENV)/bin
+SECONDS ?= 40
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment is complete when its stamp is newer than the project's description.
+$(VENV)/.ready: pyproject.toml
+	@echo "Setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+# OpenLEADR is the peer that the tests talk to, and the official schema travels in its package. It lives in an
+# environment of its own, and our code never imports it.
+$(PEER)/.ready: Makefile
+	@echo "Setting up $(PEER), the peer that the tests talk to …"
+	@$(PYTHON) -m venv $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check 'openleadr==0.5.36'
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.ready  ## Run a VTN and three VENs for a while, and watch them
+	@$(BIN)/oadr demo --seconds $(SECONDS)
+
+.PHONY: test
+test: $(VENV)/.ready $(PEER)/.ready  ## Run all tests
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.ready  ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: bench
+bench: $(VENV)/.ready $(PEER)/.ready  ## Measure, side by side with a floor or a peer
+	@$(BIN)/python -m bench $(BENCH)
+
+.PHONY: docs
+docs: $(VENV)/.ready  ## Draw docs/machines.md from the tables of the state machines
+	@$(BIN)/python -m docs.machines > docs/machines.md
+
+.PHONY: clean
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
