@@ -90,9 +90,13 @@ class UnsentReport(msgspec.Struct, frozen=True, kw_only=True):
     :param report: the report.
     """
 
-    version: int = VERSION
+    version: int = 0
     request_id: str
     report: Report
+
+    def dump(self) -> bytes:
+        """Write the blob."""
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
 
     @classmethod
     def load(cls, blob: bytes) -> "UnsentReport":
@@ -230,7 +234,7 @@ class AutoVen:
             raise LocalProtocolError("the VEN was started before")
         self._move(StartupInput.START)
         for accepted in self.ven.state.report_requests:
-            self._begin_sampling(accepted.request.report_request_id, now)
+            self._begin_sampling(accepted.request.report_request_id, now, resumed=True)
         if self.policy.query_first:
             self.ven.query_registration(now)
         else:
@@ -455,7 +459,7 @@ class AutoVen:
         made = whole_seconds(now.utc)
         return [msgspec.structs.replace(one.report, created_date_time=made) for one in self._offers.values()]
 
-    def _begin_sampling(self, request_id: str, now: Now) -> None:
+    def _begin_sampling(self, request_id: str, now: Now, *, resumed: bool = False) -> None:
         accepted = next(
             one for one in self.ven.state.report_requests if one.request.report_request_id == request_id
         )
@@ -463,7 +467,7 @@ class AutoVen:
             self.ven.note_delivery(request_id, now, last=True)
             self.ven.register_report(self._metadata(now), now, report_request_id=request_id)
             return
-        sampling = _Sampling(schedule(accepted))
+        sampling = _Sampling(schedule(accepted, now.utc if resumed else None))
         self._sampling[request_id] = sampling
         self._plan_sample(sampling, now)
 
@@ -529,7 +533,7 @@ class AutoVen:
         key = f"report/{self._reports_made:012d}"
         unsent = UnsentReport(request_id=f"{self._entropy.getrandbits(128):032x}", report=report)
         self._unsent[key] = unsent
-        self._outputs.append(Save(key, msgspec.json.encode(unsent)))
+        self._outputs.append(Save(key, unsent.dump()))
         while len(self._unsent) > self.policy.most_unsent:
             self._drop(next(iter(self._unsent)), "more reports wait than may be kept")
         last = due.once or (not sampling.open and not sampling.done and due.is_over(sampling.next))

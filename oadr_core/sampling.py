@@ -73,14 +73,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return self.once or (number + 1) % self.together == 0 or self.is_over(number + 1)
 
 
-def schedule(accepted: AcceptedRequest) -> Schedule:
+def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> Schedule:
     """Work out when the readings of a request are due.
 
     A request whose report period is as long as its spacing is answered at once and then every period; one with more
     readings in a report waits for them (section 8.3.2.2 of the profile).
+
+    :param accepted: the request.
+    :param resumed_at: the present, where the request was served before: no instant is read twice.
     """
     specifier = accepted.request.report_specifier
-    since = accepted.accepted_at
+    since = accepted.accepted_at if resumed_at is None else max(resumed_at, accepted.accepted_at)
     start, end = since, None
     if specifier.report_interval is not None:
         start = specifier.report_interval.dtstart
@@ -91,7 +94,8 @@ def schedule(accepted: AcceptedRequest) -> Schedule:
     together = round(back / spacing) if spacing else 1
     first = 0
     if spacing:
-        first = max(0, _boundary(start, spacing, since - min(_LATE, spacing / 2)))
+        late = min(_LATE, spacing / 2) if resumed_at is None else -timedelta.resolution
+        first = max(0, _boundary(start, spacing, since - late))
     elif start < since:
         start = since
     return Schedule(

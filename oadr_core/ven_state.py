@@ -57,7 +57,7 @@ class VenState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param report_requests: the report requests that we have accepted.
     """
 
-    version: int = VERSION
+    version: int = 0
     registered: bool = False
     ven_id: str = ""
     registration_id: str = ""

@@ -113,7 +113,7 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     """
 
-    version: int = VERSION
+    version: int = 0
     ven_id: str
     registration_id: str
     ven_name: str = ""
@@ -182,7 +182,7 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     :param changed_at: when it was last changed.
     """
 
-    version: int = VERSION
+    version: int = 0
     event: EiEvent
     ven_ids: tuple[str, ...]
     created_at: datetime

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from lxml import etree
 
 from oadr_core.messages import Payload
@@ -24,8 +24,11 @@ settings.register_profile(
     "default",
     deadline=None,  # nothing here is judged by the clock
     print_blob=True,
+    # shrinking a long dialogue takes minutes, finding one seconds; HYPOTHESIS_PROFILE=shrink does it
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
+settings.register_profile("shrink", parent=settings.get_profile("default"), phases=list(Phase))
 settings.register_profile("more", parent=settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -210,5 +210,3 @@ class Interval(Part, frozen=True, kw_only=True):
 def signal_interval(uid: int, duration: Duration, value: float) -> Interval:
     """Build an interval of a signal as rules 2, 100, 102 and 103 want it."""
     return Interval(duration=duration, uid=str(uid), payloads=(SignalPayload(value=float(value)),))
-
-

@@ -16,7 +16,7 @@ strategies are all derived from the tree of steps that :func:`shape` makes of a 
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -56,6 +56,8 @@ class Scalar:
     :param values: the closed list of texts that it admits, if there is one.
     :param extended_type: the schema's name for the union of ``values`` with any ``x-`` text, where extensions are
         admitted (annex B of the profile).
+    :param raw: whether a lenient receiver keeps a text that ``values`` does not hold, where they are all that the
+        schema admits (decision D12).
     """
 
     family: str
@@ -64,6 +66,17 @@ class Scalar:
     facets: tuple[tuple[str, str], ...] = ()
     values: tuple[str, ...] = ()
     extended_type: str | None = None
+    raw: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether a value can only be one of ``values``, and so is a member of their enumeration."""
+        return self.family == "token" and self.extended_type is None and not self.raw
+
+    @property
+    def name(self) -> str:
+        """The schema's name for all that the type admits, extensions included."""
+        return self.extended_type or self.schema_type
 
 
 @dataclass(frozen=True)
@@ -135,7 +148,7 @@ class At:
 
     :param path: the steps, see the module's text.
     :param kind: what stands at the end of the path; by default what the Python type of the field suggests. An
-        extensible enumeration is named here, as its fields are plain strings.
+        enumeration whose fields may hold other texts too is named here, as they are plain strings.
     :param forgiven: what a lenient receiver takes when the element is missing (docs/leniency.md).
     """
 
@@ -242,9 +255,12 @@ class Field:
         return any(step.occurs.repeated for step in self.steps)
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
-    """A step of a class's tree: the end of a path with a ``field``, a wrapper with ``children``, or an empty element."""
+    """A step of a class's tree.
+
+    It is the end of a path with a ``field``, a wrapper with ``children``, or an empty element.
+    """
 
     step: Step
     children: list["Node"] = field(default_factory=list)
@@ -276,23 +292,34 @@ _BY_PYTHON_TYPE: Mapping[Any, Scalar] = {
     datetime: DATE_TIME,
     CalendarDuration: DURATION,
 }
+_PYTHON_TYPES: Mapping[str, set[Any]] = {
+    "boolean": {bool},
+    "integer": {int},
+    "code": {int},
+    "float": {float},
+    "decimal": {float},
+    "instant": {datetime},
+    "duration": {timedelta, CalendarDuration},
+}
+"""The annotation of a field by the family of its scalar; all others are plain strings."""
 _ENUMERATIONS: dict[type[StrEnum], Scalar] = {}
 _StrEnumT = TypeVar("_StrEnumT", bound=type[StrEnum])
 
 
 def enumeration(
-    schema_type: str, *, base: str = "xs:token", extended_type: str | None = None
+    schema_type: str, *, base: str = "xs:token", extended_type: str | None = None, raw: bool = False
 ) -> Callable[[_StrEnumT], _StrEnumT]:
     """Declare a ``StrEnum`` as an enumerated type of the schema.
 
     :param schema_type: the schema's name for the closed list.
     :param base: the built-in type that is restricted; ``xs:token`` forgives surrounding blanks, ``xs:string`` does not.
     :param extended_type: the schema's name for the union of the list with any ``x-`` text, if there is one.
+    :param raw: whether a lenient receiver keeps a text that is not on the list.
     """
 
     def declare(cls: _StrEnumT) -> _StrEnumT:
         values = tuple(member.value for member in cls)
-        _ENUMERATIONS[cls] = Scalar("token", schema_type, base, (), values, extended_type)
+        _ENUMERATIONS[cls] = Scalar("token", schema_type, base, (), values, extended_type, raw)
         return cls
 
     return declare
@@ -331,7 +358,9 @@ def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Fiel
     if get_origin(hint) is not Annotated:
         raise TypeError(f"{where} has no At(...)")
     python_type, *notes = get_args(hint)
-    at = next(note for note in notes if isinstance(note, At))
+    at = next((note for note in notes if isinstance(note, At)), None)
+    if at is None:
+        raise TypeError(f"{where} has no At(...)")
     steps = tuple(Step.parse(text) for text in at.path.split("/"))
     alternatives = set(_alternatives(python_type))
     nullable = type(None) in alternatives
@@ -342,15 +371,31 @@ def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Fiel
     if repeated:
         (sequence,) = alternatives
         alternatives = set(_alternatives(get_args(sequence)[0]))
+    if sum(step.occurs.repeated for step in steps) > 1:
+        raise TypeError(f"{where}: more than one step may occur more than once")
     optional = any(step.occurs is Occurs.OPTIONAL for step in steps)
     if nullable and not optional:
         raise TypeError(f"{where} may be None, but its path is required")
+    if optional and not nullable and not repeated:
+        raise TypeError(f"{where} may be absent, but not None")
     kind: Kind
     if at.kind is None or isinstance(at.kind, type):
         kind = _kind(where, alternatives if at.kind is None else {at.kind})
     else:
         kind = at.kind
+    _agree(where, kind, alternatives)
     return Field(name, kind, steps, nullable, defaults.get(name, msgspec.NODEFAULT), at.forgiven)
+
+
+def _agree(where: str, kind: Kind, alternatives: set[Any]) -> None:
+    """Hold what the annotation says against the values that the kind has."""
+    scalar = kind.scalar if isinstance(kind, Property) else kind
+    if not isinstance(scalar, Scalar):
+        return
+    expected = {enumeration_of(scalar)} if scalar.closed else _PYTHON_TYPES.get(scalar.family, {str})
+    if alternatives != expected:
+        names = " | ".join(sorted(one.__name__ for one in expected))
+        raise TypeError(f"{where}: a {scalar.name} is {names}, and the annotation says otherwise")
 
 
 def _alternatives(python_type: Any) -> tuple[Any, ...]:
@@ -373,13 +418,20 @@ def _kind(where: str, alternatives: set[Any]) -> Kind:
 
 
 def _plant(root: Node, declared: Field) -> None:
+    where = f"{root.step.name}.{declared.name}"
     node = root
     for step in declared.steps[:-1]:
-        last = next((child for child in node.children if child.step.name == step.name), None)
+        last = _child(node, step)
         if last is None:
             last = Node(step)
             node.children.append(last)
-        elif last.step != step:
-            raise TypeError(f"{root.step.name}.{declared.name}: {step} was declared before as {last.step}")
+        elif last.step != step or last.field is not None or step.occurs.repeated:
+            raise TypeError(f"{where}: {step.name} was declared before, and not as a wrapper of several fields")
         node = last
+    if _child(node, declared.steps[-1]) is not None:
+        raise TypeError(f"{where}: {declared.steps[-1].name} was declared before")
     node.children.append(Node(declared.steps[-1], field=declared))
+
+
+def _child(node: Node, step: Step) -> Node | None:
+    return next((child for child in node.children if child.step.name == step.name), None)

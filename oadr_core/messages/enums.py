@@ -1,7 +1,8 @@
 """The closed and the extensible lists of OpenADR 2.0b.
 
 Members are strings, and fields compare equal to plain strings. Where a list is extensible a field may also hold any
-text that begins with ``x-`` (annex B of the profile); no other list may be extended (decision D12).
+text that begins with ``x-`` (annex B of the profile); no other list may be extended. A lenient receiver keeps an
+unknown signal type all the same, so that one odd signal does not cost the whole list of events (decision D12).
 """
 
 from enum import StrEnum
@@ -68,7 +69,7 @@ class SignalName(StrEnum):
     LOAD_CONTROL = "LOAD_CONTROL"
 
 
-@enumeration("ei:SignalTypeEnumeratedType")
+@enumeration("ei:SignalTypeEnumeratedType", raw=True)
 class SignalType(StrEnum):
     """How the values of a signal are meant (rules 104 and 116)."""
 

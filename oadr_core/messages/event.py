@@ -63,7 +63,8 @@ class EventSignal(Part, frozen=True, kw_only=True):
     :param intervals: what is asked for when; their durations total the active period (rule 8).
     :param target: the device classes it is meant for, and nothing else (rule 111).
     :param signal_name: one of :class:`~oadr_core.messages.enums.SignalName`, or an ``x-`` text.
-    :param signal_type: how the values are meant.
+    :param signal_type: how the values are meant, one of :class:`~oadr_core.messages.enums.SignalType`; from a lenient
+        receiver it may be any text (decision D12).
     :param signal_id: unique within the event (rule 107).
     :param measurement: the unit of the values, where the signal has one.
     :param current_value: what holds now (rules 14, 29 and 110).
@@ -74,7 +75,7 @@ class EventSignal(Part, frozen=True, kw_only=True):
     intervals: Annotated[tuple[Interval, ...], At("strm:intervals/ei:interval+")]
     target: Annotated[Target | None, At("ei:eiTarget?")] = None
     signal_name: Annotated[str, At("ei:signalName", SignalName)]
-    signal_type: Annotated[SignalType, At("ei:signalType")]
+    signal_type: Annotated[str, At("ei:signalType", SignalType)]
     signal_id: Annotated[str, At("ei:signalID~", forgiven="")]
     measurement: Annotated[Measurement | GreenButtonDescription | None, At("emix:itemBase?", ITEM_BASE)] = None
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None

@@ -102,9 +102,9 @@ class CreatedPartyRegistration(Payload, frozen=True, kw_only=True):
     ven_id: Annotated[str | None, At("ei:venID?")] = None
     vtn_id: Annotated[str, At("ei:vtnID", forgiven="")]
     profiles: Annotated[tuple[Profile, ...], At("oadr:oadrProfiles/oadr:oadrProfile~+", forgiven=())]
-    requested_oadr_poll_freq: Annotated[
-        Duration | None, At("oadr:oadrRequestedOadrPollFreq?", DURATION_PROPERTY)
-    ] = None
+    requested_oadr_poll_freq: Annotated[Duration | None, At("oadr:oadrRequestedOadrPollFreq?", DURATION_PROPERTY)] = (
+        None
+    )
     service_specific_info: Annotated[
         tuple[ServiceInfo, ...] | None, At("oadr:oadrServiceSpecificInfo?/oadr:oadrService~*")
     ] = None

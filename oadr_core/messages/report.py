@@ -186,9 +186,7 @@ class CreatedReport(Payload, frozen=True, kw_only=True):
     __schema_type__ = "oadr:oadrCreatedReportType"
 
     response: Annotated[EiResponse, At("ei:eiResponse")]
-    pending_reports: Annotated[
-        tuple[str, ...], At("oadr:oadrPendingReports/ei:reportRequestID*", forgiven=())
-    ] = ()
+    pending_reports: Annotated[tuple[str, ...], At("oadr:oadrPendingReports/ei:reportRequestID*", forgiven=())] = ()
     ven_id: Annotated[str | None, At("ei:venID?")] = None
 
 
@@ -240,7 +238,5 @@ class CanceledReport(Payload, frozen=True, kw_only=True):
     __schema_type__ = "oadr:oadrCanceledReportType"
 
     response: Annotated[EiResponse, At("ei:eiResponse")]
-    pending_reports: Annotated[
-        tuple[str, ...], At("oadr:oadrPendingReports/ei:reportRequestID*", forgiven=())
-    ] = ()
+    pending_reports: Annotated[tuple[str, ...], At("oadr:oadrPendingReports/ei:reportRequestID*", forgiven=())] = ()
     ven_id: Annotated[str | None, At("ei:venID?")] = None

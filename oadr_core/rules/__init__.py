@@ -17,7 +17,9 @@ def check_document(document: Document) -> list[Finding]:
     findings = check(document.message)
     if document.schema_location:
         right = "messages do not name it"
-        located = Finding(rule="R45", severity=Severity.ERROR, place="oadrPayload", found="a schemaLocation", right=right)
+        located = Finding(
+            rule="R45", severity=Severity.ERROR, place="oadrPayload", found="a schemaLocation", right=right
+        )
         findings.insert(0, located)
     return findings
 

@@ -86,7 +86,9 @@ def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Ite
     if not isinstance(whole, timedelta):
         return
     if is_zero(whole) and any(not is_zero(one.duration or timedelta(0)) for one in intervals):
-        yield Fault(f"intervals of {total} without an end of {name}", "an open-ended one has a single interval of no length")
+        yield Fault(
+            f"intervals of {total} without an end of {name}", "an open-ended one has a single interval of no length"
+        )
     elif total != whole:
         yield Fault(f"the intervals take {total}", f"{name} takes {whole}")
 
@@ -134,7 +136,9 @@ def sendable_status(event: EiEvent) -> Iterator[Fault]:
     status, tolerance = event.event_descriptor.event_status, event.active_period.tolerance
     may_run = tolerance is not None and tolerance.tolerate.startafter is not None
     if status is EventStatus.NONE or (status is EventStatus.COMPLETED and not may_run):
-        yield Fault(f"the status {status.value}", "it is far, near, active or cancelled", "event_descriptor.event_status")
+        yield Fault(
+            f"the status {status.value}", "it is far, near, active or cancelled", "event_descriptor.event_status"
+        )
 
 
 @rule("R14", EiEvent)
@@ -306,7 +310,9 @@ def unique_events(message: DistributeEvent) -> Iterator[Fault]:
     for number, event in enumerate(message.events):
         event_id = event.event_descriptor.event_id
         if event_id in seen or not event_id:
-            yield Fault(f"the eventID {event_id!r} again", "it is unique", f"events[{number}].event_descriptor.event_id")
+            yield Fault(
+                f"the eventID {event_id!r} again", "it is unique", f"events[{number}].event_descriptor.event_id"
+            )
         seen.add(event_id)
 
 

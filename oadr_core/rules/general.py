@@ -25,7 +25,9 @@ from oadr_core.rules.registry import Fault, Severity, rule
 def schema_version(message: Payload) -> Iterator[Fault]:
     """Every payload has schemaVersion 2.0a or 2.0b."""
     if message.schema_version not in ("2.0a", "2.0b"):
-        found = "no schemaVersion" if message.schema_version is None else f"the schemaVersion {message.schema_version!r}"
+        found = (
+            "no schemaVersion" if message.schema_version is None else f"the schemaVersion {message.schema_version!r}"
+        )
         yield Fault(found, "it is 2.0b", "schema_version")
 
 
@@ -127,5 +129,3 @@ def empty_criteria(target: Target) -> Iterator[Fault]:
     for name in target.__struct_fields__:
         if "" in getattr(target, name):
             yield Fault(f"an empty {name}", "it is left out", name)
-
-

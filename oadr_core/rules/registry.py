@@ -116,9 +116,7 @@ def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
     for one in _rules_about(type(part)):
         for fault in one.check(part):
             where = ".".join(text for text in (place, fault.place) if text) or type(part).__name__
-            yield Finding(
-                rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right
-            )
+            yield Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
     for name in part.__struct_fields__:
         value = getattr(part, name)
         inner = f"{place}.{name}" if place else name
@@ -133,5 +131,3 @@ def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
 def _rules_about(cls: type) -> Iterator[Rule]:
     for base in cls.__mro__:
         yield from _RULES.get(base, ())
-
-

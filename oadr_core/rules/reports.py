@@ -46,7 +46,11 @@ def offers_hold_no_data(message: RegisterReport) -> Iterator[Fault]:
     for place, report in _offers(message):
         if not report.report_descriptions:
             yield Fault("no oadrReportDescription", "an offer describes at least one data point", place)
-        for name, value in (("intervals", report.intervals), ("dtstart", report.dtstart), ("report_id", report.report_id)):
+        for name, value in (
+            ("intervals", report.intervals),
+            ("dtstart", report.dtstart),
+            ("report_id", report.report_id),
+        ):
             if value:
                 yield Fault(f"{name} in an offer", "it does not belong there", f"{place}.{name}")
 
@@ -144,7 +148,9 @@ def bare_request(specifier: ReportSpecifier) -> Iterator[Fault]:
 def request_id(request: ReportRequest) -> Iterator[Fault]:
     """A request has an id, which is not the 0 of metadata."""
     if request.report_request_id in ("", "0"):
-        yield Fault(f"the reportRequestID {request.report_request_id!r}", "it has a value of its own", "report_request_id")
+        yield Fault(
+            f"the reportRequestID {request.report_request_id!r}", "it has a value of its own", "report_request_id"
+        )
 
 
 @rule("R324", ReportSpecifier)
@@ -205,7 +211,9 @@ def starts(message: UpdateReport) -> Iterator[Fault]:
         if given != sorted(given):
             yield Fault("intervals out of order", "they run from old to new", f"{place}.intervals")
         if given and report.dtstart is not None and report.intervals[0].dtstart not in (None, report.dtstart):
-            yield Fault(f"the report begins at {report.dtstart}", "it begins with its first interval", f"{place}.dtstart")
+            yield Fault(
+                f"the report begins at {report.dtstart}", "it begins with its first interval", f"{place}.dtstart"
+            )
 
 
 @rule("R315", UpdateReport)
@@ -214,7 +222,9 @@ def lengths(message: UpdateReport) -> Iterator[Fault]:
     for place, report in _data(message):
         timed = [one for one in report.intervals if one.duration is not None]
         if timed and len(timed) != len(report.intervals):
-            yield Fault(f"{len(timed)} of {len(report.intervals)} intervals have a duration", "all have, or none", place)
+            yield Fault(
+                f"{len(timed)} of {len(report.intervals)} intervals have a duration", "all have, or none", place
+            )
         started = any(one.dtstart is not None for one in report.intervals)
         if len(report.intervals) > 1 and not started and not timed and not _is_green_button(report):
             yield Fault("several intervals with neither start nor duration", "they have one of them", place)
@@ -259,7 +269,9 @@ def status_payload(message: UpdateReport) -> Iterator[Fault]:
         for number, interval in enumerate(report.intervals):
             for one in interval.payloads:
                 if isinstance(one, ReportPayload) and isinstance(one.value, ResourceStatus) != wants_status:
-                    right = f"{report.report_name} has {'oadrPayloadResourceStatus' if wants_status else 'payloadFloat'}"
+                    right = (
+                        f"{report.report_name} has {'oadrPayloadResourceStatus' if wants_status else 'payloadFloat'}"
+                    )
                     yield Fault(f"a value of the wrong kind for {one.r_id}", right, f"{place}.intervals[{number}]")
 
 

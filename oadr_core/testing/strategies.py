@@ -43,7 +43,9 @@ FEEDS: Final = (
 """Two feeds that the schema accepts."""
 
 texts: Final[st.SearchStrategy[str]] = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff", include_characters="\t\n\r"),
+    st.characters(
+        codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff", include_characters="\t\n\r"
+    ),
     max_size=12,
 )
 """Any text that XML can carry."""

@@ -4,8 +4,8 @@ A :class:`Host` does what every driver does: it drains a core, keeps what it is 
 middle of that. A :class:`Wire` carries what the hosts send. Nothing here knows what a message means.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from oadr_core.clock import Now
@@ -20,35 +20,47 @@ class PowerCut(Exception):
     """The power of a host failed while it was draining its core."""
 
 
-@dataclass(eq=False)
 class Flight:
     """A request on the wire, and the answer to it.
 
-    :param source: the host that sent it.
-    :param boot: which of the host's lives sent it; a later one does not know the exchange.
-    :param exchange: the exchange at the source.
-    :param to: where it goes.
-    :param service: the endpoint.
-    :param body: the document.
-    :param inbound: the request at the destination, once it has arrived.
-    :param answered: whether the destination has answered.
-    :param answer: the answer.
-    :param refusal: why the destination's transport refused, if it did.
+    :ivar source: the host that sent it.
+    :ivar boot: which of the host's lives sent it; a later one does not know the exchange.
+    :ivar exchange: the exchange at the source.
+    :ivar to: where it goes.
+    :ivar service: the endpoint.
+    :ivar body: the document.
+    :ivar inbound: the request at the destination, once it has arrived.
+    :ivar answered: whether the destination has answered.
+    :ivar answer: the answer.
+    :ivar refusal: why the destination's transport refused, if it did.
     """
 
-    source: "Host"
-    boot: int
-    exchange: ExchangeId
-    to: Address
-    service: Service
-    body: bytes
-    inbound: InboundId | None = None
-    answered: bool = False
-    answer: bytes = b""
-    refusal: Failure | None = None
+    def __init__(self, source: "Host", exchange: ExchangeId, to: Address, service: Service, body: bytes) -> None:
+        self.source: Final = source
+        self.boot = source.boots
+        self.exchange: Final = exchange
+        self.to: Final = to
+        self.service: Final = service
+        self.body: Final = body
+        self.inbound: InboundId | None = None
+        self.answered = False
+        self.answer = b""
+        self.refusal: Failure | None = None
+
+    def copy(self) -> "Flight":
+        """The same request once more, from nowhere: its answer will reach nobody."""
+        again = Flight(self.source, self.exchange, self.to, self.service, self.body)
+        again.boot = -1
+        return again
+
+    def __repr__(self) -> str:
+        """What is on its way, in short."""
+        name = re.search(rb":(oadr(?!Payload|SignedObject)\w+)", self.body)
+        stands = "answered" if self.answered else "arrived" if self.inbound is not None else "sent"
+        what = name[1].decode() if name else "?"
+        return f"<{what} #{self.exchange} of {self.source.name} (life {self.boot}), {stands}>"
 
 
-@dataclass(eq=False)
 class Host:
     """A machine with a core, durable storage, and a power supply.
 
@@ -57,16 +69,23 @@ class Host:
     :param identity: what its transport proves about it.
     """
 
-    name: str
-    build: Callable[[Mapping[str, bytes], Now], Core]
-    identity: str | None = None
-    saved: dict[str, bytes] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    boots: int = 0
-    fuse: int | None = None
-    """After how many further outputs the power fails; None for never."""
-    _core: Core | None = None
+    def __init__(
+        self, name: str, build: Callable[[Mapping[str, bytes], Now], Core], identity: str | None = None
+    ) -> None:
+        self.name: Final = name
+        self.identity: Final = identity
+        self.saved: Final[dict[str, bytes]] = {}
+        self.calls: Final[list[Call]] = []
+        self.events: Final[list[Event]] = []
+        self.boots = 0
+        self.fuse: int | None = None
+        """After how many further outputs the power fails; None for never."""
+        self._build = build
+        self._core: Core | None = None
+
+    def __repr__(self) -> str:
+        """Its name, and which of its lives it leads."""
+        return f"<{self.name}, life {self.boots}>"
 
     @property
     def core(self) -> Core:
@@ -79,7 +98,7 @@ class Host:
         self.boots += 1
         self.calls.clear()
         self.fuse = None
-        self._core = self.build(dict(self.saved), now)
+        self._core = self._build(dict(self.saved), now)
 
 
 class Wire:
@@ -100,9 +119,15 @@ class Wire:
         self.boot(host, now)
 
     def boot(self, host: Host, now: Now) -> None:
-        """Boot a host. What it had sent may still arrive; what had arrived at it is forgotten, answers included."""
+        """Boot a host.
+
+        What it had sent may still arrive. Connections on which it owes an answer break, and their sources learn of it.
+        """
         host.boot(now)
         self.drain(host, now)
+        for flight in [one for one in self.flights if self.destination(one) is host]:
+            if flight.inbound is not None and not flight.answered:
+                self.lose(flight, now, told=True)
 
     def destination(self, flight: Flight) -> Host:
         """The host that a request goes to."""
@@ -127,7 +152,7 @@ class Wire:
                     host.saved[output.key] = output.blob
             elif isinstance(output, Transmit):
                 body = output.render(now)
-                self.flights.append(Flight(host, host.boots, output.exchange, output.to, output.service, body))
+                self.flights.append(Flight(host, output.exchange, output.to, output.service, body))
                 if self.on_transmit is not None:
                     self.on_transmit(host, output, body)
             elif isinstance(output, Reply):
@@ -188,15 +213,15 @@ class Wire:
             self.drain(flight.source, now)
 
     def settle(self, now: Now) -> None:
-        """Deliver everything that is on the wire, at once and in order, until nothing moves."""
-        while self.flights:
-            flight = self.flights[0]
-            if flight.inbound is None:
-                self.deliver(flight, now)
-            if not flight.answered:
-                return  # it waits for a handler
-            self.answer(flight, now)
-            self.flights.sort(key=lambda one: one.inbound is not None and not one.answered)
+        """Deliver everything that is on the wire, at once and in order, until only handlers are waited for."""
+        while True:
+            moving = [one for one in self.flights if one.inbound is None or one.answered]
+            if not moving:
+                return
+            if moving[0].inbound is None:
+                self.deliver(moving[0], now)
+            if moving[0].answered:
+                self.answer(moving[0], now)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

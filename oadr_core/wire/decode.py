@@ -217,5 +217,3 @@ def _decode_chosen_unit(found: etree._Element) -> Measurement:
     """Read ``power:energyItem`` or ``power:powerItem``, whose xsi:type says which unit is meant."""
     chosen = collapse(found.get(_XSI_TYPE, "")).rpartition(":")[2]
     return _decode_measurement(found, ELEMENT_OF_TYPE[chosen])
-
-

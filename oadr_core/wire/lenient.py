@@ -68,9 +68,7 @@ class _Reader:
             return field.forgiven
         return None if field.nullable else ()
 
-    def _attributes(
-        self, element: etree._Element, nodes: Iterable[Node], values: dict[str, Any], place: str
-    ) -> None:
+    def _attributes(self, element: etree._Element, nodes: Iterable[Node], values: dict[str, Any], place: str) -> None:
         wanted = {clark(node.step.name): node for node in nodes}
         for key, text in element.attrib.items():
             name = str(key)
@@ -85,9 +83,7 @@ class _Reader:
             assert isinstance(node.field.kind, Scalar)
             values[node.field.name] = self._value(node.field.kind, str(text), f"{place}/@{name}")
 
-    def _content(
-        self, element: etree._Element, nodes: Iterable[Node], values: dict[str, Any], place: str
-    ) -> None:
+    def _content(self, element: etree._Element, nodes: Iterable[Node], values: dict[str, Any], place: str) -> None:
         nodes = [node for node in nodes if not node.step.attribute]
         latest = 0
         seen: set[int] = set()

@@ -253,7 +253,9 @@ def _scalar(scalar: Scalar, value: object, place: str) -> Any:
     if scalar.family in ("float", "decimal") and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if scalar.family == "string" and isinstance(value, int):
-        return str(value).lower() if isinstance(value, bool) else str(value)  # test_event=True; ids that a program counts
+        return (
+            str(value).lower() if isinstance(value, bool) else str(value)
+        )  # test_event=True; ids that a program counts
     return value
 
 

@@ -347,8 +347,12 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "identifier": _STRING,
     "doubles": _STRING,
     "uri": _URI,
-    "boolean": Converter(read_boolean, _forgive_boolean, lambda value: "true" if value else "false", lambda value: None
-                         if isinstance(value, bool) else f"must be True or False, not {_a(value)}"),
+    "boolean": Converter(
+        read_boolean,
+        _forgive_boolean,
+        lambda value: "true" if value else "false",
+        lambda value: None if isinstance(value, bool) else f"must be True or False, not {_a(value)}",
+    ),
     "integer": Converter(int, _forgive_integer, str, _integer_problem),
     "float": Converter(float, _forgive_float, write_float, _number_problem),
     "decimal": Converter(float, _forgive_float, _write_decimal, _decimal_problem),
@@ -365,4 +369,3 @@ def converter(scalar: Scalar) -> Converter:
 
 def _a(value: Any) -> str:
     return "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
-

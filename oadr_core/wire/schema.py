@@ -31,7 +31,7 @@ from oadr_core.messages.declare import (
     shape,
 )
 from oadr_core.messages.enums import SiScaleCode
-from oadr_core.messages.namespaces import NAMESPACES
+from oadr_core.messages.namespaces import NAMESPACES, clark
 from oadr_core.messages.units import ITEM_BASE, PowerAttributes
 from oadr_core.wire import foreign
 
@@ -86,7 +86,7 @@ _LEFTOVERS: Final = """
 <xs:element name="xcal:interval" type="xcal:WsCalendarIntervalType"/>
 <xs:element name="iso4217:ISO3AlphaCurrencyCode" type="iso4217:ISO3AlphaCurrencyCodeContentType"/>
 """
-"""Global elements that no payload holds. They matter only where the schema admits any content, as xcal:components does."""
+"""Global elements that no payload holds. They matter where the schema admits any content, as xcal:components does."""
 
 
 class _Builder:
@@ -331,9 +331,7 @@ class _Imports(etree.Resolver):
         super().__init__()
         self._documents = documents
 
-    def resolve(
-        self, system_url: str | None, public_id: str | None, context: object, /
-    ) -> "_InputDocument | None":
+    def resolve(self, system_url: str | None, public_id: str | None, context: object, /) -> "_InputDocument | None":
         """Find a document by the last part of its location."""
         return self.resolve_string(self._documents[(system_url or "").rpartition("/")[2]], context)
 
@@ -353,3 +351,15 @@ def schema() -> etree.XMLSchema:
     parser = etree.XMLParser(no_network=True, resolve_entities=False)
     parser.resolvers.add(_Imports(documents()))
     return etree.XMLSchema(etree.fromstring(documents()["oadr"], parser))
+
+
+def admits(type_name: str, text: str) -> bool:
+    """Tell whether a text is of a simple type.
+
+    :param type_name: the schema's name for the type, such as ``xs:anyURI``.
+    :param text: the text, without characters that XML cannot carry.
+    """
+    bearer = etree.Element(clark("xcal:components"), nsmap={**NAMESPACES, "xs": _XS})  # it may be of any type
+    bearer.set(clark("xsi:type"), type_name)
+    bearer.text = text
+    return schema().validate(bearer)
