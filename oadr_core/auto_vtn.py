@@ -39,6 +39,17 @@ from oadr_core.sender import SenderConfig
 from oadr_core.vtn import Vtn
 from oadr_core.vtn_step import VtnConfig
 
+
+class _Asks:
+    """What the core asks: the application's handlers, and the two that are answered here."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+
+    def __contains__(self, name: object) -> bool:
+        return name in ("on_update_report", "on_register_report") or name in self._handlers
+
+
 ReportCallback = Handler
 """Takes the values of a data point as a list of (time, value) pairs."""
 
@@ -114,13 +125,12 @@ class AutoVtn:
     ) -> None:
         self.policy: Final = policy or VtnPolicy()
         self._handlers = handlers
-        asks = {*handlers, "on_update_report", "on_register_report"}  # these two are answered here
         self.vtn: Final = Vtn(
             config,
             sealer=sealer,
             entropy=entropy,
             saved=saved,
-            asks=asks,
+            asks=_Asks(handlers),
             push=push,
             missed_polls=self.policy.missed_polls,
         )

@@ -6,7 +6,7 @@ outputs in that order, and sleep until ``next_timeout`` or until something comes
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -109,10 +109,10 @@ class CoreBase:
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     """
 
-    def __init__(self, sealer: Sealer, entropy: Entropy, asks: Iterable[str], call_timeout: float) -> None:
+    def __init__(self, sealer: Sealer, entropy: Entropy, asks: Container[str], call_timeout: float) -> None:
         self._sealer = sealer
         self._entropy = entropy
-        self._asks = frozenset(asks)
+        self._asks = asks
         self._call_timeout = call_timeout
         self._numbers: Iterator[int] = itertools.count(1)
         self._outputs: deque[Output] = deque()

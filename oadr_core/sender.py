@@ -99,7 +99,13 @@ class Sender:
 
     def withdraw(self, unwanted: Callable[[Payload], bool]) -> list[Request]:
         """Take back requests, also one under way, whose answer will then be ignored."""
-        taken = [request for request in self._all() if unwanted(request.message)]
+        return self._withdraw([request for request in self._all() if unwanted(request.message)])
+
+    def withdraw_ticket(self, ticket: TicketId) -> list[Request]:
+        """Take back one request; see :meth:`withdraw`."""
+        return self._withdraw([request for request in self._all() if request.ticket == ticket])
+
+    def _withdraw(self, taken: list[Request]) -> list[Request]:
         for request in taken:
             request.move(ExchangeInput.WITHDRAW)
             if request is self._flying:

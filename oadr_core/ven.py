@@ -5,7 +5,7 @@ they are answered, compares event lists, checks report requests, and answers wha
 itself; :class:`~oadr_core.auto_ven.AutoVen` does.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -78,6 +78,7 @@ from oadr_core.outputs import (
     Save,
     TicketId,
 )
+from oadr_core.rules import refuse
 from oadr_core.seal import Opened, Peer, Sealer
 from oadr_core.sender import Sender, SenderConfig
 from oadr_core.ven_events import EventList, cancelled, decided, is_over, take_list
@@ -96,6 +97,8 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param xml_signature: whether it supports XML signatures.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     :param default_opt: whether it takes part in an event that no handler decides.
+    :param manual: whether the application itself answers what the VTN asks, by :meth:`Ven.send`; the answers to polls
+        come to it as :class:`~oadr_core.outputs.ExchangeDone` alone then.
     :param sender: how patient it is with its VTN.
     """
 
@@ -108,6 +111,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     xml_signature: bool = False
     call_timeout: float = 60.0
     default_opt: OptType = OptType.OPT_OUT
+    manual: bool = False
     sender: SenderConfig = SenderConfig()
 
 
@@ -129,7 +133,7 @@ class Ven(CoreBase):
         sealer: Sealer,
         entropy: Entropy,
         state: VenState | None = None,
-        asks: Iterable[str] = (),
+        asks: Container[str] = (),
     ) -> None:
         super().__init__(sealer, entropy, asks, config.call_timeout)
         self.config: Final = config
@@ -266,6 +270,25 @@ class Ven(CoreBase):
         message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)
         return self._send(message, now, lane="reports", patient=True)
 
+    def send(self, message: Payload, now: Now) -> TicketId:
+        """Send any request that a VEN may make, as it stands.
+
+        :param message: one of :data:`~oadr_core.machines.operations.VEN_REQUESTS`.
+        :raises LocalProtocolError: a VEN does not send such a message, registers by other methods, or is not registered.
+        """
+        if type(message) not in VEN_REQUESTS or isinstance(message, CreatePartyRegistration | CancelPartyRegistration):
+            raise LocalProtocolError(f"{message.message_type()} is not sent this way")
+        refuse(message)
+        if not isinstance(message, QueryRegistration):
+            self._require_registration()
+        return self._send(message, now)
+
+    def withdraw(self, ticket: TicketId) -> None:
+        """Take a request back; if it is under way, its answer is ignored."""
+        for request in self._sender.withdraw_ticket(ticket):
+            if isinstance(request.message, CreatePartyRegistration | CancelPartyRegistration):
+                self._move(RegistrationInput.GIVEN_UP)
+
     def note_delivery(self, report_request_id: str, now: Now, *, last: bool = False) -> None:
         """Take note that a report was made for a request, so that one with ``reportToFollow`` ends (rule 345).
 
@@ -399,7 +422,7 @@ class Ven(CoreBase):
     # --- answers of the VTN ------------------------------------------------------------------------------------------
 
     def _answered(self, sent: Payload, answer: Payload | None, now: Now) -> None:
-        if isinstance(answer, RequestReregistration):
+        if isinstance(answer, RequestReregistration) and not self.config.manual:
             if not isinstance(sent, Poll):  # what it answers was not done, and is done after the registration
                 self._send(sent, now)
             self._operation(answer, None, now)
@@ -407,6 +430,8 @@ class Ven(CoreBase):
         response = response_in(answer) if answer is not None else None
         if response is not None and not response.ok:
             self._refused(sent, response, now)
+        elif self.config.manual and isinstance(sent, Poll | RequestEvent | RegisterReport | UpdateReport):
+            return  # the application does the rest
         elif isinstance(sent, Poll) and answer is not None and type(answer) in VTN_OPERATIONS:
             self._operation(answer, None, now)
         elif answer is not None and (take := _TAKE_ANSWER.get(type(answer))) is not None:

@@ -5,7 +5,7 @@ out: it keeps the records, saves them before their consequences leave, answers, 
 VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -102,7 +102,7 @@ class Vtn(CoreBase):
         sealer: Sealer,
         entropy: Entropy,
         saved: Mapping[str, bytes] | None = None,
-        asks: Iterable[str] = (),
+        asks: Container[str] = (),
         push: SenderConfig | None = None,
         missed_polls: int = 3,
     ) -> None:

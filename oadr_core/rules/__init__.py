@@ -7,27 +7,20 @@ from oadr_core.messages import EiEvent
 from oadr_core.rules import events as _events
 from oadr_core.rules import general as _general
 from oadr_core.rules import reports as _reports
-from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, rule, rules
+from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
 from oadr_core.wire.envelope import Document
 from oadr_core.wire.verify import verify
 
 
 def check_document(document: Document) -> list[Finding]:
     """Judge a document that was read: its message, and what only the document shows."""
-    findings = check(document.message)
-    if document.schema_location:
-        right = "messages do not name it"
-        located = Finding(
-            rule="R45", severity=Severity.ERROR, place="oadrPayload", found="a schemaLocation", right=right
-        )
-        findings.insert(0, located)
-    return findings
+    return [*check_alone(document), *check(document.message)]
 
 
 def refuse(part: msgspec.Struct) -> None:
     """Refuse a message, or a part of one, that must not be sent.
 
-    :raises LocalProtocolError: it cannot be sent, or breaks a rule; the text says which, where, and what would be right.
+    :raises LocalProtocolError: it cannot be sent, or breaks rules; the text says which, where, and what would be right.
     """
     verify(part)
     broken = [str(finding) for finding in check(part) if finding.severity is Severity.ERROR]

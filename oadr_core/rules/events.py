@@ -1,7 +1,7 @@
 """Rules about events: 1 to 116."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -23,7 +23,7 @@ from oadr_core.messages import (
     is_zero,
     value_at,
 )
-from oadr_core.rules.registry import Fault, Severity, rule
+from oadr_core.rules.registry import Fault, Severity, rule, within
 
 _SIMPLE: Final = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
 _POWER: Final = ("powerReal", "powerApparent", "powerReactive")
@@ -63,61 +63,50 @@ _RANGES: Final[Mapping[tuple[str, str], tuple[float, float, bool]]] = {
 """The values that table 1 allows where it does not allow any: from, to, and whether they are whole numbers."""
 
 
-def _listed(interval: Interval, index: int) -> str:
-    return f"intervals[{index}]"
-
-
-def _uids(intervals: Iterable[Interval]) -> Iterator[Fault]:
-    for index, interval in enumerate(intervals):
+@rule("R2", EventSignal)
+@rule("R101", EventBaseline)
+def uids(part: EventSignal | EventBaseline) -> Iterator[Fault]:
+    """The intervals of a signal or a baseline are numbered 0, 1, 2 and so on."""
+    for index, interval in enumerate(part.intervals):
         if interval.uid != str(index):
             found = "no uid" if interval.uid is None else f"the uid {interval.uid!r}"
-            yield Fault(found, f"intervals count from 0, so this one has {index}", _listed(interval, index))
-
-
-def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Iterator[Fault]:
-    total = timedelta(0)
-    for index, interval in enumerate(intervals):
-        if interval.duration is None:
-            yield Fault("no duration", "every interval has one", _listed(interval, index))
-            return
-        if not isinstance(interval.duration, timedelta):
-            return  # months have no length of their own
-        total += interval.duration
-    if not isinstance(whole, timedelta):
-        return
-    if is_zero(whole) and any(not is_zero(one.duration or timedelta(0)) for one in intervals):
-        yield Fault(
-            f"intervals of {total} without an end of {name}", "an open-ended one has a single interval of no length"
-        )
-    elif total != whole:
-        yield Fault(f"the intervals take {total}", f"{name} takes {whole}")
-
-
-@rule("R2", EventSignal)
-def signal_uids(signal: EventSignal) -> Iterator[Fault]:
-    """The intervals of a signal are numbered 0, 1, 2 …"""
-    yield from _uids(signal.intervals)
-
-
-@rule("R101", EventBaseline)
-def baseline_uids(baseline: EventBaseline) -> Iterator[Fault]:
-    """The intervals of a baseline are numbered 0, 1, 2 …"""
-    yield from _uids(baseline.intervals)
+            yield Fault(found, f"intervals count from 0, so this one has {index}", f"intervals[{index}].uid")
 
 
 @rule("R8", EiEvent)
 def signal_lengths(event: EiEvent) -> Iterator[Fault]:
     """The intervals of each signal take as long as the active period."""
     for number, signal in enumerate(event.event_signals):
-        for fault in _lengths(signal.intervals, event.active_period.duration, "the active period"):
-            place = f"event_signals[{number}]" + (f".{fault.place}" if fault.place else "")
-            yield Fault(fault.found, fault.right, place)
+        faults = _lengths(signal.intervals, event.active_period.duration, "the active period")
+        yield from within(f"event_signals[{number}].intervals", faults)
 
 
 @rule("R102", EventBaseline)
 def baseline_lengths(baseline: EventBaseline) -> Iterator[Fault]:
     """The intervals of a baseline take as long as the baseline."""
-    yield from _lengths(baseline.intervals, baseline.duration, "the baseline")
+    yield from within("intervals", _lengths(baseline.intervals, baseline.duration, "the baseline"))
+
+
+@rule("R102", EventSignal)
+@rule("R102", EventBaseline)
+def interval_lengths(part: EventSignal | EventBaseline) -> Iterator[Fault]:
+    """Each interval of a signal or a baseline has a duration."""
+    for index, interval in enumerate(part.intervals):
+        if interval.duration is None:
+            yield Fault("no duration", "every interval has one", f"intervals[{index}].duration")
+
+
+def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Iterator[Fault]:
+    lengths = [interval.duration for interval in intervals if isinstance(interval.duration, timedelta)]
+    if len(lengths) != len(intervals) or not isinstance(whole, timedelta):
+        return  # months have no length of their own
+    try:
+        total = str(sum(lengths, timedelta(0)))
+    except OverflowError:
+        total = "longer than can be told"
+    if total != str(whole):
+        right = f"{name} takes {whole}" if whole else f"{name} has no end, so it has a single interval of no length"
+        yield Fault(f"the intervals take {total}", right)
 
 
 @rule("R9", EventSignal)
@@ -127,18 +116,18 @@ def simple_values(signal: EventSignal) -> Iterator[Fault]:
         for index, interval in enumerate(signal.intervals):
             value = interval.signal_value
             if value is not None and value not in (0, 1, 2, 3):
-                yield Fault(f"the value {value:g}", "SIMPLE has the values 0, 1, 2 and 3", _listed(interval, index))
+                yield Fault(f"the value {value:g}", "SIMPLE has the values 0, 1, 2 and 3", f"intervals[{index}]")
 
 
 @rule("R13", EiEvent)
 def sendable_status(event: EiEvent) -> Iterator[Fault]:
     """The status is far, near or active, or cancelled; completed only while a random start may still run."""
     status, tolerance = event.event_descriptor.event_status, event.active_period.tolerance
-    may_run = tolerance is not None and tolerance.tolerate.startafter is not None
+    window = None if tolerance is None else tolerance.tolerate.startafter
+    may_run = window is not None and not is_zero(window)
     if status is EventStatus.NONE or (status is EventStatus.COMPLETED and not may_run):
-        yield Fault(
-            f"the status {status.value}", "it is far, near, active or cancelled", "event_descriptor.event_status"
-        )
+        right = "it is far, near, active or cancelled"
+        yield Fault(f"the status {status.value}", right, "event_descriptor.event_status")
 
 
 @rule("R14", EiEvent)
@@ -175,43 +164,25 @@ def one_ven(event: EiEvent) -> Iterator[Fault]:
         yield Fault(f"{len(event.target.ven_id)} venIDs", "there is one at most", "target.ven_id")
 
 
-def _one_payload(intervals: Iterable[Interval]) -> Iterator[Fault]:
-    for index, interval in enumerate(intervals):
+@rule("R100", EventSignal)
+@rule("R100", EventBaseline)
+def one_payload(part: EventSignal | EventBaseline) -> Iterator[Fault]:
+    """Each interval of a signal or a baseline holds one signalPayload with one number."""
+    for index, interval in enumerate(part.intervals):
         payload = interval.payloads[0] if len(interval.payloads) == 1 else None
         if not isinstance(payload, SignalPayload) or not isinstance(payload.value, float | int):
             kinds = ", ".join(type(one).__name__ for one in interval.payloads) or "nothing"
-            yield Fault(f"{kinds} in an interval", "there is one signalPayload with a number", _listed(interval, index))
-
-
-@rule("R100", EventSignal)
-def one_signal_payload(signal: EventSignal) -> Iterator[Fault]:
-    """Each interval of a signal holds one signalPayload with one number."""
-    yield from _one_payload(signal.intervals)
-
-
-@rule("R100", EventBaseline)
-def one_baseline_payload(baseline: EventBaseline) -> Iterator[Fault]:
-    """Each interval of a baseline holds one signalPayload with one number."""
-    yield from _one_payload(baseline.intervals)
-
-
-def _no_dtstart(intervals: Iterable[Interval]) -> Iterator[Fault]:
-    for index, interval in enumerate(intervals):
-        if interval.dtstart is not None:
-            right = "intervals of events follow one another, and have no dtstart of their own"
-            yield Fault("a dtstart", right, _listed(interval, index))
+            yield Fault(f"{kinds} in an interval", "there is one signalPayload with a number", f"intervals[{index}]")
 
 
 @rule("R103", EventSignal)
-def no_dtstart_in_signals(signal: EventSignal) -> Iterator[Fault]:
-    """The intervals of a signal have no dtstart."""
-    yield from _no_dtstart(signal.intervals)
-
-
 @rule("R103", EventBaseline)
-def no_dtstart_in_baselines(baseline: EventBaseline) -> Iterator[Fault]:
-    """The intervals of a baseline have no dtstart."""
-    yield from _no_dtstart(baseline.intervals)
+def no_dtstart(part: EventSignal | EventBaseline) -> Iterator[Fault]:
+    """The intervals of a signal or a baseline have no dtstart."""
+    for index, interval in enumerate(part.intervals):
+        if interval.dtstart is not None:
+            right = "intervals of events follow one another, and have no dtstart of their own"
+            yield Fault("a dtstart", right, f"intervals[{index}].dtstart")
 
 
 @rule("R104", EventSignal)
@@ -224,19 +195,19 @@ def well_known_signals(signal: EventSignal) -> Iterator[Fault]:
     if units is None:
         if signal.signal_name not in _SIMPLE:  # rule 116 says it of SIMPLE
             right = f"{signal.signal_name} has the types {', '.join(types)}"
-            yield Fault(f"the type {signal.signal_type.value}", right, "signal_type")
+            yield Fault(f"the type {signal.signal_type}", right, "signal_type")
         return
     unit = getattr(signal.measurement, "name", "")
     if unit not in units:
         right = "it has none" if units == _NONE else f"it has {' or '.join(units)}"
         found = f"the unit {unit}" if unit else "no unit"
-        yield Fault(f"{found} for {signal.signal_name} of type {signal.signal_type.value}", right, "measurement")
+        yield Fault(f"{found} for {signal.signal_name} of type {signal.signal_type}", right, "measurement")
     low, high, whole = _RANGES.get((signal.signal_name, signal.signal_type), (-math.inf, math.inf, False))
     for index, interval in enumerate(signal.intervals):
         value = interval.signal_value
         if value is not None and (not low <= value <= high or (whole and value != round(value, 0))):
             what = "whole numbers" if whole else "numbers"
-            yield Fault(f"the value {value:g}", f"there are {what} from {low:g} to {high:g}", _listed(interval, index))
+            yield Fault(f"the value {value:g}", f"there are {what} from {low:g} to {high:g}", f"intervals[{index}]")
 
 
 @rule("R105", EiEvent)
@@ -285,15 +256,14 @@ def device_classes_only(target: Target) -> Iterator[Fault]:
 def signal_target(signal: EventSignal) -> Iterator[Fault]:
     """The target of a signal names device classes and nothing else."""
     if signal.target is not None:
-        for fault in device_classes_only(signal.target):
-            yield Fault(fault.found, fault.right, f"target.{fault.place}".rstrip("."))
+        yield from within("target", device_classes_only(signal.target))
 
 
 @rule("R116", EventSignal)
 def simple_type(signal: EventSignal) -> Iterator[Fault]:
     """SIMPLE has the type level."""
-    if signal.signal_name in _SIMPLE and signal.signal_type is not SignalType.LEVEL:
-        yield Fault(f"the type {signal.signal_type.value}", "SIMPLE has the type level", "signal_type")
+    if signal.signal_name in _SIMPLE and signal.signal_type != SignalType.LEVEL:
+        yield Fault(f"the type {signal.signal_type}", "SIMPLE has the type level", "signal_type")
 
 
 @rule("R41", DistributeEvent)

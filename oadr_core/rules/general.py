@@ -10,7 +10,9 @@ from oadr_core.messages import (
     CreatedPartyRegistration,
     CreateOpt,
     CreatePartyRegistration,
+    EventSignal,
     LoadControlState,
+    Measurement,
     Payload,
     ReportPayload,
     SignalPayload,
@@ -18,7 +20,15 @@ from oadr_core.messages import (
     TransportName,
 )
 from oadr_core.rules.events import device_classes_only
-from oadr_core.rules.registry import Fault, Severity, rule
+from oadr_core.rules.registry import Fault, Severity, rule, within
+from oadr_core.wire.envelope import Document
+
+
+@rule("R45", Document)
+def schema_location(document: Document) -> Iterator[Fault]:
+    """No message has a schemaLocation."""
+    if document.schema_location:
+        yield Fault("a schemaLocation", "messages do not name it", "oadrPayload")
 
 
 @rule("R509", Payload)
@@ -31,35 +41,17 @@ def schema_version(message: Payload) -> Iterator[Fault]:
         yield Fault(found, "it is 2.0b", "schema_version")
 
 
-def _numbers(part: msgspec.Struct) -> Iterator[tuple[str, float]]:
+@rule("D49", EventSignal)
+@rule("D49", SignalPayload)
+@rule("D49", ReportPayload)
+@rule("D49", LoadControlState)
+@rule("D49", Measurement)
+def finite_numbers(part: msgspec.Struct) -> Iterator[Fault]:
+    """Numbers are finite."""
     for name in part.__struct_fields__:
         value = getattr(part, name)
-        if isinstance(value, float):
-            yield name, value
-
-
-def _finite(part: msgspec.Struct) -> Iterator[Fault]:
-    for name, value in _numbers(part):
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             yield Fault(f"the number {value}", "numbers are finite", name)
-
-
-@rule("D49", SignalPayload)
-def finite_signals(payload: SignalPayload) -> Iterator[Fault]:
-    """The value of a signal is a finite number."""
-    yield from _finite(payload)
-
-
-@rule("D49", ReportPayload)
-def finite_reports(payload: ReportPayload) -> Iterator[Fault]:
-    """The value and the accuracy of a data point are finite numbers."""
-    yield from _finite(payload)
-
-
-@rule("D49", LoadControlState)
-def finite_states(state: LoadControlState) -> Iterator[Fault]:
-    """The values of a load control state are finite numbers."""
-    yield from _finite(state)
 
 
 @rule("R402", CreatePartyRegistration)
@@ -111,8 +103,7 @@ def opt_id(message: CreateOpt) -> Iterator[Fault]:
 def device_class(message: CreateOpt) -> Iterator[Fault]:
     """The device class of an opt names device classes and nothing else."""
     if message.device_class is not None:
-        for fault in device_classes_only(message.device_class):
-            yield Fault(fault.found, fault.right, f"device_class.{fault.place}".rstrip("."))
+        yield from within("device_class", device_classes_only(message.device_class))
 
 
 @rule("R200", Available)

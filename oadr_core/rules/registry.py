@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-PartT = TypeVar("PartT", bound=msgspec.Struct)
+CheckT = TypeVar("CheckT", bound=Callable[..., Iterable["Fault"]])
 
 
 class Severity(StrEnum):
@@ -80,16 +80,18 @@ _RULES: Final[dict[type, list[Rule]]] = {}
 
 
 def rule(
-    number: str, about: type[PartT], *, severity: Severity = Severity.ERROR
-) -> Callable[[Callable[[PartT], Iterable[Fault]]], Callable[[PartT], Iterable[Fault]]]:
+    number: str, about: type[msgspec.Struct], *, severity: Severity = Severity.ERROR
+) -> Callable[[CheckT], CheckT]:
     """Declare a function as the check of a rule; its docstring is the rule's title.
+
+    A function may be the check of several rules, or of one rule for several kinds of parts.
 
     :param number: the rule's number, such as ``R103``.
     :param about: what the function looks at.
     :param severity: how much a breach weighs.
     """
 
-    def declare(check: Callable[[PartT], Iterable[Fault]]) -> Callable[[PartT], Iterable[Fault]]:
+    def declare(check: CheckT) -> CheckT:
         title = (check.__doc__ or "").strip().partition("\n")[0]
         _RULES.setdefault(about, []).append(Rule(number, title, severity, about, check))
         return check
@@ -112,14 +114,36 @@ def check(part: msgspec.Struct) -> list[Finding]:
     return list(_check(part, ""))
 
 
-def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
+def check_alone(part: msgspec.Struct, place: str = "") -> Iterator[Finding]:
+    """Judge a message, or a part of one, but not what is inside it.
+
+    :param part: what to judge.
+    :param place: where it is, as a path from the message.
+    """
     for one in _rules_about(type(part)):
         for fault in one.check(part):
-            where = ".".join(text for text in (place, fault.place) if text) or type(part).__name__
+            where = _join(place, fault.place) or type(part).__name__
             yield Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
+
+
+def within(place: str, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Tell where faults are that were found further inside.
+
+    :param place: where the inner part is, as a path.
+    :param faults: what was found there.
+    """
+    return (Fault(fault.found, fault.right, _join(place, fault.place)) for fault in faults)
+
+
+def _join(*places: str) -> str:
+    return ".".join(place for place in places if place)
+
+
+def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
+    yield from check_alone(part, place)
     for name in part.__struct_fields__:
         value = getattr(part, name)
-        inner = f"{place}.{name}" if place else name
+        inner = _join(place, name)
         if isinstance(value, msgspec.Struct):
             yield from _check(value, inner)
         elif isinstance(value, tuple):

@@ -19,7 +19,7 @@ from oadr_core.messages import (
     is_zero,
 )
 from oadr_core.rules.events import device_classes_only
-from oadr_core.rules.registry import Fault, Severity, rule
+from oadr_core.rules.registry import Fault, Severity, rule, within
 
 _METADATA: Final = "METADATA_"
 _USAGE: Final = (("usage",), ("powerReal", "energyReal", "pulseCount"), ("Direct Read",))
@@ -33,11 +33,6 @@ _PROFILES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str,
 
 def _offers(message: RegisterReport) -> Iterable[tuple[str, Report]]:
     return ((f"reports[{number}]", report) for number, report in enumerate(message.reports))
-
-
-def _within(place: str, faults: Iterable[Fault]) -> Iterator[Fault]:
-    for fault in faults:
-        yield Fault(fault.found, fault.right, f"{place}.{fault.place}".rstrip("."))
 
 
 @rule("R305", RegisterReport)
@@ -129,7 +124,7 @@ def sampling_rate(message: RegisterReport) -> Iterator[Fault]:
 def report_subject(one: ReportDescription) -> Iterator[Fault]:
     """A report's subject names device classes and nothing else."""
     if one.report_subject is not None:
-        yield from _within("report_subject", device_classes_only(one.report_subject))
+        yield from within("report_subject", device_classes_only(one.report_subject))
 
 
 @rule("R321", ReportSpecifier)
@@ -243,7 +238,7 @@ def _span(report: Report, place: str) -> Iterator[Fault]:
 
 @rule("R316", UpdateReport)
 def report_uids(message: UpdateReport) -> Iterator[Fault]:
-    """Intervals without a start are numbered 0, 1, 2 …"""
+    """Intervals without a start are numbered 0, 1, 2 and so on."""
     for place, report in _data(message):
         if _is_green_button(report) or any(one.dtstart is not None for one in report.intervals):
             continue

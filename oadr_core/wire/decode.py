@@ -22,7 +22,7 @@ from oadr_core.wire.scalars import collapse, converter
 
 _XSI_TYPE: Final = clark("xsi:type")
 
-Decoder = Callable[[etree._Element], Any]
+Decoder = Callable[[etree._Element], Any]  # noqa: SLF001 - lxml has no other name for it
 
 
 def decode_payload(element: etree._Element, cls: type[Payload]) -> Payload:

@@ -152,18 +152,19 @@ class _Generator:
     def _once(self, node: Node, parent: str, value: str) -> None:
         element = node.step.name
         if node.field is not None:
-            return self._leaf(node.step.name, node.field.kind, value)
-        if not node.children:
-            return self._text(f"<{element}/>")
-        self._open(element, [child for child in node.children if child.step.attribute], parent)
-        for child in node.children:
-            if child.step.attribute:
-                continue
-            if node.step.occurs.repeated:
-                self._once(child, element, value)
-            else:
-                self._node(child, element)
-        self._text(f"</{element}>")
+            self._leaf(element, node.field.kind, value)
+        elif not node.children:
+            self._text(f"<{element}/>")
+        else:
+            self._open(element, [child for child in node.children if child.step.attribute], parent)
+            for child in node.children:
+                if child.step.attribute:
+                    continue
+                if node.step.occurs.repeated:
+                    self._once(child, element, value)
+                else:
+                    self._node(child, element)
+            self._text(f"</{element}>")
 
     def _leaf(self, name: str, kind: Kind, value: str) -> None:
         if isinstance(kind, Scalar):
@@ -205,10 +206,20 @@ def _texts(scalar: Scalar) -> dict[str, str]:
     return {text: text for text in scalar.values}
 
 
+class _Encoders(dict[type, Callable[[Any, Append], None]]):
+    """Encoders by class, which serve subclasses too, such as the numbers of numpy."""
+
+    def __missing__(self, cls: type) -> Callable[[Any, Append], None]:
+        known = next((base for base in cls.__mro__ if base in self and cls is not bool), None)
+        if known is None:
+            raise KeyError(cls)
+        return self[known]
+
+
 @cache
-def _group(group: Group) -> dict[type, Callable[[Any, Append], None]]:
+def _group(group: Group) -> _Encoders:
     """The encoders of a substitution group's members by the class of the value."""
-    encoders: dict[type, Callable[[Any, Append], None]] = {}
+    encoders = _Encoders()
     for element, member in group.members.items():
         if isinstance(member, Item):
             encoders[Measurement] = _encode_measurement

@@ -11,7 +11,7 @@ from oadr_core.messages.declare import Payload
 from oadr_core.messages.namespaces import NAMESPACES, clark
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.encode import encode_payload
-from oadr_core.wire.lenient import Tell, decode_leniently, local_name
+from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes
 from oadr_core.wire.parse import LIMITS, Limits, name_of, parse
 from oadr_core.wire.schema import schema
 from oadr_core.wire.verify import problems
@@ -19,9 +19,12 @@ from oadr_core.wire.verify import problems
 _PAYLOAD: Final = clark("oadr:oadrPayload")
 _SIGNED_OBJECT: Final = clark("oadr:oadrSignedObject")
 _SIGNATURE: Final = clark("ds:Signature")
+_ID: Final = clark("oadr:Id")
 _SCHEMA_LOCATION: Final = clark("xsi:schemaLocation")
 _CLASSES: Final = {clark(cls.__element__): cls for cls in PAYLOADS.values()}
 _PROFILE_A: Final = "{http://openadr.org/oadr-2.0a/2012/07}"
+_MOST_FORGIVEN: Final = 100
+"""How many departures are told of one document; a peer that makes more has been described well enough."""
 
 
 class Forgiven(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     :param message: the payload.
     :param valid: whether the schema accepts the document.
-    :param forgiven: what had to be overlooked to read it; empty for a valid document.
+    :param forgiven: what had to be overlooked to read it, up to a hundred things; empty for a valid document.
     :param signed: whether it carries a signature, which nobody has looked at here.
     :param schema_location: whether it names a schemaLocation, which rule 45 forbids.
     """
@@ -81,15 +84,16 @@ def decode(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Payl
 def read(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Document:
     """Read a document with all that is to be known about it; see :func:`decode`."""
     root = parse(data, limits)
+    located = b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
     if root.tag == _PAYLOAD and schema().validate(root):
-        return _read_valid(root)
+        return _read_valid(root, located)
     fault = _fault(root)
     if strict:
         raise fault
-    return _read_leniently(root, fault)
+    return _read_leniently(root, fault, located)
 
 
-def _read_valid(root: etree._Element) -> Document:
+def _read_valid(root: etree._Element, located: bool) -> Document:
     element = root[-1][0]
     try:
         message = decode_payload(element, _CLASSES[name_of(element)])
@@ -99,7 +103,7 @@ def _read_valid(root: etree._Element) -> Document:
         message=message,
         valid=True,
         signed=len(root) > 1,
-        schema_location=root.get(_SCHEMA_LOCATION) is not None,
+        schema_location=located,
     )
 
 
@@ -121,11 +125,12 @@ def _plain(message: str) -> str:
     return message.removesuffix(".")
 
 
-def _read_leniently(root: etree._Element, fault: SchemaError) -> Document:
+def _read_leniently(root: etree._Element, fault: SchemaError, located: bool) -> Document:
     forgiven: list[Forgiven] = []
 
     def tell(place: str, what: str) -> None:
-        forgiven.append(Forgiven(place, what))
+        if len(forgiven) < _MOST_FORGIVEN:
+            forgiven.append(Forgiven(place, what))
 
     element = _payload_of(root, tell)
     cls = _CLASSES.get(name_of(element))
@@ -139,7 +144,7 @@ def _read_leniently(root: etree._Element, fault: SchemaError) -> Document:
         valid=False,
         forgiven=tuple(forgiven),
         signed=root.find(_SIGNATURE) is not None,
-        schema_location=any(node.get(_SCHEMA_LOCATION) is not None for node in (root, element)),
+        schema_location=located,
     )
 
 
@@ -148,9 +153,12 @@ def _payload_of(root: etree._Element, tell: Tell) -> etree._Element:
         signed = root.findall(_SIGNED_OBJECT)
         if len(signed) != 1:
             raise SchemaError(f"there are {len(signed)} oadrSignedObject, not one", "oadrPayload")
+        tell_attributes(root, "oadrPayload", tell)
         for child in root:
             if child.tag not in (_SIGNATURE, _SIGNED_OBJECT):
                 tell("oadrPayload", f"unknown element {local_name(child)}")
+        if any(child.tag == _SIGNATURE for child in signed[0].itersiblings()):
+            tell("oadrPayload", "Signature stands behind what it should precede")
         root = signed[0]
     elif root.tag == _SIGNED_OBJECT:
         tell("", "the root is oadrSignedObject, not oadrPayload")
@@ -159,4 +167,5 @@ def _payload_of(root: etree._Element, tell: Tell) -> etree._Element:
         return root
     if len(root) != 1:
         raise SchemaError(f"there are {len(root)} payloads, not one", "oadrSignedObject")
+    tell_attributes(root, "oadrSignedObject", tell, _ID)
     return root[0]

@@ -32,7 +32,7 @@ LIMITS: Final = Limits()
 _DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)")
 
 _PARSER: Final = etree.XMLParser(
-    encoding="utf-8",  # the profile knows no other (section 9.1.9.5 of the profile); without a choice there is nothing to smuggle
+    encoding="utf-8",  # the profile knows no other (its section 9.1.9.5), and without a choice nothing can be smuggled
     resolve_entities=False,
     no_network=True,
     load_dtd=False,

@@ -10,10 +10,14 @@ from typing import Any
 import msgspec
 
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages.declare import Feed, Field, Group, Item, Kind, Property, Scalar, shape
-from oadr_core.messages.units import ITEMS, Measurement
-from oadr_core.wire.feeds import standalone
+from oadr_core.messages.declare import FLOAT, STRING, Feed, Field, Group, Item, Kind, Property, Scalar, scalar_of, shape
+from oadr_core.messages.enums import SiScaleCode
+from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
+from oadr_core.wire.feeds import feed_problem
 from oadr_core.wire.scalars import converter
+
+Problem = tuple[str, str]
+"""A place inside the part, and what is wrong there."""
 
 
 def verify(part: msgspec.Struct) -> None:
@@ -29,98 +33,101 @@ def verify(part: msgspec.Struct) -> None:
 
 def problems(part: msgspec.Struct) -> list[str]:
     """List what keeps a message or a part of one from being sent; see :func:`verify`."""
-    return [f"{type(part).__name__}{place}: {what}" for place, what in _structure(part)]
+    return [f"{type(part).__name__}{place}: {what}" for place, what in _Verifier().structure(part)]
 
 
-def _structure(part: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    if isinstance(part, Measurement):
-        yield from (("", what) for what in _measurement(part))
-        return
-    for field in shape(type(part)).fields:
-        for place, what in _field(field, getattr(part, field.name)):
-            yield f".{field.name}{place}", what
-    groups: dict[str, list[Field]] = {}
-    for field in shape(type(part)).fields:
-        if len(field.steps) > 1 and field.nullable and not field.repeated:
-            groups.setdefault(field.steps[0].name, []).append(field)
-    for fields in groups.values():
-        given = {getattr(part, field.name) is not None for field in fields if field.steps[-1].occurs.required}
-        if len(given) > 1:
-            yield "", f"{' and '.join(field.name for field in fields)} go together"
+class _Verifier:
+    """Looks at one message."""
 
+    def __init__(self) -> None:
+        self._identifiers: set[str] = set()
 
-def _field(field: Field, value: Any) -> Iterator[tuple[str, str]]:
-    if value is None:
-        if not field.nullable:
-            yield "", "is missing"
-    elif field.repeated:
-        if not isinstance(value, tuple | list):
+    def structure(self, part: msgspec.Struct) -> Iterator[Problem]:
+        """Look at an instance of a class."""
+        if isinstance(part, Measurement):
+            yield from self._measurement(part)
+            return
+        declared = shape(type(part))
+        for field in declared.fields:
+            for place, what in self._field(field, getattr(part, field.name)):
+                yield f".{field.name}{place}", what
+        groups: dict[str, list[Field]] = {}
+        for field in declared.fields:
+            if len(field.steps) > 1 and field.nullable and not field.repeated and field.steps[-1].occurs.required:
+                groups.setdefault(field.steps[0].name, []).append(field)
+        for fields in groups.values():
+            if len({getattr(part, field.name) is None for field in fields}) > 1:
+                yield "", f"{' and '.join(field.name for field in fields)} go together"
+
+    def _field(self, field: Field, value: Any) -> Iterator[Problem]:
+        if value is None:
+            if not field.nullable:
+                yield "", "is missing"
+        elif not field.repeated:
+            yield from self._value(field.kind, value)
+        elif not isinstance(value, tuple | list):
             yield "", f"must be a tuple, not {type(value).__name__}"
-            return
-        optional = field.nullable or field.default == ()
-        if not value and not optional:
-            yield "", "is empty; at least one is needed"
-        for index, item in enumerate(value):
-            for place, what in _value(field.kind, item):
-                yield f"[{index}]{place}", what
-    else:
-        yield from _value(field.kind, value)
-
-
-def _value(kind: Kind, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(kind, Scalar):
-        what = converter(kind).problem(value)
-        if what is not None:
-            yield "", what
-        elif any(name == "maxInclusive" and value > int(limit) for name, limit in kind.facets):
-            yield "", f"is {value}, more than {dict(kind.facets)['maxInclusive']}"
-    elif isinstance(kind, Property):
-        yield from _value(kind.scalar, value)
-    elif isinstance(kind, Group):
-        yield from _member(kind, value)
-    elif isinstance(kind, Feed):
-        try:
-            standalone(value)
-        except ValueError as error:
-            yield "", str(error)
-    elif not isinstance(value, kind):  # type: ignore[arg-type]
-        yield "", f"must be a {kind.__name__}, not {type(value).__name__}"  # type: ignore[union-attr]
-    else:
-        yield from _structure(value)
-
-
-def _member(group: Group, value: Any) -> Iterator[tuple[str, str]]:
-    names = []
-    for kind in group.members.values():
-        cls = Measurement if isinstance(kind, Item) else kind
-        if isinstance(kind, Property):
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return
-            names.append("a number")
-        elif isinstance(value, cls):  # type: ignore[arg-type]
-            yield from _structure(value)
-            return
         else:
-            names.append(f"a {cls.__name__}")  # type: ignore[union-attr]
-    yield "", f"must be {' or '.join(dict.fromkeys(names))}, not {type(value).__name__}"
+            if not value and not field.nullable and field.default != ():
+                yield "", "is empty; at least one is needed"
+            for index, item in enumerate(value):
+                for place, what in self._value(field.kind, item):
+                    yield f"[{index}]{place}", what
 
+    def _value(self, kind: Kind, value: Any) -> Iterator[Problem]:
+        if isinstance(kind, Property):
+            kind = kind.scalar
+        if isinstance(kind, Group):
+            yield from self._member(kind, value)
+        elif isinstance(kind, type):
+            yield from self._instance((kind,), value)
+        else:
+            assert isinstance(kind, Scalar | Feed)
+            what = feed_problem(value) if isinstance(kind, Feed) else converter(kind).problem(value)
+            if what is not None:
+                yield "", what
+            elif isinstance(kind, Scalar) and kind.family == "identifier":
+                if value in self._identifiers:
+                    yield "", f"is {value!r} again; an identifier is unique in the document"
+                self._identifiers.add(value)
 
-def _measurement(value: Measurement) -> Iterator[str]:
-    item = next((item for element, item in ITEMS.items() if element.partition(":")[2] == value.name), None)
-    if item is None:
-        yield f"{value.name!r} is no quantity; use measurement({value.name!r}, …) to make a custom unit"
-        return
-    if item.descriptions and value.description not in item.descriptions:
-        yield f"the description of {value.name} is {value.description!r}, not {' or '.join(item.descriptions)}"
-    if item.units and value.unit not in item.units:
-        yield f"the unit of {value.name} is {value.unit!r}, which the schema does not know"
-    wanted = {
-        "scale": item.extra != "pulse_factor",
-        "pulse_factor": item.extra == "pulse_factor",
-        "power_attributes": item.extra == "power",
-    }
-    for name, needed in wanted.items():
-        if needed != (getattr(value, name) is not None):
-            yield f"{name} {'is missing' if needed else 'does not belong'} in {value.name}"
-    if value.power_attributes is not None:
-        yield from (f"power_attributes{place} {what}" for place, what in _structure(value.power_attributes))
+    def _member(self, group: Group, value: Any) -> Iterator[Problem]:
+        number = next((kind.scalar for kind in group.members.values() if isinstance(kind, Property)), None)
+        if number is not None and converter(number).problem(value) is None:
+            return
+        kinds = [Measurement if isinstance(kind, Item) else kind for kind in group.members.values()]
+        classes = tuple(dict.fromkeys(kind for kind in kinds if isinstance(kind, type)))
+        yield from self._instance(classes, value, "" if number is None else "a number or ")
+
+    def _instance(self, classes: tuple[type[msgspec.Struct], ...], value: Any, more: str = "") -> Iterator[Problem]:
+        if isinstance(value, classes):
+            yield from self.structure(value)
+        else:
+            names = " or ".join(f"a {cls.__name__}" for cls in classes)
+            yield "", f"must be {more}{names}, not {type(value).__name__}"
+
+    def _measurement(self, value: Measurement) -> Iterator[Problem]:
+        item = next((item for element, item in ITEMS.items() if element.partition(":")[2] == value.name), None)
+        if item is None:
+            right = f"use measurement({value.name!r}, …) to make a custom unit"
+            yield ".name", f"{value.name!r} is no quantity; {right}"
+            return
+        kinds: dict[str, tuple[Kind, bool]] = {
+            "description": (STRING, True),
+            "unit": (STRING, True),
+            "scale": (scalar_of(SiScaleCode), item.extra != "pulse_factor"),
+            "pulse_factor": (FLOAT, item.extra == "pulse_factor"),
+            "power_attributes": (PowerAttributes, item.extra == "power"),
+        }
+        for name, (kind, needed) in kinds.items():
+            given = getattr(value, name)
+            if needed != (given is not None):
+                yield f".{name}", f"{'is missing' if needed else 'does not belong'} in {value.name}"
+            elif needed:
+                for place, what in self._value(kind, given):
+                    yield f".{name}{place}", what
+        for name, allowed in (("description", item.descriptions), ("unit", item.units)):
+            text = getattr(value, name)
+            if allowed and text not in allowed:
+                few = " or ".join(allowed) if len(allowed) < 4 else "one that the schema knows"
+                yield f".{name}", f"is {text!r}; in {value.name} it is {few}"

@@ -1,0 +1,96 @@
+"""What a core tells, as lines that a person wants to read."""
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, Final
+
+from oadr_core import outputs as told
+from oadr_core.outputs import Event
+
+
+class Level(IntEnum):
+    """How much a line matters; the numbers are those of :mod:`logging`."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+
+
+def _code(code: int) -> str:
+    return f" (code {code})" if code else ""
+
+
+_LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
+    told.Queried: (
+        Level.DEBUG,
+        lambda one: f"the VTN {one.vtn_id} offers " + ", ".join(f"{name} over {way}" for name, way in one.profiles),
+    ),
+    told.Registered: (
+        Level.INFO,
+        lambda one: f"registered{' again' if one.again else ''} with the VTN {one.vtn_id} as {one.ven_id}",
+    ),
+    told.RegistrationRefused: (
+        Level.WARNING,
+        lambda one: f"the VTN does not register us: {one.description}{_code(one.code)}",
+    ),
+    told.RegistrationEnded: (
+        Level.WARNING,
+        lambda one: "the registration has ended: "
+        + ("the VTN does not know us any more" if not one.cancelled else "the VTN cancelled it" if one.by_peer else "cancelled"),
+    ),
+    told.ReregistrationRequested: (Level.INFO, lambda one: "the VTN asks us to register again"),
+    told.EventDecided: (
+        Level.INFO,
+        lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
+    ),
+    told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
+    told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
+    told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),
+    told.VenRegistered: (
+        Level.INFO,
+        lambda one: f"VEN {one.ven_id} ({one.ven_name or 'no name'}) is registered{' again' if one.again else ''}",
+    ),
+    told.VenDeregistered: (
+        Level.INFO,
+        lambda one: f"VEN {one.ven_id} is no longer registered: {'it' if one.by_peer else 'we'} cancelled",
+    ),
+    told.VenOnline: (Level.INFO, lambda one: f"VEN {one.ven_id} is back"),
+    told.VenOffline: (Level.WARNING, lambda one: f"VEN {one.ven_id} is silent"),
+    told.OptReceived: (
+        Level.INFO,
+        lambda one: f"VEN {one.ven_id} answers event {one.event_id} (modification {one.modification_number}) with "
+        f"{one.opt_type}{_code(one.code if one.code >= 300 else 0)}",
+    ),
+    told.EventOffered: (Level.DEBUG, lambda one: f"VEN {one.ven_id} was told of {', '.join(one.event_ids)}"),
+    told.ReportsReceived: (
+        Level.DEBUG,
+        lambda one: f"VEN {one.ven_id} delivered {sum(len(report.intervals) for report in one.message.reports)} intervals",
+    ),
+    told.ExchangeSetBack: (
+        Level.WARNING,
+        lambda one: f"{one.service}: {one.why.value}; trying again in {one.wait:.1f} s",
+    ),
+    told.ExchangeAbandoned: (
+        Level.WARNING,
+        lambda one: f"{one.request.message_type()} is given up: {one.why.value}",
+    ),
+    told.PeerMisbehaved: (Level.WARNING, lambda one: f"{one.who}: {one.what}{_code(one.code)}"),
+    told.PeerForgiven: (
+        Level.INFO,
+        lambda one: f"{one.who} sent {one.message_type} that the schema refuses: {'; '.join(one.forgiven[:3])}",
+    ),
+    told.HandlerFailed: (Level.WARNING, lambda one: f"the handler {one.handler} {one.error}"),
+}
+
+
+def line(event: Event) -> tuple[Level, str] | None:
+    """Put an event into words.
+
+    :returns: how much it matters, and the line, without line breaks of a peer's making; None where there is nothing
+        worth a line.
+    """
+    known = _LINES.get(type(event))
+    if known is None:
+        return None
+    level, words = known
+    return level, "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words(event))

@@ -1,0 +1,88 @@
+"""Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
+
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import httpx
+
+from oadr_core import Failure, Transmit
+from oadr_http.driver import ExchangeFailed
+from oadr_http.outcomes import failure
+
+LONGEST_ANSWER: Final = 2 * 1024 * 1024
+"""Bytes of an answer that are taken, after decompression."""
+
+_PROFILE: Final = "OpenADR2/Simple/2.0b"
+
+
+class HttpCarrier:
+    """Posts documents and brings back the answers.
+
+    :param url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``; the name of the service
+        is appended. Requests that name a base of their own (those to push VENs) do not need it.
+    :param timeout: seconds to wait for an answer at most, however long the core would.
+    :param compression: whether the VTN may compress its answers.
+    """
+
+    def __init__(self, url: str = "", *, timeout: float | None = None, compression: bool = True) -> None:
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._headers = {
+            "Content-Type": "application/xml",
+            "Accept": "application/xml",
+            "Accept-Encoding": "gzip, deflate" if compression else "identity",
+            "User-Agent": "oadr",
+        }
+        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
+        # the core has one request in flight for each peer, which is limit enough.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        self._client = httpx.AsyncClient(limits=limits, timeout=None, follow_redirects=False, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        """Open the pool of connections."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        with anyio.CancelScope(shield=True):
+            await self._client.__aexit__(kind, error, trace)
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Post a request; see :class:`~oadr_http.driver.Carrier`."""
+        timeout = min(transmit.timeout, self._timeout or transmit.timeout)
+        try:
+            with anyio.fail_after(timeout):
+                return await self._post(self._address(transmit), body)
+        except (TimeoutError, httpx.TimeoutException):
+            raise ExchangeFailed(Failure.SILENCE) from None
+        except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise ExchangeFailed(Failure.UNREACHABLE) from None
+        except httpx.DecodingError:
+            raise ExchangeFailed(Failure.BAD_ANSWER) from None
+        except httpx.TransportError:
+            raise ExchangeFailed(Failure.BROKEN) from None
+
+    async def _post(self, url: str, body: bytes) -> bytes:
+        async with self._client.stream("POST", url, content=body, headers=self._headers) as response:
+            why = failure(response.status_code)
+            if why is not None:
+                raise ExchangeFailed(why)
+            answer = bytearray()
+            async for piece in response.aiter_bytes():
+                answer += piece
+                if len(answer) > LONGEST_ANSWER:
+                    raise ExchangeFailed(Failure.BAD_ANSWER)
+            return bytes(answer)
+
+    def _address(self, transmit: Transmit) -> str:
+        """The endpoint (rule 511). A push VEN may have registered its root, or the whole path."""
+        base = transmit.to.base.rstrip("/")
+        if not base:
+            return f"{self._url}/{transmit.service}"
+        if not base.endswith(_PROFILE):
+            base = f"{base}/{_PROFILE}"
+        return f"{base}/{transmit.service}"

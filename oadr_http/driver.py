@@ -1,0 +1,257 @@
+"""Driving a core: perform its outputs in order, tell it what happens, wake it when it wants to be woken.
+
+The driver knows nothing of OpenADR. It is written against anyio, so it runs on trio and on asyncio.
+"""
+
+import inspect
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, Protocol
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from oadr_core import (
+    Call,
+    Core,
+    Event,
+    Failure,
+    InboundId,
+    LocalProtocolError,
+    Now,
+    Output,
+    Peer,
+    Reply,
+    Save,
+    Service,
+    Transmit,
+)
+from oadr_http.clock import system_now
+from oadr_http.store import Store
+
+_LOG: Final = logging.getLogger("oadr.driver")
+
+_STORE_PAUSE: Final = 1.0
+"""Seconds between tries to save, where the store fails."""
+
+
+class ExchangeFailed(Exception):
+    """A request brought no answer.
+
+    :param why: the reason.
+    """
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.value)
+        self.why: Final = why
+
+
+class Carrier(Protocol):
+    """Carries requests to peers."""
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Send a request and bring back the answer.
+
+        :raises ExchangeFailed: there is none.
+        """
+        ...
+
+
+class Driver:
+    """Drives a core.
+
+    Outputs are performed in order. Those behind a ``Save`` wait until the store has it; what was saved meanwhile goes
+    into the next write together.
+
+    :param core: the core.
+    :param carrier: carries requests to peers; None where the core sends none.
+    :param store: keeps what the core wants saved; None keeps nothing.
+    :param observe: is told what the core tells; must not block.
+    :param now: reads the clocks.
+    :param threads: how many plain functions may run at a time; coroutine functions are not counted.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        carrier: Carrier | None = None,
+        store: Store | None = None,
+        observe: Callable[[Event], None] | None = None,
+        now: Callable[[], Now] = system_now,
+        threads: int = 40,
+    ) -> None:
+        self._core: Final = core
+        self._carrier = carrier
+        self._store = store
+        self._observe = observe
+        self._now = now
+        self._threads = threads
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._group: anyio.abc.TaskGroup | None = None
+        self._wake = anyio.Event()
+        self._wakes_at = float("inf")
+        self._held: deque[Output] = deque()  # outputs that wait for the store
+        self._replies: dict[InboundId, Reply] = {}
+        self._waiting: dict[InboundId, anyio.Event] = {}
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Drive the core while the body runs."""
+        self._limiter = anyio.CapacityLimiter(self._threads)
+        async with anyio.create_task_group() as group:
+            self._group = group
+            group.start_soon(self._run)
+            try:
+                yield
+            finally:
+                self._group = None
+                group.cancel_scope.cancel()
+
+    async def _run(self) -> None:
+        """Save what has to be saved, and wake the core when it is time."""
+        while True:
+            self._wake = anyio.Event()
+            self.pump()
+            if self._held:
+                await self._save()
+                continue
+            deadline = self._core.next_timeout()
+            self._wakes_at = float("inf") if deadline is None else deadline.at
+            with anyio.move_on_after(max(0.0, self._wakes_at - self._now().mono)):
+                await self._wake.wait()
+            self._wakes_at = float("-inf")  # awake: nobody has to ring
+            now = self._now()
+            if deadline is not None and now.mono >= deadline.at:
+                self._core.handle_timeout(now)
+
+    def pump(self) -> None:
+        """Perform the outputs of the core, up to one that has to be saved first."""
+        now = self._now()
+        while (output := self._core.next_output(now)) is not None:
+            if self._held or (isinstance(output, Save) and self._store is not None):
+                self._held.append(output)
+            else:
+                self._perform(output)
+        if self._held:
+            self._wake.set()
+            return
+        deadline = self._core.next_timeout()
+        if deadline is not None and deadline.at < self._wakes_at:
+            self._wake.set()
+
+    async def _save(self) -> None:
+        """Make durable all that waits to be, then perform what waited for it."""
+        assert self._store is not None
+        held = len(self._held)
+        changes = [(one.key, one.blob) for one in self._held if isinstance(one, Save)]
+        while True:
+            try:
+                await self._store.save(changes)
+                break
+            except OSError as error:
+                _LOG.error("the state cannot be saved, so nothing that depends on it is done: %s", error)
+                await anyio.sleep(_STORE_PAUSE)
+        for _ in range(held):
+            self._perform(self._held.popleft())
+
+    # --- outputs -----------------------------------------------------------------------------------------------------
+
+    def _perform(self, output: Output) -> None:
+        if isinstance(output, Reply):
+            self._replies[output.inbound] = output
+            waiting = self._waiting.pop(output.inbound, None)
+            if waiting is not None:
+                waiting.set()
+        elif isinstance(output, Event):
+            if self._observe is not None:
+                self._observe(output)
+        elif self._group is not None:
+            if isinstance(output, Transmit):
+                self._group.start_soon(self._exchange, output)
+            elif isinstance(output, Call):
+                self._group.start_soon(self._call, output)
+
+    async def _exchange(self, transmit: Transmit) -> None:
+        assert self._carrier is not None
+        try:
+            body = transmit.render(self._now())
+            answer = await self._carrier.exchange(transmit, body)
+        except ExchangeFailed as error:
+            self._core.exchange_failed(transmit.exchange, error.why, now=self._now())
+        except LocalProtocolError:
+            _LOG.exception("a message of ours cannot be sent")
+            self._core.exchange_failed(transmit.exchange, Failure.NOT_ACCEPTABLE, now=self._now())
+        else:
+            self._core.receive_response(transmit.exchange, answer, now=self._now())
+        self.pump()
+
+    async def _call(self, call: Call) -> None:
+        assert call.function is not None
+        assert self._limiter is not None
+        try:
+            value = await run_handler(call.function, dict(call.arguments), self._limiter)
+        except Exception as error:  # whatever a user's handler may raise
+            _LOG.exception("the handler %s failed", call.handler)
+            self._core.call_raised(call.call, error, now=self._now())
+        else:
+            self._core.call_returned(call.call, value, now=self._now())
+        self.pump()
+
+    def start(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
+        """Run a function of the application that nobody waits for."""
+        if self._group is not None:
+            self._group.start_soon(self._run_alone, function, arguments)
+
+    async def _run_alone(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
+        assert self._limiter is not None
+        try:
+            await run_handler(function, arguments, self._limiter)
+        except Exception:  # whatever a user's function may raise
+            _LOG.exception("the callback %r failed", function)
+
+    # --- requests of peers -------------------------------------------------------------------------------------------
+
+    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+        """Hand a request of a peer to the core.
+
+        :returns: why the transport should refuse it, or None; and the body of the answer.
+        """
+        inbound = self._core.receive_request(body, peer=peer, service=service, now=self._now())
+        self.pump()
+        reply = self._replies.pop(inbound, None)
+        if reply is None:
+            self._waiting[inbound] = waiting = anyio.Event()
+            try:
+                await waiting.wait()
+            finally:
+                self._waiting.pop(inbound, None)
+                reply = self._replies.pop(inbound, None)
+        assert reply is not None
+        return reply.refusal, reply.render(self._now())
+
+
+async def run_handler(
+    function: Callable[..., object], arguments: dict[str, object], limiter: anyio.CapacityLimiter
+) -> object:
+    """Run a handler: a coroutine function in place, a plain function in a thread, so that it stalls nobody."""
+    if inspect.iscoroutinefunction(inspect.unwrap(_inner(function))):
+        return await function(**arguments)  # type: ignore[misc]
+    value = await anyio.to_thread.run_sync(partial(function, **arguments), abandon_on_cancel=True, limiter=limiter)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _inner(function: Callable[..., object]) -> Callable[..., object]:
+    """Look through ``functools.partial`` and callable objects."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isfunction(function) or inspect.ismethod(function):
+        return function
+    call: Callable[..., object] = getattr(type(function), "__call__", function)  # noqa: B004 - the method itself
+    return call

@@ -1,0 +1,131 @@
+"""The endpoints of a VTN over HTTP: which requests are let in, and how answers leave (section 9.1 of the profile).
+
+The server of this package and the ASGI app ask here, so that both behave alike.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final, Protocol
+from urllib.parse import unquote
+
+from oadr_core import Failure, Peer, Service
+from oadr_http.outcomes import status
+
+VTN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.OADR_POLL)
+"""The services that a VTN serves."""
+
+PREFIX: Final = "/OpenADR2/Simple/2.0b"
+"""Where the services are found if nothing else is said (rule 511)."""
+
+_MEDIA_TYPE: Final = re.compile(r"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+_ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+
+
+class Receiver(Protocol):
+    """What takes a request: a driver."""
+
+    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+        """Hand a request to the core."""
+        ...
+
+
+class Answer:
+    """An HTTP response.
+
+    :ivar status: its status.
+    :ivar headers: its headers, in lower case; Content-Length is always among them (rule 53).
+    :ivar body: its body.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: HTTPStatus, body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        self.status: Final = status
+        self.body: Final = body
+        self.headers: Final = (*headers, (b"content-length", str(len(body)).encode()))
+
+
+class Endpoints:
+    """Takes requests by method, path and headers.
+
+    :param receiver: takes those that are let in.
+    :param prefix: the path before the name of a service.
+    :param services: what is served.
+    """
+
+    def __init__(
+        self, receiver: Receiver, *, prefix: str = PREFIX, services: Sequence[Service] = VTN_SERVICES
+    ) -> None:
+        self._receiver = receiver
+        self._paths = {f"{prefix.rstrip('/')}/{service}": service for service in services}
+
+    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Refuse a request by its head, or say that its body may come.
+
+        :param method: such as ``POST``.
+        :param path: the path, with or without query.
+        :param headers: the headers by their names in lower case.
+        """
+        if self._service(path) is None:
+            return Answer(HTTPStatus.NOT_FOUND)
+        if method != "POST":
+            return Answer(HTTPStatus.NOT_IMPLEMENTED, headers=[(b"allow", b"POST")])
+        media_type = headers.get(b"content-type", b"").decode("latin-1")
+        if not _MEDIA_TYPE.fullmatch(media_type):
+            return Answer(HTTPStatus.NOT_ACCEPTABLE)
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
+            return Answer(HTTPStatus.NOT_ACCEPTABLE)  # nothing allows a VEN to compress
+        return None
+
+    async def answer(self, path: str, headers: Mapping[bytes, bytes], body: bytes, peer: Peer) -> Answer:
+        """Take a request that :meth:`refuse` has let in."""
+        refusal, content = await self._receiver.receive(body, peer, self._service(path))
+        code = status(refusal)
+        if not content:
+            return Answer(code)
+        coding = _coding(headers.get(b"accept-encoding", b""))
+        if coding is None:
+            return Answer(code, content, [(b"content-type", b"application/xml")])
+        packed = gzip.compress(content, 1, mtime=0) if coding == b"gzip" else zlib.compress(content, 1)
+        return Answer(
+            code,
+            packed,
+            [(b"content-type", b"application/xml"), (b"content-encoding", coding), (b"vary", b"accept-encoding")],
+        )
+
+    def _service(self, path: str) -> Service | None:
+        """Find the service of a path; forms that RFC 3986 calls equivalent are the same (rule 511)."""
+        found = self._paths.get(path)
+        return self._paths.get(normalised(path)) if found is None else found
+
+
+def normalised(path: str) -> str:
+    """Normalise the path of a request target (RFC 3986, section 6.2.2).
+
+    :param path: a path, or an absolute URL, with or without query.
+    """
+    path = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", "", path).partition("?")[0].partition("#")[0]
+    path = _ESCAPED_PLAIN.sub(lambda match: unquote(match[0]), path)
+    segments: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            del segments[-1:]
+        elif segment != ".":
+            segments.append(segment)
+    return "/" + "/".join(segments)
+
+
+def _coding(accepted: bytes) -> bytes | None:
+    """Choose how to compress (section 9.1.9.2 of the profile: if a VEN accepts it, the VTN does it)."""
+    offered: dict[bytes, float] = {}
+    for one in accepted.lower().split(b","):
+        name, _, parameter = one.strip().partition(b";")
+        weight = re.fullmatch(rb"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", parameter)
+        offered[name.strip()] = float(weight[1]) if weight else 1.0
+    for coding in (b"gzip", b"deflate"):
+        if offered.get(coding, 0.0) > 0:
+            return coding
+    return None

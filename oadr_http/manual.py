@@ -1,0 +1,173 @@
+"""A VEN over HTTP that the application steers message by message."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from oadr_core import (
+    CreatedEvent,
+    EiResponse,
+    Event,
+    EventResponse,
+    ExchangeAbandoned,
+    ExchangeDone,
+    ExchangeSetBack,
+    LocalProtocolError,
+    Now,
+    OptType,
+    Payload,
+    Report,
+    Save,
+    TicketId,
+    Transmit,
+    Ven,
+    VenConfig,
+    VenState,
+    from_dict,
+    part_from_dict,
+    to_dict,
+)
+from oadr_core.seal import Sealer
+from oadr_http.client import HttpCarrier
+from oadr_http.clock import system_now
+from oadr_http.driver import ExchangeFailed
+from oadr_http.store import Store
+
+Spoken = tuple[str, dict[str, object]]
+"""A message as its name and its content."""
+
+
+class ManualVen:
+    """Sends one request at a time, and hands back its answer. Nothing happens by itself.
+
+    :param config: what the VEN is.
+    :param url: the base URL of the VTN.
+    :param sealer: opens and seals documents.
+    :param store: keeps the state; in memory if None.
+    """
+
+    def __init__(self, config: VenConfig, url: str, *, sealer: Sealer, store: Store | None = None) -> None:
+        saved = {} if store is None else store.load()
+        state = VenState.load(saved["ven"]) if "ven" in saved else None
+        self.ven: Final = Ven(config, sealer=sealer, entropy=random.SystemRandom(), state=state)
+        self._store = store
+        self._carrier = HttpCarrier(url)
+
+    async def __aenter__(self) -> Self:
+        """Open the connections."""
+        await self._carrier.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._carrier.__aexit__(kind, error, trace)
+
+    async def query_registration(self) -> Spoken:
+        """Ask the VTN what it supports."""
+        return await self._exchange(self.ven.query_registration)
+
+    async def create_party_registration(self, *, anew: bool = False) -> Spoken:
+        """Register; again with the present ids where there is a registration.
+
+        :param anew: register as new all the same.
+        :raises ExchangeFailed: the VTN cannot be reached.
+        :raises RegistrationFailed: the VTN does not register us.
+        """
+        message_type, content = await self._exchange(lambda now: self.ven.create_party_registration(now, anew=anew))
+        if not self.ven.state.registered:
+            raise RegistrationFailed(str(content.get("response")))
+        return message_type, content
+
+    async def cancel_party_registration(self) -> Spoken:
+        """End the registration."""
+        return await self._exchange(self.ven.cancel_party_registration)
+
+    async def register_reports(self, reports: Sequence[Report | Mapping[str, object]]) -> Spoken:
+        """Say all that can be reported."""
+        offers = [part_from_dict(Report, one) for one in reports]
+        return await self._exchange(lambda now: self.ven.register_report(offers, now))
+
+    async def request_event(self, reply_limit: int | None = None) -> Spoken:
+        """Ask for all events."""
+        return await self._exchange(lambda now: self.ven.request_event(now, reply_limit=reply_limit))
+
+    async def created_event(
+        self, request_id: str, event_id: str, opt_type: str, modification_number: int = 0
+    ) -> Spoken:
+        """Answer an event.
+
+        :param request_id: the ``request_id`` of the oadrDistributeEvent that brought it.
+        :param event_id: the event.
+        :param opt_type: ``optIn`` or ``optOut``.
+        :param modification_number: the modification that is answered.
+        """
+        response = EventResponse(
+            request_id=request_id,
+            event_id=event_id,
+            modification_number=modification_number,
+            opt_type=OptType(opt_type),
+        )
+        message = CreatedEvent(
+            response=EiResponse(response_description="OK"),
+            event_responses=(response,),
+            ven_id=self.ven.state.ven_id,
+        )
+        return await self._exchange(lambda now: self.ven.send(message, now))
+
+    async def poll(self) -> Spoken:
+        """Ask whether the VTN has anything.
+
+        :returns: the name and the content of what it has; ``oadrResponse`` where it has nothing.
+        :raises ExchangeFailed: the VTN cannot be reached.
+        """
+        return await self._exchange(self.ven.poll)
+
+    async def send(self, message: Payload | str, content: Mapping[str, object] | None = None) -> Spoken:
+        """Send any message that a VEN may send.
+
+        :param message: the message, or the name of its payload.
+        :param content: its content, where ``message`` is a name.
+        """
+        made = from_dict(message, content or {}) if isinstance(message, str) else message
+        return await self._exchange(lambda now: self.ven.send(made, now))
+
+    async def _exchange(self, begin: Callable[[Now], TicketId]) -> Spoken:
+        """Begin a request and see it through."""
+        ticket = begin(system_now())
+        while (output := self.ven.next_output(system_now())) is not None:
+            if isinstance(output, Transmit):
+                await self._transmit(output)
+            elif isinstance(output, Save) and self._store is not None:
+                await self._store.save([(output.key, output.blob)])
+            elif isinstance(output, Event) and getattr(output, "ticket", None) == ticket:
+                if isinstance(output, ExchangeDone):
+                    answer = output.answer
+                    await self._keep()
+                    return ("", {}) if answer is None else to_dict(answer)
+                if isinstance(output, ExchangeSetBack | ExchangeAbandoned):
+                    self.ven.withdraw(ticket)
+                    raise ExchangeFailed(output.why)
+        raise LocalProtocolError("the VEN is busy with another request")
+
+    async def _keep(self) -> None:
+        """Save what the answer has changed."""
+        while (output := self.ven.next_output(system_now())) is not None:
+            if isinstance(output, Save) and self._store is not None:
+                await self._store.save([(output.key, output.blob)])
+
+    async def _transmit(self, transmit: Transmit) -> None:
+        try:
+            answer = await self._carrier.exchange(transmit, transmit.render(system_now()))
+        except ExchangeFailed as error:
+            self.ven.exchange_failed(transmit.exchange, error.why, now=system_now())
+        else:
+            self.ven.receive_response(transmit.exchange, answer, now=system_now())
+
+
+class RegistrationFailed(Exception):
+    """The VTN does not register the VEN; the text is its answer."""
+
+

@@ -1,0 +1,341 @@
+"""A VTN over HTTP, for applications: handlers in, dicts out."""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+
+from oadr_core import (
+    VTN_HANDLERS,
+    AutoVtn,
+    EiEvent,
+    Event,
+    EventRecord,
+    Failure,
+    Handlers,
+    LocalProtocolError,
+    OptReceived,
+    Peer,
+    PlainSealer,
+    Report,
+    ReportRequest,
+    SenderConfig,
+    Service,
+    VenRecord,
+    VtnConfig,
+    VtnPolicy,
+    part_from_dict,
+)
+from oadr_core.build import complete_event, make_event
+from oadr_core.handlers import arguments
+from oadr_core.journal import line
+from oadr_http.asgi import AsgiApp
+from oadr_http.client import HttpCarrier
+from oadr_http.clock import system_now
+from oadr_http.driver import Driver
+from oadr_http.endpoints import PREFIX, Endpoints
+from oadr_http.server import Server, ServerLimits
+from oadr_http.store import Store
+
+_LOG: Final = logging.getLogger("oadr.vtn")
+
+Callback = Callable[..., object]
+"""Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event."""
+
+
+class OpenADRServer:
+    """A VTN.
+
+    Declare handlers with :meth:`add_handler`, then enter :meth:`running` or await :meth:`run`. All methods are to be
+    called from the event loop that runs it. Several servers may run in one process; they share nothing.
+
+    :param vtn_id: its id.
+    :param http_host: the address to listen on. Without TLS there is no proof of who a VEN is, so anything but loopback
+        is for trusted networks.
+    :param http_port: the port to listen on; 0 takes a free one, see :attr:`port`.
+    :param http_path_prefix: the path before the name of a service.
+    :param requested_poll_freq: how often VENs are asked to poll.
+    :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
+    :param call_timeout: how long a handler may take before the policy decides instead of it.
+    :param missed_polls: after how many polls that did not come a VEN counts as offline.
+    :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
+        reports are wanted; the values go to ``on_update_report``.
+    :param strict: whether to refuse documents that the schema refuses.
+    :param typed: whether handlers get instances of the message classes instead of dicts.
+    :param store: keeps the state; in memory if None.
+    :param limits: what the HTTP server puts up with.
+    :param observe: is told everything that the core tells; must not block.
+    """
+
+    def __init__(
+        self,
+        vtn_id: str,
+        *,
+        http_host: str = "127.0.0.1",
+        http_port: int = 8080,
+        http_path_prefix: str = PREFIX,
+        requested_poll_freq: timedelta = timedelta(seconds=10),
+        answer_timeout: timedelta = timedelta(seconds=60),
+        call_timeout: timedelta = timedelta(seconds=60),
+        missed_polls: int = 3,
+        request_reports: bool = False,
+        strict: bool = True,
+        typed: bool = False,
+        store: Store | None = None,
+        limits: ServerLimits | None = None,
+        observe: Callable[[Event], None] | None = None,
+    ) -> None:
+        if not vtn_id:
+            raise LocalProtocolError("the VTN needs a vtn_id")
+        self._entropy = random.SystemRandom()
+        self._handlers = Handlers(VTN_HANDLERS, typed=typed)
+        self._host, self._port, self._prefix = http_host, http_port, http_path_prefix
+        self._store = store
+        self._observe = observe
+        self._callbacks: dict[str, Callback] = {}
+        config = VtnConfig(
+            vtn_id=vtn_id,
+            poll_freq=requested_poll_freq,
+            answer_timeout=answer_timeout,
+            call_timeout=call_timeout.total_seconds(),
+        )
+        self._core = AutoVtn(
+            config,
+            VtnPolicy(missed_polls=missed_polls, request_reports=request_reports),
+            sealer=PlainSealer(strict=strict),
+            entropy=self._entropy,
+            handlers=self._handlers,
+            saved=None if store is None else store.load(),
+            push=SenderConfig(),
+        )
+        self._limits = limits or ServerLimits()
+        self._driver: Driver | None = None
+        self._stop: anyio.Event | None = None
+        self._bound: int | None = None
+
+    # --- what it knows -----------------------------------------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; the one that was asked for, until it listens."""
+        return self._port if self._bound is None else self._bound
+
+    @property
+    def url(self) -> str:
+        """The base URL that VENs need."""
+        return f"http://{self._host}:{self.port}{self._prefix}"
+
+    @property
+    def vens(self) -> Mapping[str, VenRecord]:
+        """The registered VENs by their ids."""
+        return self._core.vtn.vens
+
+    @property
+    def events(self) -> Mapping[str, EventRecord]:
+        """All events by their ids, those that are over included."""
+        return self._core.vtn.events
+
+    # --- handlers ----------------------------------------------------------------------------------------------------
+
+    def add_handler(self, name: str, handler: Callable[..., object]) -> None:
+        """Declare a handler: a plain function, which runs in a thread, or a coroutine function.
+
+        :param name: one of :data:`oadr_core.VTN_HANDLERS`.
+        :param handler: takes the arguments that the name lists, or fewer of them.
+        :raises LocalProtocolError: there is no handler of the name.
+        """
+        self._handlers.add(name, handler)
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def add_event(
+        self,
+        ven_id: str | Iterable[str],
+        signal_name: str,
+        signal_type: str,
+        intervals: Sequence[object],
+        callback: Callback | None = None,
+        **details: Any,
+    ) -> str:
+        """Make an event with one signal.
+
+        :param ven_id: the VEN that it is for, or several.
+        :param signal_name: such as ``SIMPLE``.
+        :param signal_type: such as ``level``.
+        :param intervals: dicts with ``duration`` and ``signal_payload``, the first also with ``dtstart``.
+        :param callback: is called whenever a VEN answers the event.
+        :param details: what else :func:`oadr_core.build.make_event` takes.
+        :returns: the id of the event.
+        :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
+        """
+        target = details.pop("targets", None) or details.pop("targets_by_type", None) or details.pop("target", None)
+        made = make_event(
+            self._entropy,
+            system_now().utc,
+            signal_name=signal_name,
+            signal_type=signal_type,
+            intervals=intervals,
+            target=target,
+            **details,
+        )
+        return self.add_raw_event(ven_id, made, callback)
+
+    def add_raw_event(
+        self, ven_id: str | Iterable[str], event: EiEvent | Mapping[str, object], callback: Callback | None = None
+    ) -> str:
+        """Make an event as a whole.
+
+        :param ven_id: the VEN that it is for, or several.
+        :param event: the event; what can be left out is filled in, see :func:`oadr_core.build.complete_event`.
+        :param callback: is called whenever a VEN answers the event.
+        :returns: the id of the event.
+        :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
+        """
+        now = system_now()
+        ven_ids = [ven_id] if isinstance(ven_id, str) else list(ven_id)
+        event_id = self._core.vtn.add_event(complete_event(event, self._entropy, now.utc), ven_ids, now)
+        if callback is not None:
+            self._callbacks[event_id] = callback
+        self._pump()
+        return event_id
+
+    def modify_event(self, event: EiEvent | Mapping[str, object]) -> int:
+        """Replace an event by another form of it.
+
+        :param event: the event, with the id of the one it replaces.
+        :returns: its new modification number.
+        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        """
+        now = system_now()
+        number = self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now)
+        self._pump()
+        return number
+
+    def cancel_event(self, ven_id: str | None = None, event_id: str | None = None) -> int:
+        """Cancel an event for all its VENs.
+
+        :param ven_id: one of them; may be left out.
+        :param event_id: the event.
+        :returns: its new modification number.
+        :raises LocalProtocolError: there is no such event, or it is not for this VEN.
+        """
+        if event_id is None:
+            raise LocalProtocolError("which event? give event_id=")
+        record = self.events.get(event_id)
+        if record is not None and ven_id is not None and ven_id not in record.ven_ids:
+            raise LocalProtocolError(f"the event {event_id!r} is not for the VEN {ven_id!r}")
+        number = self._core.vtn.cancel_event(event_id, system_now())
+        self._pump()
+        return number
+
+    # --- VENs and reports --------------------------------------------------------------------------------------------
+
+    def request_reregistration(self, ven_id: str) -> None:
+        """Ask a VEN to register again."""
+        self._core.vtn.request_reregistration(ven_id, system_now())
+        self._pump()
+
+    def cancel_party_registration(self, ven_id: str) -> None:
+        """End the registration of a VEN, once it has confirmed."""
+        self._core.vtn.cancel_party_registration(ven_id, system_now())
+        self._pump()
+
+    def offered_reports(self, ven_id: str) -> tuple[Report, ...]:
+        """The reports that a VEN offers.
+
+        :raises LocalProtocolError: there is no such VEN.
+        """
+        if ven_id not in self.vens:
+            raise LocalProtocolError(f"there is no VEN {ven_id!r}")
+        return self.vens[ven_id].offered()
+
+    def create_report(self, ven_id: str, *requests: ReportRequest | Mapping[str, object]) -> None:
+        """Ask a VEN for reports; the values go to ``on_update_report``.
+
+        :param ven_id: the VEN.
+        :param requests: what is asked for.
+        """
+        asked = [part_from_dict(ReportRequest, one) for one in requests]
+        self._core.vtn.create_report(ven_id, asked, system_now())
+        self._pump()
+
+    def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
+        """Ask a VEN for no more of some reports.
+
+        :param ven_id: the VEN.
+        :param report_request_ids: the requests that end.
+        :param report_to_follow: whether one last report is wanted.
+        """
+        self._core.vtn.cancel_report(ven_id, report_request_ids, system_now(), report_to_follow=report_to_follow)
+        self._pump()
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def driving(self) -> AsyncIterator[None]:
+        """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
+        async with HttpCarrier() as carrier:
+            driver = Driver(self._core, carrier=carrier, store=self._store, observe=self._observed)
+            self._core.start(system_now())
+            async with driver.running():
+                self._driver = driver
+                try:
+                    yield
+                finally:
+                    self._driver = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["OpenADRServer"]:
+        """Run the VTN while the body runs; it listens from the first line of the body on.
+
+        At the end it stops listening, finishes what is under way, and closes.
+        """
+        async with self.driving():
+            listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
+            self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
+            server = Server(Endpoints(self, prefix=self._prefix), self._limits)
+            async with server.serving(listener):
+                _LOG.info("the VTN listens at %s", self.url)
+                yield self
+
+    async def run(self) -> None:
+        """Run the VTN until it is cancelled, or :meth:`stop` is called."""
+        self._stop = anyio.Event()
+        async with self.running():
+            await self._stop.wait()
+
+    async def stop(self) -> None:
+        """End :meth:`run`."""
+        if self._stop is not None:
+            self._stop.set()
+
+    def asgi(self) -> AsgiApp:
+        """The same endpoints as an ASGI application, for a server of yours."""
+        return AsgiApp(Endpoints(self, prefix=self._prefix), self.driving, longest_body=self._limits.body)
+
+    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+        """Take a request; for the HTTP servers."""
+        if self._driver is None:
+            return Failure.BUSY, b""
+        return await self._driver.receive(body, peer, service)
+
+    def _pump(self) -> None:
+        if self._driver is not None:
+            self._driver.pump()
+
+    def _observed(self, event: Event) -> None:
+        written = line(event)
+        if written is not None:
+            _LOG.log(*written)
+        if self._observe is not None:
+            self._observe(event)
+        if isinstance(event, OptReceived) and self._driver is not None:
+            callback = self._callbacks.get(event.event_id)
+            if callback is not None:
+                told = {"ven_id": event.ven_id, "event_id": event.event_id, "opt_type": str(event.opt_type)}
+                self._driver.start(callback, arguments(callback, told))
