@@ -5,6 +5,7 @@ identity of a VEN; this one will hand it on.
 """
 
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -44,7 +45,7 @@ class ServerLimits:
     grace: float = 10.0
 
 
-_REASONS: Final = {one: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+_STATUS_LINES: Final = {one: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 _CHUNK: Final = 64 * 1024
 
 
@@ -164,6 +165,28 @@ class _Parser:
         self.expects = False
 
 
+class _Connection:
+    """An open connection.
+
+    :ivar scope: ends it.
+    :ivar expires: when it is ended, unless something happens before; looked at every :data:`_WATCH` seconds, which
+        costs less than a timeout of its own for every read and write.
+    :ivar idle: whether it waits for a request.
+    """
+
+    __slots__ = ("expired", "expires", "idle", "scope", "stream")
+
+    def __init__(self, stream: anyio.abc.ByteStream) -> None:
+        self.stream: Final = stream
+        self.scope: Final = anyio.CancelScope()
+        self.expires = math.inf
+        self.expired = False
+        self.idle = False
+
+
+_WATCH: Final = 1.0
+
+
 class Server:
     """Serves endpoints on a listener.
 
@@ -174,11 +197,9 @@ class Server:
     def __init__(self, endpoints: Endpoints, limits: ServerLimits | None = None) -> None:
         self._endpoints = endpoints
         self._limits = limits or ServerLimits()
-        self._open = 0
-        self._busy = 0
-        self._idle: set[anyio.CancelScope] = set()
+        self._connections: set[_Connection] = set()
         self._stopping = False
-        self._quiet = anyio.Event()
+        self._empty = anyio.Event()
 
     @asynccontextmanager
     async def serving(self, listener: anyio.abc.Listener[anyio.abc.ByteStream]) -> AsyncIterator[None]:
@@ -187,6 +208,7 @@ class Server:
         :param listener: where connections come from; it is closed at the end.
         """
         async with anyio.create_task_group() as connections:
+            connections.start_soon(self._watch)
             try:
                 async with anyio.create_task_group() as accepting:
                     accepting.start_soon(listener.serve, self._connection, connections)
@@ -201,103 +223,107 @@ class Server:
                 connections.cancel_scope.cancel()
 
     async def _drain(self) -> None:
+        """Close idle connections, and give the others a while."""
         self._stopping = True
-        for idle in list(self._idle):
-            idle.cancel()
-        if self._busy:
+        for connection in self._connections:
+            if connection.idle:
+                connection.scope.cancel()
+        if self._connections:
             with anyio.move_on_after(self._limits.grace):
-                await self._quiet.wait()
+                await self._empty.wait()
+
+    async def _watch(self) -> None:
+        """End connections on which nothing has happened for too long."""
+        while True:
+            await anyio.sleep(_WATCH)
+            now = anyio.current_time()
+            for connection in self._connections:
+                if now >= connection.expires:
+                    connection.expired = True
+                    connection.scope.cancel()
 
     # --- one connection ----------------------------------------------------------------------------------------------
 
     async def _connection(self, stream: anyio.abc.ByteStream) -> None:
-        self._open += 1
+        connection = _Connection(stream)
+        self._connections.add(connection)
         try:
             async with stream:
-                if self._open > self._limits.connections:
-                    await self._send(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE), keep_alive=False)
+                if len(self._connections) > self._limits.connections:
+                    with anyio.move_on_after(self._limits.write_timeout):
+                        await stream.send(_rendered(Answer(HTTPStatus.SERVICE_UNAVAILABLE), keep_alive=False))
                 else:
-                    await self._requests(stream)
+                    await self._serve(connection)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError):
             pass  # the peer has gone
         finally:
-            self._open -= 1
+            self._connections.discard(connection)
+            if self._stopping and not self._connections:
+                self._empty.set()
 
-    async def _requests(self, stream: anyio.abc.ByteStream) -> None:
+    async def _serve(self, connection: _Connection) -> None:
+        """Serve requests until the connection ends; refuse one that is wrong or stalls, and end the connection."""
         parser = _Parser(self._endpoints, self._limits)
-        peer = peer_of(stream)
-        keep_alive = True
-        while keep_alive and not self._stopping:
+        refused: Answer | None = None
+        with connection.scope:
+            try:
+                await self._requests(connection, parser)
+            except _Refused as error:
+                refused = error.answer
+        if connection.expired and parser.begun:
+            refused = Answer(HTTPStatus.REQUEST_TIMEOUT)
+        if refused is not None:
+            with anyio.move_on_after(self._limits.write_timeout):
+                await connection.stream.send(_rendered(refused, keep_alive=False))
+                await _linger(connection.stream)
+
+    async def _requests(self, connection: _Connection, parser: _Parser) -> None:
+        stream, limits, peer = connection.stream, self._limits, peer_of(connection.stream)
+        while not self._stopping:
             if parser.complete:
-                keep_alive = await self._request(stream, *parser.complete.popleft(), peer)
-                continue
-            try:
-                data = await self._receive(stream, parser)
-                if not data:
+                if not await self._request(connection, *parser.complete.popleft(), peer):
                     return
-                parser.feed(data)
-                if parser.expects and parser.in_body and parser.request.refused is None:
-                    parser.expects = False
-                    await stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            except _Refused as refused:
-                await self._send(stream, refused.answer, keep_alive=False)
-                await self._linger(stream)
-                return
-
-    async def _receive(self, stream: anyio.abc.ByteStream, parser: _Parser) -> bytes:
-        """Wait for bytes, as long as it is reasonable in this state of the request.
-
-        :returns: nothing where the connection ends, or has been silent for long enough.
-        :raises _Refused: a request has begun, and does not go on.
-        """
-        limits = self._limits
-        timeout = limits.body_timeout if parser.in_body else limits.head_timeout if parser.begun else limits.idle_timeout
-        with anyio.move_on_after(timeout) as scope:
-            if not parser.begun:
-                self._idle.add(scope)
-            try:
-                return await stream.receive(_CHUNK)
-            except anyio.EndOfStream:
-                return b""
-            finally:
-                self._idle.discard(scope)
-        if parser.begun:
-            raise _Refused(HTTPStatus.REQUEST_TIMEOUT)
-        return b""
+                continue
+            patience = limits.idle_timeout
+            if parser.begun:
+                patience = limits.body_timeout if parser.in_body else limits.head_timeout
+            connection.idle = not parser.begun
+            connection.expires = anyio.current_time() + patience
+            parser.feed(await stream.receive(_CHUNK))
+            connection.idle = False
+            if parser.expects and parser.in_body and parser.request.refused is None:
+                parser.expects = False
+                await stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _request(
-        self, stream: anyio.abc.ByteStream, request: _Request, headers: dict[bytes, bytes], peer: Peer
+        self, connection: _Connection, request: _Request, headers: dict[bytes, bytes], peer: Peer
     ) -> bool:
         """Answer a request; returns whether the connection stays open."""
-        self._busy += 1
-        try:
-            answer = request.refused
-            if answer is None:
-                target = request.target.decode("latin-1")
-                answer = await self._endpoints.answer(target, headers, request.body, peer)
-            keep_alive = request.keep_alive and not self._stopping
-            await self._send(stream, answer, keep_alive=keep_alive)
-            return keep_alive
-        finally:
-            self._busy -= 1
-            if not self._busy and self._stopping:
-                self._quiet.set()
+        answer = request.refused
+        if answer is None:
+            connection.expires = math.inf  # the core answers in its own time
+            target = request.target.decode("latin-1")
+            answer = await self._endpoints.answer(target, headers, request.body, peer)
+        keep_alive = request.keep_alive and not self._stopping
+        connection.expires = anyio.current_time() + self._limits.write_timeout
+        await connection.stream.send(_rendered(answer, keep_alive=keep_alive))
+        return keep_alive
 
-    async def _send(self, stream: anyio.abc.ByteStream, answer: Answer, *, keep_alive: bool) -> None:
-        head = b"".join((_REASONS[answer.status], *(b"%b: %b\r\n" % one for one in answer.headers)))
-        tail = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-        with anyio.move_on_after(self._limits.write_timeout) as scope:
-            await stream.send(head + tail + answer.body)
-        if scope.cancelled_caught:
-            raise anyio.BrokenResourceError
 
-    async def _linger(self, stream: anyio.abc.ByteStream) -> None:
-        """Read what the peer is still sending, for a moment: closing at once would destroy the answer on its way."""
-        with suppress(anyio.EndOfStream), anyio.move_on_after(2.0):
-            if isinstance(stream, anyio.abc.SocketStream):
-                await stream.send_eof()
-            for _ in range(64):
-                await stream.receive(_CHUNK)
+def _rendered(answer: Answer, *, keep_alive: bool) -> bytes:
+    """The bytes of a response."""
+    head = b"".join([b"%b: %b\r\n" % one for one in answer.headers])
+    tail = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
+    return b"".join((_STATUS_LINES[answer.status], head, tail, answer.body))
+
+
+async def _linger(stream: anyio.abc.ByteStream) -> None:
+    """Read what the peer is still sending, for a moment: closing at once would destroy the answer on its way."""
+    with suppress(anyio.EndOfStream), anyio.move_on_after(2.0):
+        if isinstance(stream, anyio.abc.SocketStream):
+            await stream.send_eof()
+        for _ in range(64):
+            await stream.receive(_CHUNK)
 
 
 def peer_of(stream: anyio.abc.ByteStream) -> Peer:

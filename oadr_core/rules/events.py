@@ -280,9 +280,8 @@ def unique_events(message: DistributeEvent) -> Iterator[Fault]:
     for number, event in enumerate(message.events):
         event_id = event.event_descriptor.event_id
         if event_id in seen or not event_id:
-            yield Fault(
-                f"the eventID {event_id!r} again", "it is unique", f"events[{number}].event_descriptor.event_id"
-            )
+            found = f"the eventID {event_id!r} again" if event_id else "an empty eventID"
+            yield Fault(found, "it is unique", f"events[{number}].event_descriptor.event_id")
         seen.add(event_id)
 
 

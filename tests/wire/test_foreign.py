@@ -1,23 +1,17 @@
-"""Foreign content is judged as the official schema judges it.
+"""Foreign content is judged as the official schema judges it."""
 
-The comparisons need the official schema, which is not part of this repository. They are skipped unless the environment
-variable ``OADR_OFFICIAL_SCHEMA`` names the directory that holds ``oadr_20b.xsd``.
-"""
-
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from random import Random
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from lxml import etree
 
-from oadr_core.messages.namespaces import NAMESPACES, clark
+from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.wire import schema
 from oadr_core.wire.foreign import DOCUMENTS
+from tests.wire.documents import document
+from tests.wire.mutants import TYPES, Mutator, copy, remove
 
-XS: Final = "http://www.w3.org/2001/XMLSchema"
 MUTANTS: Final = 4000
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -374,15 +368,6 @@ _DATA: Final = f"""
 """
 
 
-def document(payload: str, signature: str = "") -> str:
-    """Wrap a payload, and declare every prefix so that a mutation can use any of them."""
-    names = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items() if prefix != "xml")
-    return (
-        f'<oadr:oadrPayload {names} xmlns:xs="{XS}">{signature}'
-        f'<oadr:oadrSignedObject oadr:Id="signed">{payload}</oadr:oadrSignedObject></oadr:oadrPayload>'
-    )
-
-
 VALID: Final = {
     "x509": document(_POLL, signature(_X509 + _NAMED_CURVE, _OBJECTS)),
     "keys": document(_POLL, signature(_PLAIN_KEYS)),
@@ -481,8 +466,6 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-_TYPE: Final = clark("xsi:type")
-_BUILT_IN: Final = ("anyType", "anySimpleType", "string", "token", "integer", "unsignedShort", "long", "base64Binary")
 _TEXTS: Final = (
     *_words("0 1 -1 +7 255 256 -32768 -32769 65535 65536 4294967296 140737488355327 140737488355328 1.0 1e3"),
     *_words("00 0aFF 0123456789 ABC AQ== true 2.0a 2.0b x-own P1D 2024-05-01T12:00:00Z 2024-05-01"),
@@ -493,18 +476,6 @@ _TEXTS: Final = (
 _FEW_TEXTS: Final = ("", "2", "-1", "65536", "AQAB", "a b", "x" * 257)
 
 
-def _named(kind: str) -> tuple[tuple[str, str], ...]:
-    """All that the schemas declare of a kind, as (prefix, name) pairs."""
-    return tuple(
-        (prefix, str(declared.get("name")))
-        for prefix, text in schema.documents().items()
-        for declared in etree.fromstring(text)
-        if str(declared.tag).endswith(kind)
-    )
-
-
-_ELEMENTS: Final = (*(clark(f"{prefix}:{name}") for prefix, name in _named("}element")), "{urn:x}other", "other")
-_TYPES: Final = (*(f"{prefix}:{name}" for prefix, name in _named("Type")), *(f"xs:{name}" for name in _BUILT_IN))
 _ATTRIBUTES: Final = (
     *_words("Id URI Type Target Algorithm MimeType type src href hreflang length term title"),
     *_words("xml:lang xml:base xml:space xsi:nil xsi:schemaLocation ei:schemaVersion ds:Id atom:type"),
@@ -516,10 +487,10 @@ def single_changes(text: str) -> Iterator[str]:
     """Drop and double each foreign element, drop each attribute, and put each of some texts where there is a text."""
     root = etree.fromstring(text)
     for element in [one for one in root.iterdescendants("*") if etree.QName(one).namespace in _FOREIGN]:
-        copy = _copy(element)
-        element.addnext(copy)
+        again = copy(element)
+        element.addnext(again)
         yield etree.tostring(root, encoding="unicode")
-        _remove(copy)
+        remove(again)
         parent = element.getparent()
         assert parent is not None
         place = parent.index(element)
@@ -540,134 +511,7 @@ def single_changes(text: str) -> Iterator[str]:
             element.set(name, value)
 
 
-class Mutator:
-    """Changes a document at random."""
-
-    def __init__(self, seed: int) -> None:
-        """Begin a series of changes that is the same whenever the seed is."""
-        self._random = Random(seed)
-        self._changes: tuple[Callable[[etree._Element], None], ...] = (
-            self._drop,
-            self._duplicate,
-            self._swap,
-            self._move,
-            self._insert,
-            self._unwrap,
-            self._rename,
-            self._change_namespace,
-            self._change_text,
-            self._change_text,
-            self._write_between,
-            self._set_attribute,
-            self._rename_attribute,
-            self._drop_attribute,
-            self._set_type,
-            self._set_type,
-        )
-
-    def mutant(self, text: str) -> str:
-        """Apply one to three changes, mostly to foreign content."""
-        root = etree.fromstring(text)
-        for _ in range(self._random.choice((1, 1, 1, 2, 3))):
-            if len(root):
-                self._random.choice(self._changes)(self._choose(root))
-        return etree.tostring(root, encoding="unicode")
-
-    def _choose(self, root: etree._Element) -> etree._Element:
-        elements = list(root.iterdescendants("*"))
-        foreign = [element for element in elements if etree.QName(element).namespace in _FOREIGN]
-        return self._random.choice(elements if self._random.random() < 0.1 or not foreign else foreign)
-
-    def _drop(self, element: etree._Element) -> None:
-        _remove(element)
-
-    def _duplicate(self, element: etree._Element) -> None:
-        element.addnext(_copy(element))
-
-    def _swap(self, element: etree._Element) -> None:
-        following = element.getnext()
-        if following is not None:
-            following.addnext(element)
-
-    def _move(self, element: etree._Element) -> None:
-        target = self._choose(element.getroottree().getroot())
-        copy = _copy(element)
-        target.insert(self._random.randint(0, len(target)), copy)
-        if self._random.random() < 0.5:
-            _remove(element)
-
-    def _insert(self, element: etree._Element) -> None:
-        child = etree.Element(self._random.choice(_ELEMENTS))
-        if self._random.random() < 0.3:
-            child.text = self._random.choice(_TEXTS)
-        element.insert(self._random.randint(0, len(element)), child)
-
-    def _unwrap(self, element: etree._Element) -> None:
-        for child in reversed(element):
-            element.addnext(child)
-        _remove(element)
-
-    def _rename(self, element: etree._Element) -> None:
-        others = [str(other.tag) for other in element.getroottree().getroot().iterdescendants("*")]
-        element.tag = self._random.choice(self._random.choice((_ELEMENTS, others)))
-
-    def _change_namespace(self, element: etree._Element) -> None:
-        namespace = self._random.choice((*NAMESPACES.values(), "urn:x", None))
-        element.tag = etree.QName(namespace, etree.QName(element).localname)
-
-    def _change_text(self, element: etree._Element) -> None:
-        leaves = [leaf for leaf in element.iter("*") if len(leaf) == 0]
-        self._random.choice(leaves).text = self._random.choice(_TEXTS)
-
-    def _write_between(self, element: etree._Element) -> None:
-        if self._random.random() < 0.5:
-            element.tail = self._random.choice(_TEXTS)
-        else:
-            element.text = self._random.choice(_TEXTS)
-
-    def _set_attribute(self, element: etree._Element) -> None:
-        name = str(self._random.choice(element.keys() or _ATTRIBUTES))
-        if self._random.random() < 0.7:
-            name = self._random.choice(_ATTRIBUTES)
-        element.set(clark(name) if ":" in name and "{" not in name else name, self._random.choice(_TEXTS))
-
-    def _rename_attribute(self, element: etree._Element) -> None:
-        bearers = [bearer for bearer in element.iter("*") if bearer.attrib]
-        if bearers:
-            bearer = self._random.choice(bearers)
-            name = self._random.choice(bearer.keys())
-            bearer.set(f"{name}x" if self._random.random() < 0.5 else "Id", bearer.attrib.pop(name))
-
-    def _drop_attribute(self, element: etree._Element) -> None:
-        bearers = [bearer for bearer in element.iter("*") if bearer.attrib]
-        if bearers:
-            bearer = self._random.choice(bearers)
-            del bearer.attrib[self._random.choice(bearer.keys())]
-
-    def _set_type(self, element: etree._Element) -> None:
-        element.set(_TYPE, self._random.choice(_TYPES))
-
-
-def _copy(element: etree._Element) -> etree._Element:
-    return etree.fromstring(etree.tostring(element, with_tail=False))
-
-
-def _remove(element: etree._Element) -> None:
-    parent = element.getparent()
-    if parent is not None:
-        parent.remove(element)
-
-
 # --- tests -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def official_schema() -> etree.XMLSchema:
-    """Compile the official schema set."""
-    directory = os.environ.get("OADR_OFFICIAL_SCHEMA")
-    if not directory:
-        pytest.skip("OADR_OFFICIAL_SCHEMA does not name the directory of the official schema (oadr_20b.xsd)")
-    return etree.XMLSchema(file=str(Path(directory, "oadr_20b.xsd")))
 
 
 @pytest.mark.parametrize("name", VALID)
@@ -700,7 +544,7 @@ def test_single_changes_are_judged_as_by_the_official_schema(name: str, official
 
 @pytest.mark.parametrize("prefix", DOCUMENTS)
 def test_every_type_judges_texts_as_in_the_official_schema(prefix: str, official_schema: etree.XMLSchema) -> None:
-    for type_ in (name for name in _TYPES if name.startswith(f"{prefix}:")):
+    for type_ in (name for name in TYPES if name.startswith(f"{prefix}:")):
         for text in (*_TEXTS, "7bc41774-7190-4864-841c-861ac76d46c1", "x" * 33, "x" * 65, "281474976710656"):
             extension = f'<espi:Object><espi:extension xsi:type="{type_}">{text}</espi:extension></espi:Object>'
             changed = VALID["data"].replace("<atom:feed>", f"<atom:feed>{extension}")
@@ -709,10 +553,10 @@ def test_every_type_judges_texts_as_in_the_official_schema(prefix: str, official
 
 @pytest.mark.parametrize("name", VALID)
 def test_mutants_are_judged_as_by_the_official_schema(name: str, official_schema: etree.XMLSchema) -> None:
-    mutator = Mutator(seed=list(VALID).index(name))
+    mutator = Mutator(list(VALID).index(name), _TEXTS, _ATTRIBUTES, _FOREIGN)
     verdicts = set()
     for _ in range(MUTANTS // len(VALID)):
-        mutant = mutator.mutant(VALID[name])
+        mutant = mutator.mutant(VALID[name]).text
         verdict = admits(official_schema, mutant)
         assert admits(schema.schema(), mutant) == verdict, mutant
         verdicts.add(verdict)
