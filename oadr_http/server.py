@@ -7,18 +7,18 @@ identity of a VEN; this one will hand it on.
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import anyio.abc
 import httptools
 
 from oadr_core import Peer
-from oadr_http.endpoints import Answer, Endpoints
+from oadr_http.endpoints import Answer
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,18 @@ class ServerLimits:
     idle_timeout: float = 75.0
     write_timeout: float = 30.0
     grace: float = 10.0
+
+
+class Application(Protocol):
+    """What takes requests."""
+
+    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Refuse a request by its head, or say that its body may come."""
+        ...
+
+    async def answer(self, path: str, headers: Mapping[bytes, bytes], body: bytes, peer: Peer) -> Answer:
+        """Take a request that :meth:`refuse` has let in."""
+        ...
 
 
 _STATUS_LINES: Final = {one: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
@@ -72,8 +84,8 @@ class _Request:
 class _Parser:
     """Collects what httptools finds; one for each connection."""
 
-    def __init__(self, endpoints: Endpoints, limits: ServerLimits) -> None:
-        self._endpoints = endpoints
+    def __init__(self, application: Application, limits: ServerLimits) -> None:
+        self._application = application
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._size = 0
@@ -143,7 +155,7 @@ class _Parser:
             raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if b"transfer-encoding" in headers:  # forbidden both ways (section 9.1.9.4 of the profile)
             raise _Refused(HTTPStatus.LENGTH_REQUIRED)
-        request.refused = self._endpoints.refuse(request.method, request.target.decode("latin-1"), headers)
+        request.refused = self._application.refuse(request.method, request.target.decode("latin-1"), headers)
         length = headers.get(b"content-length")
         if length is None and request.refused is None:
             raise _Refused(HTTPStatus.LENGTH_REQUIRED)
@@ -188,14 +200,14 @@ _WATCH: Final = 1.0
 
 
 class Server:
-    """Serves endpoints on a listener.
+    """Serves an application on a listener.
 
-    :param endpoints: takes the requests.
+    :param application: takes the requests; :class:`~oadr_http.endpoints.Endpoints` for OpenADR.
     :param limits: what it puts up with.
     """
 
-    def __init__(self, endpoints: Endpoints, limits: ServerLimits | None = None) -> None:
-        self._endpoints = endpoints
+    def __init__(self, application: Application, limits: ServerLimits | None = None) -> None:
+        self._application = application
         self._limits = limits or ServerLimits()
         self._connections: set[_Connection] = set()
         self._stopping = False
@@ -263,7 +275,7 @@ class Server:
 
     async def _serve(self, connection: _Connection) -> None:
         """Serve requests until the connection ends; refuse one that is wrong or stalls, and end the connection."""
-        parser = _Parser(self._endpoints, self._limits)
+        parser = _Parser(self._application, self._limits)
         refused: Answer | None = None
         with connection.scope:
             try:
@@ -303,7 +315,7 @@ class Server:
         if answer is None:
             connection.expires = math.inf  # the core answers in its own time
             target = request.target.decode("latin-1")
-            answer = await self._endpoints.answer(target, headers, request.body, peer)
+            answer = await self._application.answer(target, headers, request.body, peer)
         keep_alive = request.keep_alive and not self._stopping
         connection.expires = anyio.current_time() + self._limits.write_timeout
         await connection.stream.send(_rendered(answer, keep_alive=keep_alive))

@@ -65,6 +65,8 @@ class OpenADRServer:
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
         reports are wanted; the values go to ``on_update_report``.
+    :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
+    :param reporting: how often they are reported then; None for every reading.
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
@@ -84,6 +86,8 @@ class OpenADRServer:
         call_timeout: timedelta = timedelta(seconds=60),
         missed_polls: int = 3,
         request_reports: bool = False,
+        shortest_sampling: timedelta = timedelta(seconds=10),
+        reporting: timedelta | None = None,
         strict: bool = True,
         typed: bool = False,
         store: Store | None = None,
@@ -106,7 +110,12 @@ class OpenADRServer:
         )
         self._core = AutoVtn(
             config,
-            VtnPolicy(missed_polls=missed_polls, request_reports=request_reports),
+            VtnPolicy(
+                missed_polls=missed_polls,
+                request_reports=request_reports,
+                shortest_sampling=shortest_sampling,
+                reporting=reporting,
+            ),
             sealer=PlainSealer(strict=strict),
             entropy=self._entropy,
             handlers=self._handlers,

@@ -1,0 +1,169 @@
+"""``oadr inspect``: a message as a person wants to read it, with its verdict and every rule it breaks."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from oadr_app.periods import shown
+from oadr_core import CalendarDuration, Finding, SchemaError, Severity, check_document, read, to_dict
+
+_FEW: Final = 12
+"""How many items of a list are shown at each end of a long one."""
+
+
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a document.
+
+    :param message_type: the payload; empty where nothing could be made of it.
+    :param verdict: ``valid``, ``forgiven`` (the schema refuses it, a lenient receiver does not) or ``refused``.
+    :param refusal: why the schema refuses it.
+    :param forgiven: what a lenient receiver overlooks, as pairs of place and sentence.
+    :param findings: the rules that it breaks.
+    :param signed: whether it carries a signature.
+    :param content: the message as a dict.
+    """
+
+    message_type: str
+    verdict: str
+    refusal: str | None
+    forgiven: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    signed: bool
+    content: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing wrong with it."""
+        return self.verdict == "valid" and all(one.severity is not Severity.ERROR for one in self.findings)
+
+
+def inspect(data: bytes) -> Inspection:
+    """Look at a document.
+
+    :param data: the document.
+    """
+    refusal = None
+    try:
+        document = read(data, strict=True)
+    except SchemaError as error:
+        refusal = str(error)
+        try:
+            document = read(data, strict=False)
+        except SchemaError as hopeless:
+            return Inspection(
+                message_type="",
+                verdict="refused",
+                refusal=str(hopeless),
+                forgiven=(),
+                findings=(),
+                signed=False,
+                content={},
+            )
+    message_type, content = to_dict(document.message)
+    return Inspection(
+        message_type=message_type,
+        verdict="valid" if refusal is None else "forgiven",
+        refusal=refusal,
+        forgiven=tuple((one.place, one.what) for one in document.forgiven),
+        findings=tuple(check_document(document)),
+        signed=document.signed,
+        content=content,
+    )
+
+
+def as_json(inspection: Inspection) -> str:
+    """The inspection for machines: one JSON object."""
+    return msgspec.json.format(msgspec.json.encode(inspection, enc_hook=_builtin), indent=2).decode()
+
+
+def _builtin(value: object) -> object:
+    raise TypeError(f"no {type(value).__name__} can be shown")
+
+
+def render(inspection: Inspection, name: str) -> RenderableType:
+    """The inspection for people."""
+    if inspection.verdict == "refused":
+        return Group(Text(name, style="bold"), Text(f"✗ no OpenADR message: {inspection.refusal}", style="red"))
+    tree = Tree(Text(inspection.message_type, style="bold cyan"), guide_style="dim")
+    _grow(tree, inspection.content)
+    return Group(Text(name, style="bold"), tree, *_verdict(inspection))
+
+
+def _verdict(inspection: Inspection) -> list[RenderableType]:
+    lines: list[RenderableType] = [Text()]
+    if inspection.verdict == "valid":
+        lines.append(Text("✓ the schema accepts it", style="green"))
+    else:
+        lines.append(Text(f"✗ the schema refuses it: {inspection.refusal}", style="red"))
+        for place, what in inspection.forgiven:
+            lines.append(Text(f"  a lenient receiver overlooks, at {place or 'the root'}: {what}", style="yellow"))
+    if inspection.signed:
+        lines.append(Text("  it carries a signature, which was not verified", style="dim"))
+    if not inspection.findings:
+        lines.append(Text("✓ it breaks no rule that a single message can break", style="green"))
+        return lines
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for one in inspection.findings:
+        colour = "red" if one.severity is Severity.ERROR else "yellow"
+        table.add_row(
+            Text("✗" if one.severity is Severity.ERROR else "!", style=colour),
+            Text(one.rule, style=f"bold {colour}"),
+            Text(one.place, style="dim"),
+            Text(f"{one.found}; {one.right}"),
+        )
+    return [*lines, table]
+
+
+def _grow(tree: Tree, content: Mapping[str, Any]) -> None:
+    for key, value in content.items():
+        if key != "targets_by_type":  # the same as targets
+            _branch(tree, key, value)
+
+
+def _branch(tree: Tree, key: str, value: Any) -> None:
+    label = Text(key, style="blue")
+    if isinstance(value, Mapping):
+        _grow(tree.add(label), value)
+    elif isinstance(value, list):
+        branch = tree.add(Text.assemble(label, Text(f" ({len(value)})", style="dim")))
+        for index, item in enumerate(value):
+            if _FEW <= index < len(value) - _FEW:
+                if index == _FEW:
+                    branch.add(Text(f"… {len(value) - 2 * _FEW} more", style="dim"))
+            elif isinstance(item, Mapping):
+                _leaf_or_tree(branch, index, item)
+            else:
+                branch.add(_plain(item))
+    else:
+        tree.add(Text.assemble(label, " ", _plain(value)))
+
+
+def _leaf_or_tree(branch: Tree, index: int, item: Mapping[str, Any]) -> None:
+    """Short dicts go on one line, as an interval or a target is best read."""
+    if all(not isinstance(one, Mapping | list) for one in item.values()):
+        parts = [Text.assemble((key, "blue"), " ", _plain(one)) for key, one in item.items()]
+        branch.add(Text("  ").join(parts))
+    else:
+        _grow(branch.add(Text(f"[{index}]", style="dim")), item)
+
+
+def _plain(value: Any) -> Text:
+    if isinstance(value, datetime):
+        return Text(value.strftime("%Y-%m-%d %H:%M:%S") + ("Z" if value.tzinfo else ""), style="magenta")
+    if isinstance(value, timedelta):
+        return Text(shown(value), style="magenta")
+    if isinstance(value, CalendarDuration):
+        return Text(f"{value.months} months and {shown(value.rest)}", style="magenta")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no", style="green" if value else "yellow")
+    if isinstance(value, float | int):
+        return Text(f"{value:g}" if isinstance(value, float) else str(value), style="cyan")
+    return Text(str(value))
+
+

@@ -1,0 +1,56 @@
+"""Simulated loads, so that a VEN has something to report and to shed."""
+
+import math
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from oadr_app.config import Load
+from oadr_core import EiEvent, EventStatus, SignalName, add_duration, value_at
+from oadr_core.vtn_events import status
+
+
+class SimulatedLoad:
+    """A load that wanders about its mean, and sheds a share of it while an event asks for that.
+
+    :param load: what it is.
+    :param now: reads the wall clock.
+    """
+
+    def __init__(self, load: Load, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.load: Final = load
+        self._now = now
+        self._noise = random.Random()  # noqa: S311 - noise for a simulation
+        self._events: dict[str, EiEvent] = {}
+
+    def accept(self, event: EiEvent) -> None:
+        """Take part in an event."""
+        self._events[event.event_descriptor.event_id] = event
+
+    def decline(self, event: EiEvent) -> None:
+        """Take no part in an event, or no longer."""
+        self._events.pop(event.event_descriptor.event_id, None)
+
+    @property
+    def level(self) -> float:
+        """What the events that it takes part in ask of it now: 0 normal to 3 special (rule 9)."""
+        now = self._now()
+        self._events = {key: one for key, one in self._events.items() if not _is_over(one, now)}
+        levels = [0.0]
+        for event in self._events.values():
+            for signal in event.event_signals:
+                if signal.signal_name == SignalName.SIMPLE and status(event, now) is EventStatus.ACTIVE:
+                    levels.append(value_at(signal, event.active_period, now) or 0.0)
+        return max(levels)
+
+    def read(self) -> float:
+        """Read its meter, in kilowatt."""
+        swing = 1 + 0.05 * math.sin(self._now().timestamp() / 10) + self._noise.gauss(0, 0.01)
+        shed = min(self.load.responds * self.level, 1.0)
+        return round(self.load.kilowatt * swing * (1 - shed), 3)
+
+
+def _is_over(event: EiEvent, now: datetime) -> bool:
+    duration = event.active_period.duration
+    return duration != timedelta(0) and now >= add_duration(event.active_period.dtstart, duration)
