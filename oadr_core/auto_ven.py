@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.answers import response_in
+from oadr_core.blobs import VERSION, check_part, load
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
@@ -56,7 +57,7 @@ from oadr_core.rules import refuse
 from oadr_core.sampling import Reading, Schedule, interval, reading, schedule
 from oadr_core.seal import Peer, Sealer
 from oadr_core.ven import Ven, VenConfig
-from oadr_core.ven_state import VERSION, VenState, check_part, load
+from oadr_core.ven_state import VenState
 
 
 class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):

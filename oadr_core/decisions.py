@@ -3,13 +3,29 @@
 Handlers return what is natural to write; the functions here make a decision of it, or say what would have been right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from oadr_core.build import complete_event
 from oadr_core.codes import ResponseCode
+from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import EiResponse, OptType, ReportRequest
+from oadr_core.messages import (
+    CreatedPartyRegistration,
+    DistributeEvent,
+    EiEvent,
+    EiResponse,
+    OptType,
+    Payload,
+    ReportRequest,
+    Response,
+)
+from oadr_core.rules import refuse_event
+from oadr_core.vtn_record import QUEUED_MESSAGES, QueuedMessage
+from oadr_core.wire.plain import from_dict
 from oadr_core.wire.verify import verify
 
 
@@ -99,6 +115,146 @@ def registration_decision(value: object) -> RegistrationDecision:
     raise LocalProtocolError(
         f"{_shown(value)}, where (ven_id, registration_id), a registration id, True, False or None is expected"
     )
+
+
+class KnownVen(msgspec.Struct, frozen=True, kw_only=True):
+    """A VEN that the application knows, though the VTN does not.
+
+    :param ven_id: its id.
+    :param registration_id: its registration.
+    :param ven_name: its name for people.
+    :param fingerprint: the fingerprint of its certificate; the VEN has to show that one then.
+    """
+
+    ven_id: str
+    registration_id: str
+    ven_name: str = ""
+    fingerprint: str | None = None
+
+
+def known_ven(value: object) -> KnownVen | None:
+    """Read what ``ven_lookup`` returned.
+
+    :param value: None for a VEN that is not known, a :class:`KnownVen`, or a dict with ``ven_id`` and
+        ``registration_id`` and if wanted ``ven_name`` and ``fingerprint``. A VEN without a registration is not known.
+    :raises LocalProtocolError: it is none of these.
+    """
+    if value is None or isinstance(value, KnownVen):
+        return value
+    if not isinstance(value, Mapping):
+        raise LocalProtocolError(f"{_shown(value)}, where a dict with ven_id and registration_id, or None, is expected")
+    if not value.get("registration_id"):
+        return None
+    told = {key: value[key] for key in KnownVen.__struct_fields__ if value.get(key) is not None}
+    return msgspec.convert(told, KnownVen)
+
+
+def query_answer(value: object) -> CreatedPartyRegistration | None:
+    """Read what ``on_query_registration`` returned.
+
+    :param value: None to answer as configured, or an oadrCreatedPartyRegistration, as a message, a dict, or a pair of
+        name and dict.
+    :raises LocalProtocolError: it is none of these.
+    """
+    name = CreatedPartyRegistration.message_type()
+    message = None if value is None else _message((name, value) if isinstance(value, Mapping) else value)
+    if message is None or isinstance(message, CreatedPartyRegistration):
+        return message
+    raise LocalProtocolError(f"{message.message_type()}, where {name} is expected")
+
+
+class PollDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What an application has for a VEN that polls.
+
+    :param messages: what the VEN is to be asked.
+    :param events: its events.
+    """
+
+    messages: tuple[QueuedMessage, ...] = ()
+    events: tuple[EiEvent, ...] = ()
+
+
+def poll_decision(entropy: Entropy, now: datetime) -> Callable[[object], PollDecision]:
+    """Make what reads what ``on_poll`` returned: nothing, operations, events, or a list of these.
+
+    An operation is a message, or a pair of the name and the content of one; an event is an
+    :class:`~oadr_core.messages.event.EiEvent` or a dict.
+
+    :param entropy: the source of ids.
+    :param now: the present.
+    """
+
+    def read(value: object) -> PollDecision:
+        messages: list[QueuedMessage] = []
+        events: list[object] = []
+        for one in _listed(value):
+            message = _message(one) if isinstance(one, Payload | tuple) else None
+            if isinstance(message, DistributeEvent):
+                events += message.events
+            elif isinstance(message, QUEUED_MESSAGES):
+                messages.append(message)
+            elif message is None:
+                events.append(one)
+            elif not isinstance(message, Response):
+                raise LocalProtocolError(f"{message.message_type()}, which is nothing that a VEN can be handed")
+        return PollDecision(messages=tuple(messages), events=application_events(events, entropy, now))
+
+    return read
+
+
+def application_events(value: object, entropy: Entropy, now: datetime) -> tuple[EiEvent, ...]:
+    """Read what ``on_request_event`` returned.
+
+    :param value: None, an event or a list of events, each as an :class:`~oadr_core.messages.event.EiEvent` or a dict
+        with an ``event_id`` and a ``dtstart``.
+    :param entropy: the source of ids.
+    :param now: the present.
+    :raises LocalProtocolError: it is none of these, or an event breaks a rule.
+    """
+    events = []
+    for one in _listed(value):
+        if isinstance(one, Mapping) and not _can_be_known_again(one):
+            raise LocalProtocolError("an event that a handler returns needs an event_id and a dtstart to be known again")
+        event = complete_event(one, entropy, now)
+        refuse_event(event)
+        events.append(event)
+    return tuple(events)
+
+
+def _can_be_known_again(event: Mapping[str, Any]) -> bool:
+    """Whether an event says of itself what would be made up anew each time."""
+    if not (_get(event, "event_descriptor", "event_id")):
+        return False
+    first = _get(event, "event_signals", 0, "intervals", 0)
+    return _get(event, "active_period", "dtstart") is not None or _get(first, "dtstart") is not None
+
+
+def _get(value: Any, *path: str | int) -> Any:
+    """Look into dicts, lists and instances of message classes; None where there is nothing."""
+    for key in path:
+        if isinstance(key, int):
+            value = value[key] if isinstance(value, tuple | list) and len(value) > key else None
+        else:
+            value = value.get(key) if isinstance(value, Mapping) else getattr(value, key, None)
+    return value
+
+
+def _listed(value: object) -> Iterable[object]:
+    """Several things, one, or nothing. A pair of name and dict is one."""
+    if value is None:
+        return ()
+    if isinstance(value, tuple | list) and not (len(value) == 2 and isinstance(value[0], str)):
+        return value
+    return (value,)
+
+
+def _message(value: object) -> Payload:
+    """A message, or a pair of the name and the content of one."""
+    if isinstance(value, Payload):
+        return value
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str):
+        return from_dict(value[0], value[1])
+    raise LocalProtocolError(f"{_shown(value)}, where a message, or a pair of its name and its content, is expected")
 
 
 def report_requests(value: object) -> tuple[ReportRequest, ...]:

@@ -26,12 +26,16 @@ VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
 """The handlers of a VEN, and the arguments each may ask for."""
 
 VTN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ven_lookup": ("ven_id",),
+    "on_query_registration": ("payload",),
     "on_create_party_registration": ("registration_info", "fingerprint"),
     "on_cancel_party_registration": ("payload", "ven_id"),
     "on_register_report": ("report", "ven_id"),
     "on_registered_report": ("payload", "ven_id"),
     "on_created_report": ("payload", "ven_id"),
     "on_update_report": ("report", "ven_id"),
+    "on_poll": ("ven_id",),
+    "on_request_event": ("ven_id",),
     "on_created_event": ("ven_id", "event_id", "opt_type"),
     "on_ven_online": ("ven_id",),
     "on_ven_offline": ("ven_id",),

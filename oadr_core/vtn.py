@@ -14,6 +14,7 @@ from oadr_core.answers import Refuser
 from oadr_core.clock import Deadline, Now, whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
+from oadr_core.decisions import PollDecision
 from oadr_core.entropy import Entropy, jittered, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
@@ -35,6 +36,7 @@ from oadr_core.outputs import (
     Address,
     ExchangeId,
     ExchangeSetBack,
+    HandlerFailed,
     InboundId,
     Output,
     PeerForgiven,
@@ -49,7 +51,7 @@ from oadr_core.outputs import (
 from oadr_core.rules import refuse_event
 from oadr_core.seal import Opened, Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.vtn_events import listed_until
+from oadr_core.vtn_events import as_made, listed_until, remembered_until
 from oadr_core.vtn_record import EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn_step import (
     Answered,
@@ -65,6 +67,9 @@ from oadr_core.vtn_step import (
     VtnConfig,
     step,
 )
+
+_Key = tuple[str, str]
+"""Tells one question to the application from another: who asks, and a digest of the request."""
 
 
 class _Push(msgspec.Struct):
@@ -110,17 +115,17 @@ class Vtn(CoreBase):
         self.config: Final = config
         self._push_config = push or SenderConfig()
         self._offline_after = missed_polls * config.poll_freq.total_seconds()
-        self._shared = Shared(config, entropy, self._events_of)
+        self._all_events: dict[str, EventRecord] = {}
+        self._shared = Shared(config, entropy, self._events_of, self._all_events, asks)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
-        self._all_events: dict[str, EventRecord] = {}
         self._assigned: dict[str, dict[str, EventRecord]] = {}
         self._seen: dict[str, float] = {}
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
-        self._asking: dict[tuple[str, str], list[InboundId]] = {}
+        self._asking: dict[_Key, list[InboundId]] = {}
         self._load(saved or {})
 
     def _load(self, saved: Mapping[str, bytes]) -> None:
@@ -329,7 +334,9 @@ class Vtn(CoreBase):
             elif kind == "seen":
                 self._look_for(key, now)
             elif kind == "event":
-                self._finish(key, now)
+                self._finish(key)
+            elif kind == "forget":
+                self._forget_event(key)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
@@ -402,7 +409,7 @@ class Vtn(CoreBase):
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
         if result.ask is not None and isinstance(given, Asked):
-            self._put_question(result, given, record, inbound, now)
+            self._put_question(result, given, record, [] if inbound is None else [inbound], now)
         elif inbound is not None:
             self._emit(Reply(inbound, result.answer, None, self._sealer))
         elif isinstance(given, Hand) and result.answer is not None and result.record is not None:
@@ -438,25 +445,59 @@ class Vtn(CoreBase):
         return True
 
     def _put_question(
-        self, result: Step, given: Asked, record: VenRecord | None, inbound: InboundId | None, now: Now
+        self, result: Step, given: Asked, record: VenRecord | None, waiting: list[InboundId], now: Now
     ) -> None:
         assert result.ask is not None
-        key = _question_key(record, given)
-        self._asking[key] = [] if inbound is None else [inbound]
-        ven_id = None if record is None else record.ven_id
+        ask, key = result.ask, _question_key(record, given)
+        self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
-            waiting = self._asking.pop(key)
-            current = self._records.get(ven_id) if ven_id is not None else None
-            decided = step(current, Decided(given.message, given.identity, decision), self._shared, later)
-            self._apply(current, decided, later)
-            for one in waiting:
-                self._emit(Reply(one, decided.answer, None, self._sealer))
-            if decided.record is not None:
-                self._push(decided.record.ven_id, later)
+            self._conclude(key, record, Decided(given.message, given.identity, ask.handler, decision), later)
 
-        ask = result.ask
         self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
+
+    def _conclude(self, key: _Key, asked_of: VenRecord | None, decided: Decided, now: Now) -> None:
+        """Answer a request, now that the application has decided; it may have to decide something else first."""
+        current = None if asked_of is None else self._records.get(asked_of.ven_id)
+        if current is not None:
+            self._adopt(current.ven_id, decided, now)
+        result = step(current, decided, self._shared, now)
+        self._apply(current, result, now)
+        waiting = self._asking.pop(key)
+        if result.ask is not None:
+            self._put_question(result, Asked(decided.message, decided.identity), result.record, waiting, now)
+            return
+        for one in waiting:
+            self._emit(Reply(one, result.answer, None, self._sealer))
+        if result.record is not None:
+            self._push(result.record.ven_id, now)
+
+    def _adopt(self, ven_id: str, decided: Decided, now: Now) -> None:
+        """Take the events that a handler has returned for a VEN: new ones, and changes of those that are there."""
+        decision = decided.decision
+        events = decision.events if isinstance(decision, PollDecision) else decision
+        for event in events if decided.handler in ("on_poll", "on_request_event") else ():
+            try:
+                self._adopt_event(event, ven_id, now)
+            except LocalProtocolError as error:
+                self._emit(HandlerFailed(handler=decided.handler, error=str(error)))
+
+    def _adopt_event(self, event: EiEvent, ven_id: str, now: Now) -> None:
+        known = self._all_events.get(event.event_descriptor.event_id)
+        if known is None:
+            descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
+            self.add_event(msgspec.structs.replace(event, event_descriptor=descriptor), [ven_id], now)
+            return
+        if ven_id not in known.ven_ids:
+            known = msgspec.structs.replace(known, ven_ids=(*known.ven_ids, ven_id))
+            self._change_event(known, now)
+        cancelled = EventStatus.CANCELLED
+        if known.event.event_descriptor.event_status is cancelled:
+            return
+        if event.event_descriptor.event_status is cancelled:
+            self.cancel_event(known.event_id, now)
+        elif as_made(event) != as_made(known.event):
+            self.modify_event(event, now)
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -519,17 +560,26 @@ class Vtn(CoreBase):
             self._assigned.setdefault(ven_id, {})[record.event_id] = record
 
     def _watch(self, record: EventRecord, now: Now) -> None:
-        """Take an event from the lists when its time is over."""
+        """Take an event from the lists when its time is over, and forget it later."""
         until = listed_until(record.event)
         if until is not None:
             self._timers.at(("event", record.event_id), max(until, now.utc))
+        until = remembered_until(record, self.config.event_retention)
+        if until is not None:
+            self._timers.at(("forget", record.event_id), max(until, now.utc))
 
-    def _finish(self, event_id: str, now: Now) -> None:
+    def _finish(self, event_id: str) -> None:
+        """The time of an event is over: it is no longer handed out, but late answers are still taken."""
         record = self._all_events.get(event_id)
-        if record is None:
-            return
-        for ven_id in record.ven_ids:
+        for ven_id in () if record is None else record.ven_ids:
             self._assigned.get(ven_id, {}).pop(event_id, None)
+
+    def _forget_event(self, event_id: str) -> None:
+        """An event has been over for long."""
+        self._finish(event_id)
+        record = self._all_events.pop(event_id, None)
+        if record is not None:
+            self._emit(Save(record.key, None))
 
     # --- push --------------------------------------------------------------------------------------------------------
 
@@ -603,7 +653,7 @@ def _who(peer: Peer) -> str:
     return peer.identity or peer.address or "a VEN"
 
 
-def _question_key(record: VenRecord | None, given: Asked) -> tuple[str, str]:
+def _question_key(record: VenRecord | None, given: Asked) -> _Key:
     who = given.identity or "" if record is None else record.ven_id
     return who, digest(given.message)
 

@@ -64,6 +64,32 @@ def listed_until(event: EiEvent) -> datetime | None:
     return end
 
 
+def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
+    """When an event is forgotten.
+
+    :param record: the event.
+    :param retention: how long it is remembered after its end.
+    :returns: None for an open-ended event that goes on.
+    """
+    until = listed_until(record.event)
+    if until is None and record.event.event_descriptor.event_status is EventStatus.CANCELLED:
+        until = record.changed_at
+    return None if until is None else until + retention
+
+
+def as_made(event: EiEvent) -> EiEvent:
+    """An event without what changes by itself, so that two forms of it can be compared."""
+    descriptor = msgspec.structs.replace(
+        event.event_descriptor,
+        modification_number=0,
+        modification_date_time=None,
+        created_date_time=datetime.min,
+        event_status=EventStatus.NONE,
+    )
+    signals = tuple(msgspec.structs.replace(one, current_value=None) for one in event.event_signals)
+    return msgspec.structs.replace(event, event_descriptor=descriptor, event_signals=signals)
+
+
 def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
     """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
     if standing is not None and standing.state is EventAtVtn.GONE:

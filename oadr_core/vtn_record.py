@@ -6,10 +6,11 @@ step can as well be taken inside a database transaction on one of many machines.
 
 import hashlib
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias, get_args
 
 import msgspec
 
+from oadr_core.blobs import VERSION, check_part, load
 from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
@@ -29,12 +30,14 @@ from oadr_core.messages import (
     TransportName,
     UpdateReport,
 )
-from oadr_core.ven_state import VERSION, check_part, load
 
 QueuedMessage: TypeAlias = (
     CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration
 )
 """What can be queued for a VEN. Events are not queued: every list of them is made when it is handed out (rule 50)."""
+
+QUEUED_MESSAGES: Final[tuple[type[QueuedMessage], ...]] = get_args(QueuedMessage)
+"""The classes of what can be queued."""
 
 
 class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,154 @@
+"""What there is for a VEN: handing it out when it polls or by push, and taking the answers (section 8.6)."""
+
+import msgspec
+
+from oadr_core.answers import response_in, response_to
+from oadr_core.decisions import PollDecision, poll_decision
+from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
+from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
+from oadr_core.machines.operations import VTN_OPERATIONS
+from oadr_core.machines.report import ReportAtRequesterInput
+from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
+from oadr_core.outputs import PeerMisbehaved
+from oadr_core.vtn_events import by_event, has_to_be_told, is_awaited
+from oadr_core.vtn_record import QueuedMessage, QueuedOperation, RequestedReport
+from oadr_core.vtn_step.events import distribute, listed
+from oadr_core.vtn_step.reports import move_requests
+from oadr_core.vtn_step.turn import Ask, Turn
+
+# --- handing out -----------------------------------------------------------------------------------------------------
+
+
+def poll(turn: Turn, message: Poll) -> None:
+    """Hand out one thing, or say that there is none (rule 500)."""
+    hand(turn, message)
+    if turn.answer is None and not turn.ven().queue and "on_poll" in turn.shared.asks:
+        read = poll_decision(turn.shared.entropy, turn.now)
+        turn.question = Ask("on_poll", {"ven_id": turn.ven().ven_id}, read, PollDecision(), PollDecision())
+    elif turn.answer is None:
+        turn.acknowledge(message)
+
+
+def take_poll(turn: Turn, message: Poll, decision: PollDecision) -> None:
+    """The application may have had something for the VEN; its events are in the list by now."""
+    for one in decision.messages:
+        queue(turn, one)
+    hand(turn, message)
+    if turn.answer is None:
+        turn.acknowledge(message)
+
+
+def hand(turn: Turn, request: Payload | None) -> None:
+    """Choose what to hand out: control of the registration, own metadata, events, then the rest in order.
+
+    :param turn: the step.
+    :param request: the poll that asks, or None for push.
+    """
+    record = turn.ven()
+    waiting = [one for one in record.queue if not _is_offered(turn, one)]
+    urgent = [one for one in waiting if VTN_OPERATIONS[type(one.message)].urgent]
+    if urgent:
+        _hand_out(turn, urgent[0])
+        return
+    told = by_event(record.standings)
+    events = listed(turn)
+    if len(waiting) < len(record.queue) or any(is_awaited(one, told.get(one.event_id), turn.now) for one in events):
+        return  # an answer is outstanding (decision D19)
+    metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
+    if metadata:
+        _hand_out(turn, metadata[0])
+    elif any(has_to_be_told(one, told.get(one.event_id), turn.now) for one in events):
+        distribute(turn, request, None)
+    elif waiting:
+        _hand_out(turn, waiting[0])
+
+
+def _is_offered(turn: Turn, operation: QueuedOperation) -> bool:
+    """Whether an operation was handed out, and its answer is still awaited."""
+    return operation.state is Delivery.OFFERED and operation.until is not None and turn.now < operation.until
+
+
+def _hand_out(turn: Turn, operation: QueuedOperation) -> None:
+    """Hand an operation out; it stays queued until it is answered."""
+    turn.answer = operation.message
+    state = operation.state
+    if state is Delivery.OFFERED:  # its time has passed, else it would not be handed out
+        state = DELIVERY.step(state, DeliveryInput.EXPIRE)
+    state = DELIVERY.step(state, DeliveryInput.OFFER)
+    offered = msgspec.structs.replace(operation, state=state, until=turn.now + turn.config.answer_timeout)
+    turn.change(durable=False, queue=tuple(offered if one is operation else one for one in turn.ven().queue))
+
+
+# --- queueing --------------------------------------------------------------------------------------------------------
+
+
+def queue(turn: Turn, message: QueuedMessage) -> None:
+    """The application wants something of the VEN."""
+    turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=message)))
+    if isinstance(message, CreateReport):
+        asked = tuple(RequestedReport(request=request) for request in message.report_requests)
+        turn.change(requests=(*turn.ven().requests, *asked))
+    elif isinstance(message, CancelReport):
+        move_requests(turn, set(message.report_request_id), ReportAtRequesterInput.CANCEL)
+
+
+def push_failed(turn: Turn) -> None:
+    """What was handed out did not get through: it waits to be handed out again."""
+    operations = tuple(
+        msgspec.structs.replace(one, state=DELIVERY.step(one.state, DeliveryInput.EXPIRE), until=None)
+        if one.state is Delivery.OFFERED
+        else one
+        for one in turn.ven().queue
+    )
+    standings = tuple(
+        msgspec.structs.replace(one, state=EVENT_AT_VTN.step(one.state, EventAtVtnInput.EXPIRE), until=None)
+        if one.state is EventAtVtn.TOLD
+        else one
+        for one in turn.ven().standings
+    )
+    turn.change(durable=False, queue=operations, standings=standings)
+
+
+def push_refused(turn: Turn) -> None:
+    """What was handed out is withdrawn; events are handed out anew, with new times, when their answer is overdue."""
+    turn.change(queue=tuple(one for one in turn.ven().queue if one.state is not Delivery.OFFERED))
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def acknowledge_answer(turn: Turn, message: Payload) -> None:
+    """A pull VEN has answered an operation by a request of its own, which needs an answer as well (rule 500)."""
+    if isinstance(message, Response):
+        turn.answer = None  # an empty 200 (decision D53)
+    elif turn.record is None:
+        turn.answer = Response(response=response_to(message))
+    elif turn.answer is None:
+        turn.acknowledge(message)
+
+
+def settle(turn: Turn, message: Payload) -> Payload | None:
+    """Take what an answer is about from the queue.
+
+    :returns: what it is about, or None if that cannot be told.
+    """
+    operation = _find(turn, message)
+    if operation is not None:
+        DELIVERY.step(operation.state, DeliveryInput.ANSWER)
+        turn.change(queue=tuple(one for one in turn.ven().queue if one is not operation))
+    response = response_in(message)
+    if response is not None and not response.ok:
+        text = f"{response.response_code} {response.response_description or ''}".strip()
+        what = f"refused with {message.message_type()}: {text}"
+        turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=what, code=response.response_code))
+    return None if operation is None else operation.message
+
+
+def _find(turn: Turn, message: Payload) -> QueuedOperation | None:
+    """Find what an answer is about: what is offered first, else what waits."""
+    fitting = [one for one in turn.ven().queue if VTN_OPERATIONS[type(one.message)].answer is type(message)]
+    return next((one for one in fitting if one.state is Delivery.OFFERED), next(iter(fitting), None))
+
+
+def nothing_more(turn: Turn, message: Payload, operation: Payload | None) -> None:
+    """The answer says all."""

@@ -1,0 +1,159 @@
+"""Events: handing out the list of a VEN, and taking its answers (section 8.1 of the profile)."""
+
+from functools import partial
+
+import msgspec
+
+from oadr_core.answers import response_to
+from oadr_core.codes import ResponseCode
+from oadr_core.decisions import application_events
+from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
+from oadr_core.messages import (
+    CreatedEvent,
+    DistributeEvent,
+    EiEvent,
+    EventResponse,
+    EventStatus,
+    OptType,
+    Payload,
+    RequestEvent,
+)
+from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
+from oadr_core.vtn_events import by_event, is_listed, ordered, rendered
+from oadr_core.vtn_record import EventRecord, Standing
+from oadr_core.vtn_step.turn import Ask, Notice, Turn
+
+# --- handing out -----------------------------------------------------------------------------------------------------
+
+
+def request_event(turn: Turn, message: RequestEvent) -> None:
+    """The VEN asks for all its events."""
+    if "on_request_event" in turn.shared.asks:
+        read = partial(application_events, entropy=turn.shared.entropy, now=turn.now)
+        turn.question = Ask("on_request_event", {"ven_id": turn.ven().ven_id}, read, (), ())
+    else:
+        distribute(turn, message, message.reply_limit)
+
+
+def take_request_event(turn: Turn, message: RequestEvent, decision: tuple[EiEvent, ...]) -> None:
+    """The application may have had events for the VEN; they are in the list by now."""
+    distribute(turn, message, message.reply_limit)
+
+
+def listed(turn: Turn) -> list[EventRecord]:
+    """The events that belong into the VEN's list now."""
+    told = by_event(turn.ven().standings)
+    events = turn.shared.events_of(turn.ven().ven_id)
+    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+
+
+def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
+    """Hand out the list of events (rules 15, 27, 40 and 50).
+
+    :param turn: the step.
+    :param request: the request that this answers, or None for push.
+    :param limit: how many events the VEN wants at most.
+    """
+    ven_id = turn.ven().ven_id
+    events = ordered(listed(turn), turn.now)[:limit]
+    turn.answer = DistributeEvent(
+        response=None if request is None else response_to(request),
+        request_id=turn.new_id(),
+        vtn_id=turn.config.vtn_id,
+        events=tuple(rendered(one, ven_id, turn.now) for one in events),
+    )
+    if events:
+        turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
+    standings = dict(by_event(turn.ven().standings))
+    for one in events:
+        standings[one.event_id] = _told(turn, one, standings.get(one.event_id))
+    kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
+    turn.change(durable=False, standings=kept)
+
+
+def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standing:
+    """Note that an event was handed out."""
+    if standing is None or standing.modification_number != record.modification_number:
+        standing = Standing(
+            event_id=record.event_id,
+            modification_number=record.modification_number,
+            state=EventAtVtn.UNTOLD,
+        )
+    return msgspec.structs.replace(
+        standing,
+        state=EVENT_AT_VTN.step(standing.state, EventAtVtnInput.OFFER),
+        until=turn.now + turn.config.answer_timeout,
+        times=standing.times + 1,
+    )
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def take_created_event(turn: Turn, message: CreatedEvent) -> None:
+    """The VEN answers events (rules 16, 17, 25, 36 and 48)."""
+    if not message.response.ok:
+        text = f"{message.response.response_code} {message.response.response_description or ''}".strip()
+        turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=f"refused its events: {text}"))
+    code = int(ResponseCode.OK)
+    for response in message.event_responses or ():
+        record = _event_of(turn, response.event_id)
+        if record is None:
+            code = code if code != ResponseCode.OK else ResponseCode.INVALID_ID
+        elif record.modification_number != response.modification_number:
+            code = ResponseCode.OUT_OF_SEQUENCE
+        else:
+            _take_response(turn, record, response)
+    unknown = "an event or its modification is not known"
+    turn.acknowledge(message, code, None if code == ResponseCode.OK else unknown)
+
+
+def _event_of(turn: Turn, event_id: str) -> EventRecord | None:
+    """Find an event of the VEN; it may be over, as answers can be late."""
+    record = turn.shared.events.get(event_id)
+    if record is None or event_id in by_event(turn.ven().standings) or turn.ven().ven_id in record.ven_ids:
+        return record
+    return None
+
+
+def _take_response(turn: Turn, record: EventRecord, response: EventResponse) -> None:
+    """The VEN answers one event."""
+    standings = dict(by_event(turn.ven().standings))
+    before = standings.get(record.event_id)
+    state = EventAtVtn.UNTOLD
+    if before is not None and before.modification_number == record.modification_number:
+        state = before.state
+    if state is EventAtVtn.GONE:
+        return
+    is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+    given = EventAtVtnInput.ACKNOWLEDGE if is_cancelled else EventAtVtnInput.ANSWER
+    after = Standing(
+        event_id=record.event_id,
+        modification_number=record.modification_number,
+        state=EVENT_AT_VTN.step(state, given),
+        opt_type=response.opt_type,
+        code=response.response_code,
+        description=response.response_description,
+        answered_at=turn.now,
+    )
+    if before is not None and _says_the_same(before, after):
+        return
+    standings[record.event_id] = after
+    turn.change(standings=tuple(standings.values()))
+    turn.events.append(
+        OptReceived(
+            ven_id=turn.ven().ven_id,
+            event_id=record.event_id,
+            modification_number=record.modification_number,
+            opt_type=response.opt_type,
+            code=response.response_code,
+        )
+    )
+    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": OptType(response.opt_type)}
+    turn.notices.append(Notice("on_created_event", {"ven_id": turn.ven().ven_id, **opt}))
+
+
+def _says_the_same(before: Standing, after: Standing) -> bool:
+    """Whether an answer came again; how often the event was handed out meanwhile does not matter."""
+    same = msgspec.structs.replace(before, answered_at=after.answered_at, until=after.until, times=after.times)
+    return same == after

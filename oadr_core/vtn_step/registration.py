@@ -1,0 +1,209 @@
+"""The registration of a VEN: query, registration, its renewal and its end (section 8.4 of the profile)."""
+
+from typing import Any, Final
+
+import msgspec
+
+from oadr_core.answers import response_to
+from oadr_core.codes import ResponseCode
+from oadr_core.decisions import KnownVen, RegistrationDecision, known_ven, query_answer, registration_decision
+from oadr_core.messages import (
+    CanceledPartyRegistration,
+    CancelPartyRegistration,
+    CreatedPartyRegistration,
+    CreatePartyRegistration,
+    Payload,
+    ProfileName,
+    QueryRegistration,
+    RegisterReport,
+    TransportName,
+)
+from oadr_core.outputs import VenDeregistered, VenRegistered
+from oadr_core.vtn_record import QueuedOperation, VenRecord, digest
+from oadr_core.vtn_step.turn import Ask, Notice, Turn, VtnConfig
+
+_FAILED: Final = RegistrationDecision(
+    accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
+)
+
+
+# --- query -----------------------------------------------------------------------------------------------------------
+
+
+def query(turn: Turn, message: QueryRegistration) -> None:
+    """A VEN asks what the VTN supports (rule 404)."""
+    turn.question = Ask("on_query_registration", {"message": message}, query_answer, None, None)
+
+
+def take_query(turn: Turn, message: QueryRegistration, decision: CreatedPartyRegistration | None) -> None:
+    """Say what the VTN supports, in the words of the application if it has any."""
+    plain = _created(turn, message)
+    if decision is None:
+        turn.answer = plain
+    else:
+        turn.answer = msgspec.structs.replace(
+            decision, response=plain.response, vtn_id=plain.vtn_id, profiles=decision.profiles or plain.profiles
+        )
+
+
+def _created(turn: Turn, message: Payload) -> CreatedPartyRegistration:
+    """Build the answer to a query; :func:`_confirm` adds the ids."""
+    return CreatedPartyRegistration(
+        response=response_to(message),
+        vtn_id=turn.config.vtn_id,
+        profiles=turn.config.profiles(),
+        requested_oadr_poll_freq=turn.config.poll_freq,
+    )
+
+
+# --- registration ----------------------------------------------------------------------------------------------------
+
+
+def register(turn: Turn, message: CreatePartyRegistration) -> None:
+    """A VEN wants to be registered, or registered again (rules 400, 402 and 406)."""
+    known = turn.record
+    wrong = _wrong_registration(message, turn.config)
+    if wrong is not None:
+        turn.refuse(message, ResponseCode.INVALID_DATA, wrong)
+    elif message.registration_id and known is None:
+        turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the VEN is not registered")
+    elif message.registration_id and known is not None and not _same_ids(message, known):
+        turn.refuse(message, ResponseCode.INVALID_ID, "the ids are not those of the registration")
+    elif known is not None and known.registered_with == digest(message):
+        _confirm(turn, message)  # the answer was lost, and the request came again
+    else:
+        turn.question = Ask(
+            "on_create_party_registration",
+            {"message": message, "identity": turn.identity},
+            registration_decision,
+            RegistrationDecision(),
+            _FAILED,
+        )
+
+
+def take_registration(turn: Turn, message: CreatePartyRegistration, decision: RegistrationDecision) -> None:
+    """The application has decided about a registration."""
+    if not decision.accepted:
+        turn.refuse(message, decision.code, decision.description or "the VTN does not register this VEN")
+        return
+    again = bool(message.registration_id) and turn.record is not None and _same_ids(message, turn.record)
+    if again:
+        turn.change(**_what_a_ven_says(message, turn.identity))
+    else:
+        known = turn.record.ven_id if turn.record is not None else None
+        record = VenRecord(
+            ven_id=decision.ven_id or known or message.ven_id or turn.new_id(),
+            registration_id=decision.registration_id or turn.new_id(),
+            **_what_a_ven_says(message, turn.identity),
+        )
+        # the VTN's own metadata come before its other operations (rules 301 and 309)
+        own = RegisterReport(request_id=turn.new_id(), reports=turn.config.reports, ven_id=record.ven_id)
+        turn.keep(msgspec.structs.replace(record, queue=(QueuedOperation(id=turn.new_id(), message=own),)))
+    turn.events.append(VenRegistered(ven_id=turn.ven().ven_id, ven_name=turn.ven().ven_name, again=again))
+    _confirm(turn, message)
+
+
+def _confirm(turn: Turn, message: Payload) -> None:
+    """Answer a registration with its ids (rule 403)."""
+    turn.answer = msgspec.structs.replace(
+        _created(turn, message), ven_id=turn.ven().ven_id, registration_id=turn.ven().registration_id
+    )
+
+
+def _wrong_registration(message: CreatePartyRegistration, config: VtnConfig) -> str | None:
+    if message.profile_name is not ProfileName.V20B:
+        return f"the profile {message.profile_name} is not served"
+    if message.transport_name not in config.transports:
+        return f"the transport {message.transport_name} is not served"
+    pull = message.http_pull_model
+    if message.transport_name is TransportName.SIMPLE_HTTP and pull is False and not _address(message):
+        return "a push VEN has to say where it is reached"
+    return None
+
+
+def _address(message: CreatePartyRegistration) -> str | None:
+    """Where a VEN is reached. Some pull VENs write the text ``None``."""
+    address = message.transport_address
+    return None if not address or address == "None" else address
+
+
+def _what_a_ven_says(message: CreatePartyRegistration, identity: str | None) -> dict[str, Any]:
+    pull = message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
+    return {
+        "ven_name": message.ven_name or "",
+        "identity": identity,
+        "profile": message.profile_name,
+        "transport": message.transport_name,
+        "pull": pull,
+        "address": None if pull else _address(message),
+        "report_only": message.report_only,
+        "xml_signature": message.xml_signature,
+        "registered_with": digest(message),
+        "online": True,
+    }
+
+
+def _same_ids(message: CreatePartyRegistration, record: VenRecord) -> bool:
+    return message.registration_id == record.registration_id and message.ven_id in (None, "", record.ven_id)
+
+
+# --- a VEN that only the application knows ---------------------------------------------------------------------------
+
+
+def look_up(turn: Turn, message: Payload) -> None:
+    """A VEN that is not registered here talks as if it were; the application may know better."""
+    ven_id = getattr(message, "ven_id", None)
+    if ven_id and "ven_lookup" in turn.shared.asks:
+        turn.question = Ask("ven_lookup", {"ven_id": ven_id}, known_ven, None, None)
+    else:
+        _refuse_stranger(turn, message)
+
+
+def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool:
+    """The application has looked a VEN up; says whether the request may be taken now."""
+    if turn.record is not None:  # it has registered meanwhile
+        return True
+    strange = decision is None or decision.ven_id != getattr(message, "ven_id", None)
+    if decision is None or strange or decision.fingerprint not in (None, turn.identity):
+        _refuse_stranger(turn, message)
+        return False
+    turn.keep(
+        VenRecord(
+            ven_id=decision.ven_id,
+            registration_id=decision.registration_id,
+            ven_name=decision.ven_name,
+            identity=turn.identity,
+        )
+    )
+    turn.events.append(VenRegistered(ven_id=decision.ven_id, ven_name=decision.ven_name, again=True))
+    return True
+
+
+def _refuse_stranger(turn: Turn, message: Payload) -> None:
+    turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the VEN is not registered")
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def deregister(turn: Turn, message: CancelPartyRegistration) -> None:
+    """The VEN ends its registration: everything about it is forgotten (rule 407)."""
+    if message.registration_id != turn.ven().registration_id:
+        turn.refuse(message, ResponseCode.INVALID_ID, "the registrationID is not that of the registration")
+        return
+    turn.answer = CanceledPartyRegistration(
+        response=response_to(message), registration_id=message.registration_id, ven_id=turn.ven().ven_id
+    )
+    _forget(turn, by_peer=True)
+    turn.notices.append(Notice("on_cancel_party_registration", {"message": message}))
+
+
+def take_canceled(turn: Turn, message: CanceledPartyRegistration, operation: Payload | None) -> None:
+    """The VEN confirms that it is no longer registered."""
+    if isinstance(operation, CancelPartyRegistration) and message.response.ok:
+        _forget(turn, by_peer=False)
+
+
+def _forget(turn: Turn, *, by_peer: bool) -> None:
+    turn.events.append(VenDeregistered(ven_id=turn.ven().ven_id, by_peer=by_peer))
+    turn.keep(None)

@@ -1,0 +1,170 @@
+"""Which input, request, decision or answer leads where."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from oadr_core.clock import Now
+from oadr_core.codes import ResponseCode
+from oadr_core.messages import (
+    CanceledPartyRegistration,
+    CanceledReport,
+    CancelPartyRegistration,
+    CancelReport,
+    CreatedEvent,
+    CreatedReport,
+    CreatePartyRegistration,
+    CreateReport,
+    Payload,
+    Poll,
+    QueryRegistration,
+    RegisteredReport,
+    RegisterReport,
+    RequestEvent,
+    Response,
+    UpdatedReport,
+    UpdateReport,
+)
+from oadr_core.vtn_record import VenRecord
+from oadr_core.vtn_step import delivery, events, registration, reports
+from oadr_core.vtn_step.turn import (
+    Answered,
+    Asked,
+    Decided,
+    Hand,
+    Input,
+    PushFailed,
+    PushRefused,
+    Queue,
+    Shared,
+    Step,
+    Turn,
+)
+
+
+def step(record: VenRecord | None, given: Input, shared: Shared, now: Now) -> Step:
+    """Take one input of one VEN.
+
+    :param record: what is known of the VEN, or None.
+    :param given: what has happened.
+    :param shared: what may be looked at.
+    :param now: the present.
+    """
+    turn = Turn(record, shared, now)
+    _TAKE_INPUT[type(given)](turn, given)
+    return turn.result()
+
+
+def _asked(turn: Turn, given: Asked) -> None:
+    """The VEN sends a request."""
+    turn.identity = given.identity
+    message = given.message
+    take = _TAKE_REQUEST.get(type(message))
+    if take is None and type(message) not in _TAKE_ANSWER:
+        text = f"a VTN does not take {message.message_type()}"
+        turn.refuse(message, ResponseCode.COMPLIANCE_ERROR, text)
+    elif turn.record is None and _must_be_registered(message):
+        registration.look_up(turn, message)
+    elif take is not None:
+        take(turn, message)
+    else:
+        _settle(turn, message)
+        delivery.acknowledge_answer(turn, message)
+
+
+def _must_be_registered(message: Payload) -> bool:
+    if isinstance(message, CreatePartyRegistration):
+        return bool(message.registration_id)
+    return not isinstance(message, QueryRegistration)
+
+
+def _decided(turn: Turn, given: Decided) -> None:
+    """The application has decided."""
+    turn.identity = given.identity
+    message = given.message
+    if given.handler == "ven_lookup":
+        if registration.take_lookup(turn, message, given.decision):
+            _asked(turn, Asked(message, given.identity))
+    elif turn.record is None and type(message) not in (CreatePartyRegistration, QueryRegistration):
+        turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the registration has ended")
+    else:
+        _TAKE_DECISION[given.handler](turn, message, given.decision)
+
+
+def _answered(turn: Turn, given: Answered) -> None:
+    """A push VEN has answered in the response."""
+    if turn.record is not None and given.message is not None and type(given.message) in _TAKE_ANSWER:
+        _settle(turn, given.message)
+        turn.answer = None
+
+
+def _settle(turn: Turn, message: Payload) -> None:
+    operation = delivery.settle(turn, message)
+    _TAKE_ANSWER[type(message)](turn, message, operation)
+
+
+def _queue(turn: Turn, given: Queue) -> None:
+    """The application wants something of the VEN."""
+    delivery.queue(turn, given.message)
+
+
+def _hand(turn: Turn, given: Hand) -> None:
+    """A push VEN is free."""
+    if turn.record is not None:
+        delivery.hand(turn, None)
+
+
+def _push_failed(turn: Turn, given: PushFailed) -> None:
+    """What was handed to a push VEN did not get through."""
+    if turn.record is not None:
+        delivery.push_failed(turn)
+
+
+def _push_refused(turn: Turn, given: PushRefused) -> None:
+    """A push VEN finds what was handed to it unacceptable."""
+    if turn.record is not None:
+        delivery.push_refused(turn)
+
+
+_TAKE_INPUT: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
+    Asked: _asked,
+    Decided: _decided,
+    Answered: _answered,
+    Queue: _queue,
+    Hand: _hand,
+    PushFailed: _push_failed,
+    PushRefused: _push_refused,
+}
+
+_TAKE_REQUEST: Final[Mapping[type[Payload], Callable[[Turn, Any], None]]] = {
+    QueryRegistration: registration.query,
+    CreatePartyRegistration: registration.register,
+    CancelPartyRegistration: registration.deregister,
+    Poll: delivery.poll,
+    RequestEvent: events.request_event,
+    CreatedEvent: events.take_created_event,
+    RegisterReport: reports.register_report,
+    UpdateReport: reports.update_report,
+    CreateReport: reports.refuse_requests,
+    CancelReport: reports.refuse_requests,
+}
+"""What to do with each request of a VEN."""
+
+_TAKE_DECISION: Final[Mapping[str, Callable[[Turn, Any, Any], None]]] = {
+    "on_query_registration": registration.take_query,
+    "on_create_party_registration": registration.take_registration,
+    "on_register_report": reports.take_offers,
+    "on_update_report": reports.take_reports,
+    "on_request_event": events.take_request_event,
+    "on_poll": delivery.take_poll,
+}
+"""What to do with each decision of the application, by the handler that was asked."""
+
+_TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Turn, Any, Payload | None], None]]] = {
+    CreatedReport: reports.take_created_report,
+    CanceledReport: reports.take_canceled_report,
+    RegisteredReport: reports.take_registered_report,
+    CanceledPartyRegistration: registration.take_canceled,
+    UpdatedReport: delivery.nothing_more,
+    Response: delivery.nothing_more,
+}
+"""What to do with each answer of a VEN to what it was asked."""

@@ -1,0 +1,222 @@
+"""What goes into a step, what comes out of it, and what is common to all steps while they are taken."""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from oadr_core.answers import Refuser, response_to
+from oadr_core.clock import Now
+from oadr_core.codes import ResponseCode
+from oadr_core.entropy import Entropy, new_id
+from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
+from oadr_core.outputs import Event, PeerMisbehaved
+from oadr_core.vtn_record import EventRecord, QueuedMessage, VenRecord
+
+
+class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a VTN is.
+
+    :param vtn_id: its id, which every list of events carries.
+    :param poll_freq: how often pull VENs are asked to poll.
+    :param answer_timeout: how long the answer of a VEN to something that was handed out is awaited before it is handed
+        out again (section 8.6 of the profile).
+    :param transports: the transports that it serves.
+    :param reports: what the VTN itself offers to report.
+    :param event_retention: how long an event, and who answered what, is remembered after its end.
+    :param call_timeout: seconds that a handler may take before policy decides instead of it.
+    """
+
+    vtn_id: str
+    poll_freq: timedelta = timedelta(seconds=10)
+    answer_timeout: timedelta = timedelta(seconds=60)
+    transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
+    reports: tuple[Report, ...] = ()
+    event_retention: timedelta = timedelta(days=30)
+    call_timeout: float = 60.0
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """What the VTN supports, as its answers list it."""
+        transports = tuple(Transport(transport_name=name) for name in self.transports)
+        return (Profile(profile_name=ProfileName.V20B, transports=transports),)
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """What a step may look at beside the record.
+
+    :param config: what the VTN is.
+    :param entropy: the source of ids.
+    :param events_of: finds the events of a VEN that may have to be handed out.
+    :param events: all events by their ids, also those that are over.
+    :param asks: the handlers that the application has.
+    """
+
+    config: VtnConfig
+    entropy: Entropy
+    events_of: Callable[[str], Iterable[EventRecord]]
+    events: Mapping[str, EventRecord]
+    asks: Container[str] = ()
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The VEN sends a request.
+
+    :param message: the request.
+    :param identity: what its transport proved about the sender.
+    """
+
+    message: Payload
+    identity: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """The application has decided about a request of the VEN.
+
+    :param message: the request.
+    :param identity: what its transport proved about the sender.
+    :param handler: the handler that was asked.
+    :param decision: what came of it.
+    """
+
+    message: Payload
+    identity: str | None
+    handler: str
+    decision: Any
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A push VEN has answered an operation in the response to it; None for an empty response."""
+
+    message: Payload | None
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """The application wants the VEN to be asked something."""
+
+    message: QueuedMessage
+
+
+class Hand(msgspec.Struct, frozen=True):
+    """The VEN can be handed something: a push VEN with nothing in flight."""
+
+
+class PushFailed(msgspec.Struct, frozen=True):
+    """What was handed to a push VEN did not reach it."""
+
+
+class PushRefused(msgspec.Struct, frozen=True):
+    """A push VEN finds what was handed to it unacceptable; it must not be sent again as it is."""
+
+
+Input: TypeAlias = Asked | Decided | Answered | Queue | Hand | PushFailed | PushRefused
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something that a handler is told of; its answer does not matter."""
+
+    handler: str
+    arguments: Mapping[str, object]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Something that the application has to decide before the request is answered.
+
+    :param handler: the handler that is asked.
+    :param arguments: what it is asked with.
+    :param read: makes a decision of what the handler returned; raises LocalProtocolError where it cannot.
+    :param otherwise: the decision where there is no handler.
+    :param failing: the decision where the handler fails, or takes too long.
+    """
+
+    handler: str
+    arguments: Mapping[str, object]
+    read: Callable[[object], Any]
+    otherwise: Any
+    failing: Any
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What comes of an input.
+
+    :param record: the VEN's record afterwards; None where it is not, or no longer, registered.
+    :param answer: the answer to the request, or what to hand to the VEN; None for an empty success, or for nothing.
+    :param ask: what the application has to decide first; there is no answer yet then.
+    :param events: news.
+    :param notices: news for handlers.
+    :param durable: whether the record has to be saved before the answer leaves.
+    """
+
+    record: VenRecord | None
+    answer: Payload | None = None
+    ask: Ask | None = None
+    events: tuple[Event, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    durable: bool = False
+
+
+class Turn:
+    """A step while it is being taken.
+
+    :param record: what is known of the VEN, or None.
+    :param shared: what may be looked at.
+    :param now: the present.
+    :ivar identity: what the transport proved about the sender of a request.
+    :ivar answer: the answer so far.
+    :ivar question: what the application has to decide first.
+    """
+
+    def __init__(self, record: VenRecord | None, shared: Shared, now: Now) -> None:
+        self.record = record
+        self.shared: Final = shared
+        self.config: Final = shared.config
+        self.now: Final = now.utc
+        self.identity: str | None = None
+        self.answer: Payload | None = None
+        self.question: Ask | None = None
+        self.events: list[Event] = []
+        self.notices: list[Notice] = []
+        self._durable = False
+
+    def result(self) -> Step:
+        """What has come of it."""
+        return Step(self.record, self.answer, self.question, tuple(self.events), tuple(self.notices), self._durable)
+
+    # --- the record --------------------------------------------------------------------------------------------------
+
+    def ven(self) -> VenRecord:
+        """The record, where there must be one."""
+        assert self.record is not None
+        return self.record
+
+    def keep(self, record: VenRecord | None) -> None:
+        """Put another record, or none, in the place of the present one."""
+        self.record = record
+        self._durable = True
+
+    def change(self, *, durable: bool = True, **changes: Any) -> None:
+        """Change the record; ``durable`` says whether the change must survive a restart."""
+        self.record = msgspec.structs.replace(self.ven(), **changes)
+        self._durable |= durable
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def refuse(self, message: Payload, code: int, text: str) -> None:
+        """Answer a request with an error."""
+        ven_id = None if self.record is None else self.record.ven_id
+        self.answer = Refuser(self.config.vtn_id, self.config.profiles()).refuse(message, code, text, ven_id)
+        self.events.append(PeerMisbehaved(who=ven_id or "a VEN", what=f"{message.message_type()}: {text}", code=code))
+
+    def acknowledge(self, message: Payload, code: int = ResponseCode.OK, text: str | None = None) -> None:
+        """Answer with oadrResponse."""
+        self.answer = Response(response=response_to(message, code, text), ven_id=self.ven().ven_id)
+
+    def new_id(self) -> str:
+        """Make an id."""
+        return new_id(self.shared.entropy)
