@@ -25,7 +25,7 @@ from oadr_core.messages import (
 )
 from oadr_core.rules import refuse_event
 from oadr_core.vtn_record import QUEUED_MESSAGES, QueuedMessage
-from oadr_core.wire.plain import from_dict
+from oadr_core.wire.plain import from_dict, part_to_dict
 from oadr_core.wire.verify import verify
 
 
@@ -149,17 +149,20 @@ def known_ven(value: object) -> KnownVen | None:
     return msgspec.convert(told, KnownVen)
 
 
-def query_answer(value: object) -> CreatedPartyRegistration | None:
+def query_answer(value: object, usual: CreatedPartyRegistration) -> CreatedPartyRegistration:
     """Read what ``on_query_registration`` returned.
 
-    :param value: None to answer as configured, or an oadrCreatedPartyRegistration, as a message, a dict, or a pair of
-        name and dict.
+    :param value: None to answer as configured, or an oadrCreatedPartyRegistration: as a message, a pair of name and
+        content, or a dict of what is different from the usual answer.
+    :param usual: the answer as configured.
     :raises LocalProtocolError: it is none of these.
     """
     name = CreatedPartyRegistration.message_type()
-    message = None if value is None else _message((name, value) if isinstance(value, Mapping) else value)
-    if message is None or isinstance(message, CreatedPartyRegistration):
-        return message
+    if value is None:
+        return usual
+    message = _message((name, {**part_to_dict(usual), **value}) if isinstance(value, Mapping) else value)
+    if isinstance(message, CreatedPartyRegistration):
+        return msgspec.structs.replace(message, response=usual.response, vtn_id=usual.vtn_id)
     raise LocalProtocolError(f"{message.message_type()}, where {name} is expected")
 
 

@@ -4,6 +4,7 @@ from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.driver import Carrier, Driver, ExchangeFailed
 from oadr_http.endpoints import Endpoints
+from oadr_http.manual import RegistrationFailed
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import MemoryStore, Store
 from oadr_http.ven import OpenADRClient
@@ -19,6 +20,7 @@ __all__ = [
     "MemoryStore",
     "OpenADRClient",
     "OpenADRServer",
+    "RegistrationFailed",
     "Server",
     "ServerLimits",
     "Store",

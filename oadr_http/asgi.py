@@ -53,9 +53,7 @@ class AsgiApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {bytes(name).lower(): bytes(value) for name, value in scope["headers"]}
-        path = str(scope.get("root_path", "")) + str(scope["path"]) if not scope["path"].startswith(
-            scope.get("root_path", "")
-        ) else str(scope["path"])
+        path = _path(scope)
         answer = self._endpoints.refuse(scope["method"], path, headers)
         if answer is None:
             body = await self._body(receive)
@@ -78,3 +76,9 @@ class AsgiApp:
                 return None
             if not message.get("more_body"):
                 return bytes(body)
+
+
+def _path(scope: Scope) -> str:
+    """The whole path, whether or not the server counts the one that the application is mounted at as part of it."""
+    root, path = str(scope.get("root_path", "")).rstrip("/"), str(scope["path"])
+    return path if path.startswith(root + "/") else root + path

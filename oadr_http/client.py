@@ -7,11 +7,12 @@ import anyio
 import httpx
 
 from oadr_core import Failure, Transmit
+from oadr_http.compression import BadCoding, decompressed
 from oadr_http.driver import ExchangeFailed
 from oadr_http.outcomes import failure
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
-"""Bytes of an answer that are taken, after decompression."""
+"""Bytes of an answer that are taken, before and after decompression."""
 
 _PROFILE: Final = "OpenADR2/Simple/2.0b"
 
@@ -48,8 +49,12 @@ class HttpCarrier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; for those who did not enter it."""
         with anyio.CancelScope(shield=True):
-            await self._client.__aexit__(kind, error, trace)
+            await self._client.aclose()
 
     async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
         """Post a request; see :class:`~oadr_http.driver.Carrier`."""
@@ -61,7 +66,7 @@ class HttpCarrier:
             raise ExchangeFailed(Failure.SILENCE) from None
         except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ExchangeFailed(Failure.UNREACHABLE) from None
-        except httpx.DecodingError:
+        except BadCoding:
             raise ExchangeFailed(Failure.BAD_ANSWER) from None
         except httpx.TransportError:
             raise ExchangeFailed(Failure.BROKEN) from None
@@ -72,11 +77,12 @@ class HttpCarrier:
             if why is not None:
                 raise ExchangeFailed(why)
             answer = bytearray()
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 answer += piece
                 if len(answer) > LONGEST_ANSWER:
                     raise ExchangeFailed(Failure.BAD_ANSWER)
-            return bytes(answer)
+            coding = response.headers.get("content-encoding", "")
+            return decompressed(bytes(answer), coding, LONGEST_ANSWER)
 
     def _address(self, transmit: Transmit) -> str:
         """The endpoint (rule 511). A push VEN may have registered its root, or the whole path."""

@@ -31,6 +31,7 @@ from oadr_core import (
     Transmit,
 )
 from oadr_http.clock import system_now
+from oadr_http.groups import alone
 from oadr_http.store import Store
 
 _LOG: Final = logging.getLogger("oadr.driver")
@@ -105,14 +106,19 @@ class Driver:
     async def running(self) -> AsyncIterator[None]:
         """Drive the core while the body runs."""
         self._limiter = anyio.CapacityLimiter(self._threads)
-        async with anyio.create_task_group() as group:
-            self._group = group
-            group.start_soon(self._run)
+        with alone():
             try:
-                yield
+                async with anyio.create_task_group() as group:
+                    self._group = group
+                    group.start_soon(self._run)
+                    try:
+                        yield
+                    finally:
+                        self._group = None
+                        group.cancel_scope.cancel()
             finally:
-                self._group = None
-                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._save_the_rest()
 
     async def _run(self) -> None:
         """Save what has to be saved, and wake the core when it is time."""
@@ -160,6 +166,17 @@ class Driver:
                 await anyio.sleep(_STORE_PAUSE)
         for _ in range(held):
             self._perform(self._held.popleft())
+
+    async def _save_the_rest(self) -> None:
+        """At the end, make durable what still waits to be."""
+        self.pump()
+        changes = [(one.key, one.blob) for one in self._held if isinstance(one, Save)]
+        self._held.clear()
+        if changes and self._store is not None:
+            try:
+                await self._store.save(changes)
+            except OSError as error:
+                _LOG.error("the last changes of the state cannot be saved: %s", error)
 
     # --- outputs -----------------------------------------------------------------------------------------------------
 

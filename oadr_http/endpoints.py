@@ -3,15 +3,14 @@
 The server of this package and the ASGI app ask here, so that both behave alike.
 """
 
-import gzip
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
 
 from oadr_core import Failure, Peer, Service
+from oadr_http.compression import compressed
 from oadr_http.outcomes import status
 
 VTN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.OADR_POLL)
@@ -86,15 +85,11 @@ class Endpoints:
         code = status(refusal)
         if not content:
             return Answer(code)
-        coding = _coding(headers.get(b"accept-encoding", b""))
-        if coding is None:
-            return Answer(code, content, [(b"content-type", b"application/xml")])
-        packed = gzip.compress(content, 1, mtime=0) if coding == b"gzip" else zlib.compress(content, 1)
-        return Answer(
-            code,
-            packed,
-            [(b"content-type", b"application/xml"), (b"content-encoding", coding), (b"vary", b"accept-encoding")],
-        )
+        sent, coding = compressed(content, headers.get(b"accept-encoding", b""))
+        answer_headers = [(b"content-type", b"application/xml")]
+        if coding is not None:
+            answer_headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
+        return Answer(code, sent, answer_headers)
 
     def _service(self, path: str) -> Service | None:
         """Find the service of a path; forms that RFC 3986 calls equivalent are the same (rule 511)."""
@@ -116,16 +111,3 @@ def normalised(path: str) -> str:
         elif segment != ".":
             segments.append(segment)
     return "/" + "/".join(segments)
-
-
-def _coding(accepted: bytes) -> bytes | None:
-    """Choose how to compress (section 9.1.9.2 of the profile: if a VEN accepts it, the VTN does it)."""
-    offered: dict[bytes, float] = {}
-    for one in accepted.lower().split(b","):
-        name, _, parameter = one.strip().partition(b";")
-        weight = re.fullmatch(rb"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", parameter)
-        offered[name.strip()] = float(weight[1]) if weight else 1.0
-    for coding in (b"gzip", b"deflate"):
-        if offered.get(coding, 0.0) > 0:
-            return coding
-    return None

@@ -2,8 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from oadr_core import (
     CreatedEvent,
@@ -17,6 +16,7 @@ from oadr_core import (
     Now,
     OptType,
     Payload,
+    ProtocolError,
     Report,
     Save,
     TicketId,
@@ -38,32 +38,29 @@ Spoken = tuple[str, dict[str, object]]
 """A message as its name and its content."""
 
 
+class RegistrationFailed(ProtocolError):
+    """The VTN does not register the VEN; the text is its answer."""
+
+
 class ManualVen:
     """Sends one request at a time, and hands back its answer. Nothing happens by itself.
 
     :param config: what the VEN is.
-    :param url: the base URL of the VTN.
+    :param carrier: carries requests to the VTN.
     :param sealer: opens and seals documents.
     :param store: keeps the state; in memory if None.
     """
 
-    def __init__(self, config: VenConfig, url: str, *, sealer: Sealer, store: Store | None = None) -> None:
+    def __init__(self, config: VenConfig, carrier: HttpCarrier, *, sealer: Sealer, store: Store | None = None) -> None:
         saved = {} if store is None else store.load()
         state = VenState.load(saved["ven"]) if "ven" in saved else None
         self.ven: Final = Ven(config, sealer=sealer, entropy=random.SystemRandom(), state=state)
         self._store = store
-        self._carrier = HttpCarrier(url)
+        self._carrier = carrier
 
-    async def __aenter__(self) -> Self:
-        """Open the connections."""
-        await self._carrier.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        await self._carrier.__aexit__(kind, error, trace)
+        await self._carrier.close()
 
     async def query_registration(self) -> Spoken:
         """Ask the VTN what it supports."""
@@ -78,7 +75,10 @@ class ManualVen:
         """
         message_type, content = await self._exchange(lambda now: self.ven.create_party_registration(now, anew=anew))
         if not self.ven.state.registered:
-            raise RegistrationFailed(str(content.get("response")))
+            response = content.get("response")
+            refusal = response if isinstance(response, Mapping) else {}
+            text = f"{refusal.get('response_code')} {refusal.get('response_description') or ''}".strip()
+            raise RegistrationFailed(f"the VTN does not register the VEN: {text}")
         return message_type, content
 
     async def cancel_party_registration(self) -> Spoken:
@@ -165,9 +165,5 @@ class ManualVen:
             self.ven.exchange_failed(transmit.exchange, error.why, now=system_now())
         else:
             self.ven.receive_response(transmit.exchange, answer, now=system_now())
-
-
-class RegistrationFailed(Exception):
-    """The VTN does not register the VEN; the text is its answer."""
 
 

@@ -4,7 +4,6 @@ The request parser is llhttp, by way of httptools. Servers that speak ASGI hide 
 identity of a VEN; this one will hand it on.
 """
 
-
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +18,7 @@ import httptools
 
 from oadr_core import Peer
 from oadr_http.endpoints import Answer
+from oadr_http.groups import alone
 
 
 @dataclass(frozen=True)
@@ -219,20 +219,21 @@ class Server:
 
         :param listener: where connections come from; it is closed at the end.
         """
-        async with anyio.create_task_group() as connections:
-            connections.start_soon(self._watch)
-            try:
-                async with anyio.create_task_group() as accepting:
-                    accepting.start_soon(listener.serve, self._connection, connections)
-                    try:
-                        yield
-                    finally:
-                        accepting.cancel_scope.cancel()
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await listener.aclose()
-                    await self._drain()
-                connections.cancel_scope.cancel()
+        with alone():
+            async with anyio.create_task_group() as connections:
+                connections.start_soon(self._watch)
+                try:
+                    async with anyio.create_task_group() as accepting:
+                        accepting.start_soon(listener.serve, self._connection, connections)
+                        try:
+                            yield
+                        finally:
+                            accepting.cancel_scope.cancel()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await listener.aclose()
+                        await self._drain()
+                    connections.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Close idle connections, and give the others a while."""

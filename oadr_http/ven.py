@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -15,11 +15,14 @@ from oadr_core import (
     Event,
     Handlers,
     LocalProtocolError,
+    Payload,
     PlainSealer,
+    Report,
     SenderConfig,
     Startup,
     VenConfig,
     VenPolicy,
+    VenState,
 )
 from oadr_core.build import DataPoint, data_point, make_offer
 from oadr_core.entropy import new_id
@@ -27,6 +30,7 @@ from oadr_core.journal import line
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
+from oadr_http.manual import ManualVen, Spoken
 from oadr_http.store import Store
 
 _LOG: Final = logging.getLogger("oadr.ven")
@@ -35,15 +39,20 @@ _LOG: Final = logging.getLogger("oadr.ven")
 class OpenADRClient:
     """A VEN.
 
-    Declare handlers with :meth:`add_handler` and reports with :meth:`add_report`, then enter :meth:`running` or await
-    :meth:`run`: it registers, polls, answers and reports by itself, and recovers from whatever fails. For a VEN that
-    your program steers message by message see :class:`~oadr_http.manual.ManualClient`.
+    As it comes it runs by itself: declare handlers with :meth:`add_handler` and reports with :meth:`add_report`, then
+    enter :meth:`running` or await :meth:`run`. It registers, polls, answers and reports, and recovers from whatever
+    fails.
 
-    All methods are to be called from the event loop that runs it. Several clients may run in one process.
+    With ``auto_polling=False`` nothing happens by itself: await :meth:`create_party_registration` once, then
+    :meth:`poll` and the other requests whenever you want, and :meth:`stop` at the end.
+
+    All methods are to be called from the event loop that runs it. Several clients may run in one process; they share
+    nothing.
 
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
     :param ven_id: an id that was agreed beforehand, if one was.
+    :param auto_polling: whether it runs by itself.
     :param poll_interval: how often to poll; None follows the VTN's wish.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param request_timeout: how long to wait for an answer of the VTN; 5 seconds at least (section 9.1.6).
@@ -53,6 +62,7 @@ class OpenADRClient:
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
+    :raises LocalProtocolError: ``vtn_url`` is no URL.
     """
 
     def __init__(
@@ -61,6 +71,7 @@ class OpenADRClient:
         vtn_url: str,
         *,
         ven_id: str | None = None,
+        auto_polling: bool = True,
         poll_interval: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
         request_timeout: timedelta = timedelta(seconds=30),
@@ -83,43 +94,51 @@ class OpenADRClient:
             ven_name=ven_name,
             ven_id=ven_id or "",
             call_timeout=call_timeout.total_seconds(),
+            manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds()),
         )
-        poll = None if poll_interval is None else poll_interval.total_seconds()
-        if policy is None:
-            policy = VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0))
-        self._core = AutoVen(
-            config,
-            policy,
-            sealer=PlainSealer(strict=strict),
-            entropy=self._entropy,
-            handlers=self._handlers,
-            saved=None if store is None else store.load(),
-        )
+        sealer = PlainSealer(strict=strict)
+        self._auto: AutoVen | None = None
+        self._manual: ManualVen | None = None
+        if auto_polling:
+            saved = None if store is None else store.load()
+            policy = policy or _policy(poll_interval)
+            self._auto = AutoVen(
+                config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved
+            )
+        else:
+            self._manual = ManualVen(config, self._carrier(), sealer=sealer, store=store)
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
+
+    def _carrier(self) -> HttpCarrier:
+        return HttpCarrier(self._url, compression=self._compression)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
     @property
     def ven_id(self) -> str:
         """Its id; empty until the VTN has given it one."""
-        return self._core.ven.state.ven_id
+        return self._state.ven_id
 
     @property
     def registration_id(self) -> str:
         """The registration; empty where there is none."""
-        return self._core.ven.state.registration_id
+        return self._state.registration_id
 
     @property
     def registered(self) -> bool:
         """Whether the VTN knows it."""
-        return self._core.ven.state.registered
+        return self._state.registered
 
     @property
     def phase(self) -> Startup:
-        """How far it has come."""
-        return self._core.phase
+        """How far it has come; always ``OFF`` where it does not run by itself."""
+        return Startup.OFF if self._auto is None else self._auto.phase
+
+    @property
+    def _state(self) -> VenState:
+        return (self._auto or self._by_hand()).ven.state
 
     # --- handlers and reports ----------------------------------------------------------------------------------------
 
@@ -128,8 +147,9 @@ class OpenADRClient:
 
         :param name: one of :data:`oadr_core.VEN_HANDLERS`.
         :param handler: takes the arguments that the name lists, or fewer of them.
-        :raises LocalProtocolError: there is no handler of the name.
+        :raises LocalProtocolError: there is no handler of the name, or the VEN does not run by itself.
         """
+        self._by_itself()
         self._handlers.add(name, handler)
 
     def add_report(
@@ -157,9 +177,10 @@ class OpenADRClient:
         :param details: what else :func:`oadr_core.build.data_point` takes, such as ``sampling_rate``, ``unit`` and
             ``scale``.
         :returns: the ids of the report and of the data point.
-        :raises LocalProtocolError: the offer breaks a rule; the text says which, and what would be right.
+        :raises LocalProtocolError: the offer breaks a rule, or the VEN does not run by itself; the text says which,
+            and what would be right.
         """
-        now = system_now()
+        core, now = self._by_itself(), system_now()
         specifier_id = report_specifier_id or new_id(self._entropy)
         r_id = r_id or new_id(self._entropy)
         point = data_point(
@@ -170,45 +191,129 @@ class OpenADRClient:
             raise LocalProtocolError(f"the report {specifier_id!r} is {known_name}, not {report_name}")
         points = [*points, point]
         offer = make_offer(specifier_id, points, now.utc, report_name=report_name, report_duration=kept)
-        self._core.offer(offer, {one.description.r_id: one.callback for one in points}, now)
+        core.offer(offer, {one.description.r_id: one.callback for one in points}, now)
         self._points[specifier_id] = (report_name, kept, points)
         self._pump()
         return specifier_id, r_id
 
-    async def cancel_party_registration(self) -> None:
-        """End the registration; the VEN does nothing more by itself then.
-
-        :raises LocalProtocolError: there is no registration.
-        """
-        self._core.cancel_party_registration(system_now())
-        self._pump()
-
-    # --- running -----------------------------------------------------------------------------------------------------
+    # --- running by itself -------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["OpenADRClient"]:
-        """Run the VEN while the body runs."""
-        async with HttpCarrier(self._url, compression=self._compression) as carrier:
-            driver = Driver(self._core, carrier=carrier, store=self._store, observe=self._observed)
-            self._core.start(system_now())
+        """Run the VEN while the body runs.
+
+        :raises LocalProtocolError: it does not run by itself, or ran before.
+        """
+        core = self._by_itself()
+        async with self._carrier() as carrier:
+            driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed)
+            core.start(system_now())
             async with driver.running():
                 self._driver = driver
                 try:
                     yield self
                 finally:
                     self._driver = None
-                    self._core.stop(system_now())
+                    core.stop(system_now())
 
     async def run(self) -> None:
-        """Run the VEN until it is cancelled, or :meth:`stop` is called."""
+        """Run the VEN until it is cancelled, or :meth:`stop` is called.
+
+        :raises LocalProtocolError: it does not run by itself, or ran before.
+        """
         self._stop = anyio.Event()
         async with self.running():
             await self._stop.wait()
 
     async def stop(self) -> None:
-        """End :meth:`run`."""
-        if self._stop is not None:
+        """End :meth:`run`, or close the connections of a VEN that does not run by itself."""
+        if self._manual is not None:
+            await self._manual.close()
+        elif self._stop is not None:
             self._stop.set()
+
+    # --- requests, one at a time -------------------------------------------------------------------------------------
+
+    async def query_registration(self) -> Spoken:
+        """Ask the VTN what it supports. Needs ``auto_polling=False``, as do the requests below.
+
+        :returns: the name and the content of the answer.
+        :raises ExchangeFailed: there was no answer.
+        """
+        return await self._by_hand().query_registration()
+
+    async def create_party_registration(self, *, anew: bool = False) -> Spoken:
+        """Register; again with the present ids where there is a registration (rule 402).
+
+        :param anew: register as new all the same.
+        :raises ExchangeFailed: there was no answer.
+        :raises RegistrationFailed: the VTN does not register the VEN.
+        """
+        return await self._by_hand().create_party_registration(anew=anew)
+
+    async def cancel_party_registration(self) -> None:
+        """End the registration; a VEN that runs by itself does nothing more then (rule 407).
+
+        :raises LocalProtocolError: there is no registration.
+        :raises ExchangeFailed: there was no answer, where the VEN does not run by itself.
+        """
+        if self._auto is None:
+            await self._by_hand().cancel_party_registration()
+            return
+        self._auto.cancel_party_registration(system_now())
+        self._pump()
+
+    async def register_reports(self, reports: Sequence[Report | Mapping[str, object]]) -> Spoken:
+        """Say all that can be reported (rule 306).
+
+        :param reports: the offers.
+        """
+        return await self._by_hand().register_reports(reports)
+
+    async def request_event(self, reply_limit: int | None = None) -> Spoken:
+        """Ask for all events.
+
+        :param reply_limit: how many events the answer may hold.
+        """
+        return await self._by_hand().request_event(reply_limit)
+
+    async def created_event(self, request_id: str, event_id: str, opt_type: str, modification_number: int = 0) -> Spoken:
+        """Answer an event.
+
+        :param request_id: the ``request_id`` of the oadrDistributeEvent that brought it.
+        :param event_id: the event.
+        :param opt_type: ``optIn`` or ``optOut``.
+        :param modification_number: the modification that is answered.
+        """
+        return await self._by_hand().created_event(request_id, event_id, opt_type, modification_number)
+
+    async def poll(self) -> Spoken:
+        """Ask whether the VTN has anything (rule 500).
+
+        :returns: the name and the content of what it has; ``oadrResponse`` where it has nothing.
+        :raises ExchangeFailed: there was no answer.
+        """
+        return await self._by_hand().poll()
+
+    async def send(self, message: Payload | str, content: Mapping[str, object] | None = None) -> Spoken:
+        """Send any message that a VEN may send.
+
+        :param message: the message, or its name.
+        :param content: its content as a dict, where ``message`` is a name.
+        """
+        return await self._by_hand().send(message, content)
+
+    # --- within ------------------------------------------------------------------------------------------------------
+
+    def _by_itself(self) -> AutoVen:
+        if self._auto is None:
+            raise LocalProtocolError("the VEN does not run by itself, as it was made with auto_polling=False")
+        return self._auto
+
+    def _by_hand(self) -> ManualVen:
+        if self._manual is None:
+            raise LocalProtocolError("the VEN runs by itself; make it with auto_polling=False to send single requests")
+        return self._manual
 
     def _pump(self) -> None:
         if self._driver is not None:
@@ -222,3 +327,6 @@ class OpenADRClient:
             self._observe(event)
 
 
+def _policy(poll_interval: timedelta | None) -> VenPolicy:
+    poll = None if poll_interval is None else poll_interval.total_seconds()
+    return VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0))

@@ -1,5 +1,6 @@
 """The registration of a VEN: query, registration, its renewal and its end (section 8.4 of the profile)."""
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -32,18 +33,17 @@ _FAILED: Final = RegistrationDecision(
 
 def query(turn: Turn, message: QueryRegistration) -> None:
     """A VEN asks what the VTN supports (rule 404)."""
-    turn.question = Ask("on_query_registration", {"message": message}, query_answer, None, None)
-
-
-def take_query(turn: Turn, message: QueryRegistration, decision: CreatedPartyRegistration | None) -> None:
-    """Say what the VTN supports, in the words of the application if it has any."""
-    plain = _created(turn, message)
-    if decision is None:
-        turn.answer = plain
+    usual = _created(turn, message)
+    if "on_query_registration" in turn.shared.asks:
+        read = partial(query_answer, usual=usual)
+        turn.question = Ask("on_query_registration", {"message": message}, read, usual, usual)
     else:
-        turn.answer = msgspec.structs.replace(
-            decision, response=plain.response, vtn_id=plain.vtn_id, profiles=decision.profiles or plain.profiles
-        )
+        turn.answer = usual
+
+
+def take_query(turn: Turn, message: QueryRegistration, decision: CreatedPartyRegistration) -> None:
+    """Say what the VTN supports, in the words of the application."""
+    turn.answer = decision
 
 
 def _created(turn: Turn, message: Payload) -> CreatedPartyRegistration:
