@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 
 from oadr_app import config, views
 from oadr_app.control import ControlError, ask
-from oadr_app.periods import instant, period
+from oadr_app.periods import instant, period, steps
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 
 app = typer.Typer(
@@ -30,8 +30,11 @@ app = typer.Typer(
 events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
 
-_OUT: Final = Console(highlight=False)
-_ERR: Final = Console(stderr=True, highlight=False)
+_WIDE: Final = 240
+"""Columns of a line that goes into a file or to another program."""
+
+_OUT: Final = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+_ERR: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
 
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 VtnConfigFile = Annotated[
@@ -89,8 +92,11 @@ def vtn(
 
     async def welcome() -> None:
         if not quiet:
-            _OUT.print(f"The VTN listens at [bold]{program.server.url}[/bold]; its state is in {program.file.state}.")
-            _OUT.print("oadr vens and oadr event talk to it; Ctrl-C stops it.", style="dim")
+            file = program.file
+            _OUT.print(f"The VTN listens at [bold]{program.server.url}[/bold]; its state is in {file.state}.")
+            found = _socket(None, None) == file.socket
+            how = "" if found else f" with --socket {file.socket}"
+            _OUT.print(f"oadr vens and oadr event talk to it{how}; Ctrl-C stops it.", style="dim")
 
     _run(program.running, welcome)
 
@@ -141,25 +147,18 @@ def _run(running: Callable[[], AbstractAsyncContextManager[object]], welcome: Ca
                 async for _ in signals:
                     return
 
-    try:
-        anyio.run(until_told, backend="trio")
-    except BaseExceptionGroup as group:
-        raise _only(group) from None
-
-
-def _only(group: BaseException) -> BaseException:
-    """The error inside a group of one."""
-    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
-        group = group.exceptions[0]
-    return group
+    anyio.run(until_told, backend="trio")
 
 
 def _log(quiet: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=_ERR, show_path=False, markup=False, log_time_format="%X")],
-    )
+    """Log for people at a terminal, and line by line for files and journals."""
+    if _ERR.is_terminal:
+        handler: logging.Handler = RichHandler(console=_ERR, show_path=False, markup=False, log_time_format="%X")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -226,8 +225,8 @@ def create_event(
 ) -> None:
     """Make an event, for the VENs that are named or for all."""
     with _flag("--intervals" if intervals else "--duration"):
-        parts = [one.split("=", 1) for one in intervals.split(",")] if intervals else [[duration, str(value)]]
-        listed = [{"duration": period(length).total_seconds(), "signal_payload": float(one)} for length, one in parts]
+        parts = steps(intervals) if intervals else [(period(duration), value)]
+        listed = [{"duration": length.total_seconds(), "signal_payload": one} for length, one in parts]
     with _flag("--start"):
         begins = instant(start, datetime.now(UTC))
     signal_part: dict[str, Any] = {"signal_name": signal_name, "signal_type": signal_type, "intervals": listed}
@@ -287,7 +286,7 @@ def list_events(
 
 @events.command("show")
 def show_event(
-    event_id: Annotated[str, typer.Argument(help="The event.")],
+    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
     config_file: VtnConfigFile = None,
     socket: Socket = None,
     as_json: Json = False,
@@ -298,7 +297,7 @@ def show_event(
 
 @events.command("cancel")
 def cancel_event(
-    event_id: Annotated[str, typer.Argument(help="The event.")],
+    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
     config_file: VtnConfigFile = None,
     socket: Socket = None,
     as_json: Json = False,

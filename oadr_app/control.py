@@ -106,7 +106,7 @@ def ask(socket: Path, command: str, **content: object) -> Any:
     try:
         token = token_file(socket).read_text()
     except OSError:
-        raise ControlError(f"no VTN is running with the control socket {socket}") from None
+        raise ControlError(f"no VTN is running with the control socket {socket}{_others(socket)}") from None
     try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=30) as client:
             response = client.post(
@@ -118,3 +118,14 @@ def ask(socket: Path, command: str, **content: object) -> Any:
     if response.status_code != HTTPStatus.OK:
         raise ControlError(str(answer.get("error", response.text)))
     return answer
+
+
+def _others(socket: Path) -> str:
+    """Point at the control sockets that there are instead."""
+    try:
+        found = sorted(str(one) for one in socket.parent.glob("*.sock") if one.is_socket())
+    except OSError:
+        found = []
+    if found:
+        return f"; there is {', '.join(found)}, try --socket {found[0]}"
+    return "; start one with oadr vtn, or say which with --config or --socket"

@@ -53,9 +53,9 @@ class _Behaviour:
 
 
 _BEHAVIOURS: Final = (
-    _Behaviour("cold-store", "takes part, and sheds load", 40.0, "optIn"),
-    _Behaviour("bakery", "has bread in the oven, and stays out", 25.0, "optOut"),
-    _Behaviour("pump-station", "asks its operator, who is at lunch", 60.0, None),
+    _Behaviour("cold-store", "takes part", 40.0, "optIn"),
+    _Behaviour("bakery", "stays out", 25.0, "optOut"),
+    _Behaviour("pump-station", "does not answer", 60.0, None),
 )
 
 
@@ -212,9 +212,9 @@ class Demo:
         event = next(iter(self._status["events"]), None)
         by_name = {one["name"]: one for one in self._status["vens"]}
         answers = {one.get("ven_name"): one for one in event["vens"]} if event else {}
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-        for heading in ("VEN", "registered", "answer", "readings", "load (kW)", ""):
-            table.add_column(heading, justify="right" if heading in ("readings", "load (kW)") else "left")
+        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+        for heading in ("VEN", "registered", "answer", "readings", "kW", ""):
+            table.add_column(heading, justify="right" if heading in ("readings", "kW") else "left", no_wrap=True)
         for behaviour in _BEHAVIOURS:
             ven = by_name.get(behaviour.name)
             newest = ven["newest"] if ven else []
@@ -224,7 +224,7 @@ class Demo:
                 views.opt(answers[behaviour.name]) if behaviour.name in answers else Text("–", style="dim"),
                 str(ven["readings"]) if ven else "–",
                 f"{newest[-1]:.1f}" if newest else "–",
-                Text(views.sparkline(newest), style="cyan"),
+                Text(views.sparkline(newest, 16), style="cyan"),
             )
         status = views.events([event]) if event else Text("no event yet", style="dim")
         notes = [Text(f"• {one}", style="dim") for one in self._notes[-3:]]

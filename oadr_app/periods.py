@@ -43,6 +43,25 @@ def _sum(text: str) -> dict[str, float]:
     return found
 
 
+def steps(text: str) -> list[tuple[timedelta, float]]:
+    """Read values and how long each holds.
+
+    :param text: such as ``30m=1,30m=2``.
+    :raises ValueError: it is none; the text says what would be.
+    """
+    found = []
+    for one in text.split(","):
+        length, equals, value = one.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ValueError(f"{one!r} is no interval; write its length and its value, as 30m=1,30m=2")
+        found.append((period(length.strip()), number))
+    return found
+
+
 def instant(text: str, now: datetime) -> datetime:
     """Read a point in time.
 

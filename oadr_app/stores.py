@@ -5,10 +5,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import anyio
 import anyio.to_thread
@@ -66,6 +67,7 @@ class SqliteStore:
         self._writing = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # the files beside it get the same mode
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
@@ -170,9 +172,9 @@ def _add_readings(readings: Sequence[StoredReading], connection: sqlite3.Connect
 
 
 class FileStore:
-    """State in one file: a journal of changes, a line each, which is written anew when most of it is history.
+    """State in one file: a journal with a line for each save, which is written anew when most of it is history.
 
-    A line that a power cut tore is left out when the journal is read; whatever was confirmed before is there.
+    A line that a power cut tore was never confirmed and is left out when the journal is read.
 
     :param path: the file; made if it is not there.
     :raises OSError: the file cannot be opened, or is no such file.
@@ -182,7 +184,7 @@ class FileStore:
         self.path: Final = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._blobs: dict[str, bytes] = {}
-        self._lines = 0
+        self._changes = 0
         if path.exists():
             self._read()
         self._rewrite()
@@ -198,48 +200,70 @@ class FileStore:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
     def _read(self) -> None:
         lines = self.path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines[:-1]):  # behind the last line break there is nothing, or a torn line
+        for number, line in enumerate(lines[:-1], 1):  # behind the last line break there is nothing, or a torn line
             try:
-                key, text = json.loads(line)
-                self._apply(key, None if text is None else base64.b85decode(text))
+                self._apply(_changes_in(line))
             except (ValueError, TypeError):
-                raise OSError(f"{self.path}, line {number + 1}: this is no state file of a VEN") from None
+                raise OSError(f"{self.path}, line {number}: this is no state file of a VEN") from None
 
-    def _apply(self, key: str, blob: bytes | None) -> None:
-        self._lines += 1
-        if blob is None:
-            self._blobs.pop(key, None)
-        else:
-            self._blobs[key] = blob
+    def _apply(self, changes: Sequence[tuple[str, bytes | None]]) -> None:
+        for key, blob in changes:
+            self._changes += 1
+            if blob is None:
+                self._blobs.pop(key, None)
+            else:
+                self._blobs[key] = blob
 
     def _append(self, changes: Sequence[tuple[str, bytes | None]]) -> None:
-        os.write(self._file, b"".join(_line(key, blob) for key, blob in changes))
-        os.fsync(self._file)
-        for key, blob in changes:
-            self._apply(key, blob)
-        if self._lines > 64 + 4 * len(self._blobs):
-            os.close(self._file)
+        end = self._file.tell()
+        try:
+            self._file.write(_line(changes))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._undo(end)
+            raise
+        self._apply(changes)
+        if self._changes > 64 + 4 * len(self._blobs):
+            self._file.close()
             self._rewrite()
+
+    def _undo(self, end: int) -> None:
+        """Take back half a line, which would spoil the next."""
+        with suppress(OSError):
+            self._file.close()
+        self._open(end)
 
     def _rewrite(self) -> None:
         """Write the journal anew, and put it in the place of the old one in one step."""
         fresh = self.path.with_name(self.path.name + ".new")
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(file, b"".join(_line(key, blob) for key, blob in self._blobs.items()))
-        os.fsync(file)
-        os.close(file)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            if self._blobs:
+                file.write(_line(list(self._blobs.items())))
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(self.path)
         _sync_folder(self.path.parent)
-        self._lines = len(self._blobs)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        self._changes = len(self._blobs)
+        self._open(self.path.stat().st_size)
+
+    def _open(self, end: int) -> None:
+        """Open the journal for writing at its end."""
+        self._file: BinaryIO = open(self.path, "r+b")  # noqa: SIM115 - closed by close()
+        self._file.truncate(end)
+        self._file.seek(end)
 
 
-def _line(key: str, blob: bytes | None) -> bytes:
-    return json.dumps([key, None if blob is None else base64.b85encode(blob).decode()]).encode() + b"\n"
+def _line(changes: Sequence[tuple[str, bytes | None]]) -> bytes:
+    return json.dumps([[key, None if blob is None else base64.b85encode(blob).decode()] for key, blob in changes]).encode() + b"\n"
+
+
+def _changes_in(line: bytes) -> list[tuple[str, bytes | None]]:
+    return [(str(key), None if text is None else base64.b85decode(text)) for key, text in json.loads(line)]
 
 
 def _sync_folder(folder: Path) -> None:

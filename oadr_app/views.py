@@ -46,7 +46,8 @@ def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
         return Text("no VEN is registered", style="dim")
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("VEN", "id", "", "transport", "reports", "readings", "queued"):
-        table.add_column(heading, justify="right" if heading in ("reports", "readings", "queued") else "left")
+        right = heading in ("reports", "readings", "queued")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "id")
     for one in listed:
         online = Text("online", style="green") if one["online"] else Text("silent", style="yellow")
         table.add_row(
@@ -65,7 +66,8 @@ def events(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
         return Text("there is no event; oadr event create --help tells how to make one", style="dim")
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("event", "status", "begins", "ends", "signals", "in", "out", "silent"):
-        table.add_column(heading, justify="right" if heading in ("in", "out", "silent") else "left")
+        right = heading in ("in", "out", "silent")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "event")
     for one in listed:
         silent = one["vens_told"] - one["opt_in"] - one["opt_out"]
         table.add_row(
@@ -118,5 +120,5 @@ def opt(answer: Mapping[str, Any]) -> Text:
     if answer.get("opt") == "optOut":
         code = f" ({answer['code']})" if answer.get("code", 200) >= 300 else ""
         return Text(f"✗ opts out{code}", style="red")
-    words = {"told": "… was told, has not answered", "untold": "– not told yet"}
+    words = {"told": "… was told", "untold": "– not told yet"}
     return Text(words.get(str(answer.get("state")), "not registered"), style="yellow")

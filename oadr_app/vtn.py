@@ -121,15 +121,23 @@ class VtnProgram:
         return [one for one in listed if asked.get("all") or one["status"] not in ("completed", "cancelled")]
 
     async def _show_event(self, asked: Mapping[str, Any]) -> object:
-        record = self.server.events.get(str(asked["event_id"]))
-        if record is None:
-            raise LocalProtocolError(f"there is no event {asked['event_id']!r}")
+        record = self._event(str(asked["event_id"]))
         now = datetime.now(UTC)
         return {**self._summary(record, now), "event": _plain(part_to_dict(record.event)), "vens": self._answers(record)}
 
     async def _cancel_event(self, asked: Mapping[str, Any]) -> object:
-        event_id = str(asked["event_id"])
+        event_id = self._event(str(asked["event_id"])).event_id
         return {"event_id": event_id, "modification_number": self.server.cancel_event(event_id=event_id)}
+
+    def _event(self, asked: str) -> EventRecord:
+        """Find an event by its id, or by the beginning of it."""
+        exact = self.server.events.get(asked)
+        found = [exact] if exact else [one for key, one in self.server.events.items() if asked and key.startswith(asked)]
+        if len(found) != 1:
+            begin = ", ".join(sorted(one.event_id for one in found[:3]))
+            wrong = f"several events begin with {asked!r}: {begin}" if found else f"there is no event {asked!r}"
+            raise LocalProtocolError(wrong)
+        return found[0]
 
     async def _list_vens(self, asked: Mapping[str, Any]) -> object:
         counts = self.store.count_readings()
