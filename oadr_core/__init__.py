@@ -1,7 +1,7 @@
 """OpenADR 2.0b as a sans-IO core: everything that is public is named here."""
 
 from oadr_core.auto_ven import AutoVen, VenPolicy
-from oadr_core.auto_vtn import AutoVtn, ReportWish, VtnPolicy
+from oadr_core.auto_vtn import AutoVtn, VtnPolicy
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
@@ -57,6 +57,7 @@ from oadr_core.outputs import (
     VenOnline,
     VenRegistered,
 )
+from oadr_core.report_wishes import ReportWish
 from oadr_core.rules import Finding, Rule, Severity, check, check_document, rules
 from oadr_core.sampling import Reading
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint

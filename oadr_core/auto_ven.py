@@ -4,25 +4,21 @@ It stands on a :class:`~oadr_core.ven.Ven` and has the same surface, so the same
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from oadr_core.answers import response_in
-from oadr_core.blobs import VERSION, check_part, load
-from oadr_core.clock import Deadline, Now, Timers, whole_seconds
+from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
-from oadr_core.handlers import Handler, Handlers, arguments
+from oadr_core.handlers import Handler, Handlers
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import ANSWERS_TO_VTN
 from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import STARTUP, Startup, StartupInput
 from oadr_core.messages import (
     CreatePartyRegistration,
-    Interval,
     Payload,
     Poll,
     QueryRegistration,
@@ -33,7 +29,7 @@ from oadr_core.messages import (
     Service,
     UpdateReport,
 )
-from oadr_core.offers import METADATA, data_name
+from oadr_core.outbox import Outbox
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -41,20 +37,16 @@ from oadr_core.outputs import (
     ExchangeAbandoned,
     ExchangeDone,
     ExchangeId,
-    HandlerFailed,
     InboundId,
     Output,
     Registered,
     RegistrationEnded,
     RegistrationRefused,
-    ReportDropped,
     ReportEnded,
     ReportRequested,
     ReregistrationRequested,
-    Save,
 )
-from oadr_core.rules import refuse
-from oadr_core.sampling import Reading, Schedule, interval, reading, schedule
+from oadr_core.reporter import Reporter
 from oadr_core.seal import Peer, Sealer
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven_state import VenState
@@ -81,73 +73,6 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     registration_retry: float = 60.0
     registration_pause: float | None = 300.0
     most_unsent: int = 10_000
-
-
-class UnsentReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A report that was made and not yet confirmed, as a versioned blob.
-
-    :param version: the version of the blob.
-    :param request_id: the requestID that it is sent with, each time the same.
-    :param report: the report.
-    """
-
-    version: int = 0
-    request_id: str
-    report: Report
-
-    def dump(self) -> bytes:
-        """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
-
-    @classmethod
-    def load(cls, blob: bytes) -> "UnsentReport":
-        """Read a blob.
-
-        :raises StateError: the blob is damaged, or was written by a later version.
-        """
-        unsent = load(cls, blob, "UnsentReport")
-        check_part(unsent.report, "UnsentReport")
-        return unsent
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """A report that can be asked for, and where its values come from.
-
-    :param report: the offer as it is registered.
-    :param callbacks: the callback of each data point.
-    """
-
-    report: Report
-    callbacks: Mapping[str, Handler]
-
-
-class _Sampling:
-    """A report request that is being served."""
-
-    def __init__(self, due: Schedule) -> None:
-        self.schedule: Final = due
-        self.next = due.first
-        self.open: dict[int, dict[str, Reading | None]] = {}  # readings that callbacks are still taking
-        self.done: dict[int, Interval] = {}
-
-    def complete_reports(self) -> list[list[Interval]]:
-        """Take the reports of which every reading is there."""
-        complete = []
-        for number in sorted({self.schedule.report_of(one) for one in self.done}):
-            members = sorted(one for one in self.done if self.schedule.report_of(one) == number)
-            waits = any(self.schedule.report_of(one) == number for one in self.open)
-            more = self.schedule.report_of(self.next) == number and not self.schedule.completes(members[-1])
-            if not waits and not more:
-                complete.append([self.done.pop(one) for one in members])
-        return complete
-
-
-class _Sample(msgspec.Struct, frozen=True):
-    """A reading that a callback is taking."""
-
-    report_request_id: str
-    number: int
-    r_id: str
 
 
 _MOST_IN_A_ROW: Final = 50
@@ -183,17 +108,11 @@ class AutoVen:
         self._entropy = entropy
         self._handlers = handlers
         self._phase = Startup.OFF
-        self._offers: dict[str, Offer] = {}
-        self._sampling: dict[str, _Sampling] = {}
-        self._samples: dict[CallId, _Sample] = {}
-        self._unsent: dict[str, UnsentReport] = {
-            key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith("report/")
-        }
-        self._sent: dict[str, str] = {}  # the keys of reports that were handed to the VEN, by their requestID
-        self._reports_made = max((int(key.partition("/")[2]) for key in self._unsent), default=0)
         self._in_a_row = 0
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
+        self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
+        self._reporter = Reporter(self.ven, self._outputs.append, self._report_made)
         self._now: Now | None = None
 
     @property
@@ -204,7 +123,7 @@ class AutoVen:
     @property
     def unsent(self) -> int:
         """How many reports were made and not yet confirmed."""
-        return len(self._unsent)
+        return len(self._outbox)
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
@@ -217,13 +136,9 @@ class AutoVen:
         :param now: the present, where the VEN runs already.
         :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
         """
-        refuse(RegisterReport(request_id="0", reports=(report,)))
-        missing = {one.r_id for one in report.report_descriptions} - set(callbacks)
-        if missing:
-            raise LocalProtocolError(f"the data points {', '.join(sorted(missing))} have no callback")
-        self._offers[report.report_specifier_id] = Offer(report, callbacks)
+        self._reporter.offer(report, callbacks)
         if self._phase is Startup.RUNNING and now is not None:
-            self.ven.register_report(self._metadata(now), now)
+            self.ven.register_report(self._reporter.metadata(now), now)
 
     def start(self, now: Now) -> None:
         """Begin; with a saved registration, by registering again (rule 405).
@@ -235,7 +150,7 @@ class AutoVen:
             raise LocalProtocolError("the VEN was started before")
         self._move(StartupInput.START)
         for accepted in self.ven.state.report_requests:
-            self._begin_sampling(accepted.request.report_request_id, now, resumed=True)
+            self._reporter.begin(accepted.request.report_request_id, now, resumed=True)
         if self.policy.query_first:
             self.ven.query_registration(now)
         else:
@@ -248,6 +163,7 @@ class AutoVen:
         if STARTUP.allows(self._phase, StartupInput.STOP):
             self._move(StartupInput.STOP)
         self._timers = Timers()
+        self._reporter.stop()
 
     def cancel_party_registration(self, now: Now) -> None:
         """End the registration, and stop (rule 407).
@@ -277,21 +193,16 @@ class AutoVen:
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Take what a handler or a callback returned; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        if call not in self._samples:
-            self.ven.call_returned(call, value, now=now)
-            return
-        try:
-            taken = reading(value)
-        except LocalProtocolError as error:
-            self._sampled(call, None, f"returned what cannot be used: {error}", now)
+        if self._reporter.owns(call):
+            self._reporter.returned(call, value, now)
         else:
-            self._sampled(call, taken, None, now)
+            self.ven.call_returned(call, value, now=now)
 
     def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
         """Take note that a handler or a callback raised; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        if call in self._samples:
-            self._sampled(call, None, f"raised {type(error).__name__}: {error}", now)
+        if self._reporter.owns(call):
+            self._reporter.raised(call, error, now)
         else:
             self.ven.call_raised(call, error, now=now)
 
@@ -305,10 +216,7 @@ class AutoVen:
             elif kind == "register":
                 self._move(StartupInput.RETRY)
                 self._register(now)
-            elif kind == "sample":
-                self._sample(str(key), now)
-            elif kind == "call" and key in self._samples:
-                self._sampled(CallId(key), None, "took too long", now)
+        self._reporter.handle_timeout(now)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
@@ -326,7 +234,7 @@ class AutoVen:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
         if self._now is None:
             return None
-        found = (self.ven.next_timeout(), self._timers.next(self._now))
+        found = (self.ven.next_timeout(), self._timers.next(self._now), self._reporter.next_timeout(self._now))
         return min((deadline for deadline in found if deadline is not None), key=lambda one: one.at, default=None)
 
     def _prepared(self, call: Call) -> Call:
@@ -351,7 +259,7 @@ class AutoVen:
             self._exchanged(event.request, answer, now, given_up=isinstance(event, ExchangeAbandoned))
         elif isinstance(event, Registered):
             self._move(StartupInput.REGISTERED)
-            self.ven.register_report(self._metadata(now), now)
+            self.ven.register_report(self._reporter.metadata(now), now)
         elif isinstance(event, RegistrationRefused):
             self._refused(event, now)
         elif isinstance(event, RegistrationEnded):
@@ -361,10 +269,9 @@ class AutoVen:
                 self._move(StartupInput.ASKED_AGAIN)
                 self._register(now)
         elif isinstance(event, ReportRequested):
-            self._begin_sampling(event.report_request_id, now)
+            self._reporter.begin(event.report_request_id, now)
         elif isinstance(event, ReportEnded):
-            self._sampling.pop(event.report_request_id, None)
-            self._timers.stop(("sample", event.report_request_id))
+            self._reporter.end(event.report_request_id)
 
     def _register(self, now: Now) -> None:
         if self.ven.registration in (Registration.UNREGISTERED, Registration.REGISTERED):
@@ -379,7 +286,7 @@ class AutoVen:
             self._wait(StartupInput.REFUSED, self.policy.registration_retry, now)
 
     def _ended(self, event: RegistrationEnded, now: Now) -> None:
-        self._sent.clear()
+        self._outbox.withdrawn()
         if not event.by_peer:
             self._move(StartupInput.STOP)
         elif event.cancelled:
@@ -403,7 +310,7 @@ class AutoVen:
         elif isinstance(request, CreatePartyRegistration) and given_up and self._phase is Startup.REGISTERING:
             self._wait(StartupInput.REFUSED, self.policy.registration_retry, now)
         elif isinstance(request, UpdateReport):
-            self._confirmed(request, answer, given_up=given_up)
+            self._outbox.confirmed(request, answer, given_up=given_up)
         if self.ven.registration is not Registration.REGISTERED:
             return  # the core will say what has happened
         if isinstance(request, RegisterReport) and self._phase is Startup.OFFERING:
@@ -427,8 +334,7 @@ class AutoVen:
     def _run(self, now: Now) -> None:
         self._move(StartupInput.SYNCHRONISED)
         self._in_a_row = 0
-        for key in list(self._unsent):
-            self._deliver(key, now)
+        self._outbox.deliver_all(now)
         self._plan_poll(now, at_once=True)
 
     # --- polling -----------------------------------------------------------------------------------------------------
@@ -454,116 +360,10 @@ class AutoVen:
         else:
             self._plan_poll(now)
 
-    # --- reporting ---------------------------------------------------------------------------------------------------
+    # --- reports -----------------------------------------------------------------------------------------------------
 
-    def _metadata(self, now: Now) -> Sequence[Report]:
-        made = whole_seconds(now.utc)
-        return [msgspec.structs.replace(one.report, created_date_time=made) for one in self._offers.values()]
-
-    def _begin_sampling(self, request_id: str, now: Now, *, resumed: bool = False) -> None:
-        accepted = next(
-            one for one in self.ven.state.report_requests if one.request.report_request_id == request_id
-        )
-        if accepted.request.report_specifier.report_specifier_id == METADATA:
-            self.ven.note_delivery(request_id, now, last=True)
-            self.ven.register_report(self._metadata(now), now, report_request_id=request_id)
-            return
-        sampling = _Sampling(schedule(accepted, now.utc if resumed else None))
-        self._sampling[request_id] = sampling
-        self._plan_sample(sampling, now)
-
-    def _plan_sample(self, sampling: _Sampling, now: Now) -> None:
-        due = sampling.schedule
-        if not due.is_over(sampling.next):
-            self._timers.at(("sample", due.report_request_id), due.due(sampling.next))
-        elif not sampling.open and not sampling.done:  # its time passed while nobody could read
-            self.ven.note_delivery(due.report_request_id, now, last=True)
-
-    def _sample(self, request_id: str, now: Now) -> None:
-        """Take the reading that is due: call every callback, and plan the next."""
-        sampling = self._sampling.get(request_id)
-        offer = None if sampling is None else self._offers.get(sampling.schedule.report_specifier_id)
-        if sampling is None or offer is None:
-            return
-        number, due = sampling.next, sampling.schedule
-        sampling.open[number] = dict.fromkeys(due.r_ids)
-        sampling.next = due.after(number, now.utc)
-        self._plan_sample(sampling, now)
-        for r_id in due.r_ids:
-            self._read(_Sample(request_id, number, r_id), offer.callbacks[r_id], due.due(number), now)
-
-    def _read(self, sample: _Sample, callback: Handler, due: datetime, now: Now) -> None:
-        call = self.ven.new_call()
-        self._samples[call] = sample
-        until = now.mono + self.ven.config.call_timeout
-        self._timers.after(("call", call), until)
-        told = arguments(callback, {"r_id": sample.r_id, "due": due})
-        self._outputs.append(Call(call, "report", told, Deadline(until, "report"), callback))
-
-    def _sampled(self, call: CallId, taken: Reading | None, wrong: str | None, now: Now) -> None:
-        """A callback is done with."""
-        sample = self._samples.pop(call)
-        self._timers.stop(("call", call))
-        if wrong is not None:
-            self._outputs.append(HandlerFailed(handler=f"report {sample.r_id}", error=wrong))
-        sampling = self._sampling.get(sample.report_request_id)
-        if sampling is None or sample.number not in sampling.open:
-            return
-        readings = sampling.open[sample.number]
-        readings[sample.r_id] = taken or Reading(value=None)
-        complete = {r_id: one for r_id, one in readings.items() if one is not None}
-        if len(complete) == len(readings):
-            del sampling.open[sample.number]
-            sampling.done[sample.number] = interval(sampling.schedule.due(sample.number), complete)
-            for intervals in sampling.complete_reports():
-                self._make_report(sampling, intervals, now)
-
-    def _make_report(self, sampling: _Sampling, intervals: Sequence[Interval], now: Now) -> None:
+    def _report_made(self, report: Report, now: Now) -> None:
         """Keep a report that is complete, then send it."""
-        due = sampling.schedule
-        offer = self._offers[due.report_specifier_id]
-        report = Report(
-            dtstart=intervals[0].dtstart,
-            intervals=tuple(intervals),
-            report_request_id=due.report_request_id,
-            report_specifier_id=due.report_specifier_id,
-            report_name=data_name(offer.report.report_name),
-            created_date_time=whole_seconds(now.utc),
-        )
-        self._reports_made += 1
-        key = f"report/{self._reports_made:012d}"
-        unsent = UnsentReport(request_id=f"{self._entropy.getrandbits(128):032x}", report=report)
-        self._unsent[key] = unsent
-        self._outputs.append(Save(key, unsent.dump()))
-        while len(self._unsent) > self.policy.most_unsent:
-            self._drop(next(iter(self._unsent)), "more reports wait than may be kept")
-        last = due.once or (not sampling.open and not sampling.done and due.is_over(sampling.next))
-        self.ven.note_delivery(due.report_request_id, now, last=last)
+        key = self._outbox.put(report)
         if self._phase is Startup.RUNNING:
-            self._deliver(key, now)
-
-    def _deliver(self, key: str, now: Now) -> None:
-        unsent = self._unsent.get(key)
-        registered = self.ven.registration in (Registration.REGISTERED, Registration.REREGISTERING)
-        if unsent is not None and registered and unsent.request_id not in self._sent:
-            self._sent[unsent.request_id] = key
-            self.ven.update_report([unsent.report], now, request_id=unsent.request_id)
-
-    def _confirmed(self, request: UpdateReport, answer: Payload | None, *, given_up: bool) -> None:
-        """The VTN has a report, or will never take it."""
-        key = self._sent.pop(request.request_id, None)
-        if key is None or key not in self._unsent:
-            return
-        response = None if answer is None else response_in(answer)
-        if given_up:
-            self._drop(key, "the VTN does not take it")
-        elif response is not None and not response.ok:
-            self._drop(key, f"the VTN answered {response.response_code} {response.response_description or ''}".strip())
-        else:
-            del self._unsent[key]
-            self._outputs.append(Save(key, None))
-
-    def _drop(self, key: str, why: str) -> None:
-        report_request_id = self._unsent.pop(key).report.report_request_id
-        self._outputs.append(Save(key, None))
-        self._outputs.append(ReportDropped(report_request_id=report_request_id, why=why))
+            self._outbox.deliver(key, now)

@@ -1,0 +1,120 @@
+"""Reports that were made and not yet confirmed: kept over restarts, delivered in order, sent again as they are."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from oadr_core.answers import response_in
+from oadr_core.blobs import VERSION, check_part, load
+from oadr_core.clock import Now
+from oadr_core.entropy import Entropy, new_id
+from oadr_core.machines.registration import Registration
+from oadr_core.messages import Payload, Report, UpdateReport
+from oadr_core.outputs import Output, ReportDropped, Save
+from oadr_core.ven import Ven
+
+_PREFIX: Final = "report/"
+
+
+class UnsentReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that was made and not yet confirmed, as a versioned blob.
+
+    :param version: the version of the blob.
+    :param request_id: the requestID that it is sent with, each time the same.
+    :param report: the report.
+    """
+
+    version: int = 0
+    request_id: str
+    report: Report
+
+    def dump(self) -> bytes:
+        """Write the blob."""
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
+
+    @classmethod
+    def load(cls, blob: bytes) -> "UnsentReport":
+        """Read a blob.
+
+        :raises StateError: the blob is damaged, or was written by a later version.
+        """
+        unsent = load(cls, blob, "UnsentReport")
+        check_part(unsent.report, "UnsentReport")
+        return unsent
+
+
+class Outbox:
+    """Keeps reports until the VTN has confirmed them.
+
+    :param ven: sends them.
+    :param entropy: the source of ids.
+    :param most: how many are kept; the oldest are dropped beyond.
+    :param emit: takes what has to be saved or told.
+    :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :raises StateError: something in ``saved`` is damaged.
+    """
+
+    def __init__(
+        self, ven: Ven, entropy: Entropy, most: int, emit: Callable[[Output], None], saved: Mapping[str, bytes]
+    ) -> None:
+        self._ven = ven
+        self._entropy = entropy
+        self._most = most
+        self._emit = emit
+        self._unsent: dict[str, UnsentReport] = {
+            key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)
+        }
+        self._sent: dict[str, str] = {}  # the keys of reports that were handed to the VEN, by their requestID
+        self._made = max((int(key.removeprefix(_PREFIX)) for key in self._unsent), default=0)
+
+    def __len__(self) -> int:
+        """How many reports are not yet confirmed."""
+        return len(self._unsent)
+
+    def put(self, report: Report) -> str:
+        """Keep a report; returns the key by which :meth:`deliver` knows it."""
+        self._made += 1
+        key = f"{_PREFIX}{self._made:012d}"
+        unsent = UnsentReport(request_id=new_id(self._entropy), report=report)
+        self._unsent[key] = unsent
+        self._emit(Save(key, unsent.dump()))
+        while len(self._unsent) > self._most:
+            self._drop(next(iter(self._unsent)), "more reports wait than may be kept")
+        return key
+
+    def deliver(self, key: str, now: Now) -> None:
+        """Hand a report to the VEN, unless it has it already."""
+        unsent = self._unsent.get(key)
+        registered = self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING)
+        if unsent is not None and registered and unsent.request_id not in self._sent:
+            self._sent[unsent.request_id] = key
+            self._ven.update_report([unsent.report], now, request_id=unsent.request_id)
+
+    def deliver_all(self, now: Now) -> None:
+        """Hand everything to the VEN."""
+        for key in list(self._unsent):
+            self.deliver(key, now)
+
+    def confirmed(self, request: UpdateReport, answer: Payload | None, *, given_up: bool) -> None:
+        """The VTN has a report, or will never take it."""
+        key = self._sent.pop(request.request_id, None)
+        if key is None or key not in self._unsent:
+            return
+        response = None if answer is None else response_in(answer)
+        if given_up:
+            self._drop(key, "the VTN does not take it")
+        elif response is not None and not response.ok:
+            self._drop(key, f"the VTN answered {response.response_code} {response.response_description or ''}".strip())
+        else:
+            del self._unsent[key]
+            self._emit(Save(key, None))
+
+    def withdrawn(self) -> None:
+        """The VEN has forgotten what it was to send, as its registration ended."""
+        self._sent.clear()
+
+    def _drop(self, key: str, why: str) -> None:
+        report_request_id = self._unsent.pop(key).report.report_request_id
+        self._emit(Save(key, None))
+        self._emit(ReportDropped(report_request_id=report_request_id, why=why))
