@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from oadr_app.periods import Period
-from oadr_http.endpoints import PREFIX
+from oadr_http import PREFIX
 
 
 class ConfigError(Exception):

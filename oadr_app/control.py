@@ -18,8 +18,7 @@ import anyio
 import httpx
 
 from oadr_core import LocalProtocolError, Peer
-from oadr_http.endpoints import Answer
-from oadr_http.server import Server, ServerLimits
+from oadr_http import Answer, Server, ServerLimits
 
 Command = Callable[[Mapping[str, Any]], Awaitable[object]]
 """Does what is asked for and returns what JSON can hold; raises LocalProtocolError where the request is wrong."""

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oadr_app.config import Load
-from oadr_core import EiEvent, EventStatus, SignalName, add_duration, value_at
-from oadr_core.vtn_events import status
+from oadr_core import EiEvent, EventStatus, SignalName, add_duration, event_status, value_at
 
 
 class SimulatedLoad:
@@ -40,7 +39,7 @@ class SimulatedLoad:
         levels = [0.0]
         for event in self._events.values():
             for signal in event.event_signals:
-                if signal.signal_name == SignalName.SIMPLE and status(event, now) is EventStatus.ACTIVE:
+                if signal.signal_name == SignalName.SIMPLE and event_status(event, now) is EventStatus.ACTIVE:
                     levels.append(value_at(signal, event.active_period, now) or 0.0)
         return max(levels)
 

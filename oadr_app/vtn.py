@@ -11,6 +11,7 @@ from oadr_app.control import Command, listening
 from oadr_app.periods import shown
 from oadr_app.stores import SqliteStore, StoredReading
 from oadr_core import (
+    EventAtVtn,
     EventRecord,
     LocalProtocolError,
     RegistrationDecision,
@@ -19,11 +20,10 @@ from oadr_core import (
     VenRecord,
     add_duration,
     as_timedelta,
+    event_status,
     is_zero,
     part_to_dict,
 )
-from oadr_core.machines.event import EventAtVtn
-from oadr_core.vtn_events import status
 from oadr_http import OpenADRServer
 
 
@@ -161,7 +161,7 @@ class VtnProgram:
         return {
             "event_id": record.event_id,
             "modification_number": record.modification_number,
-            "status": status(event, now).value,
+            "status": event_status(event, now).value,
             "dtstart": period.dtstart.isoformat(),
             "end": None if is_zero(period.duration) else add_duration(period.dtstart, period.duration).isoformat(),
             "duration": shown(as_timedelta(period.duration, period.dtstart)),

@@ -2,11 +2,12 @@
 
 from oadr_core.auto_ven import AutoVen, VenPolicy
 from oadr_core.auto_vtn import AutoVtn, VtnPolicy
+from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
-from oadr_core.decisions import EventDecision, RegistrationDecision
-from oadr_core.entropy import Entropy
+from oadr_core.decisions import EventDecision, KnownVen, PollDecision, RegistrationDecision
+from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
     LocalProtocolError,
     ProtocolError,
@@ -15,7 +16,9 @@ from oadr_core.errors import (
     SealError,
     StateError,
 )
-from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers
+from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers, arguments
+from oadr_core.journal import line as log_line
+from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import Startup
@@ -65,7 +68,8 @@ from oadr_core.sender import SenderConfig
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven_state import VenState
 from oadr_core.vtn import Vtn
-from oadr_core.vtn_record import EventRecord, VenRecord
+from oadr_core.vtn_events import status as event_status
+from oadr_core.vtn_record import EventRecord, Standing, VenRecord
 from oadr_core.vtn_step import VtnConfig
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
@@ -80,10 +84,12 @@ __all__ = [
     "Call",
     "CallId",
     "Core",
+    "DataPoint",
     "Deadline",
     "Document",
     "Entropy",
     "Event",
+    "EventAtVtn",
     "EventDecided",
     "EventDecision",
     "EventOffered",
@@ -99,6 +105,7 @@ __all__ = [
     "HandlerFailed",
     "Handlers",
     "InboundId",
+    "KnownVen",
     "Limits",
     "LocalProtocolError",
     "Now",
@@ -109,6 +116,7 @@ __all__ = [
     "PeerForgiven",
     "PeerMisbehaved",
     "PlainSealer",
+    "PollDecision",
     "ProtocolError",
     "Queried",
     "Reading",
@@ -133,6 +141,7 @@ __all__ = [
     "Sealer",
     "SenderConfig",
     "Severity",
+    "Standing",
     "Startup",
     "StateError",
     "TicketId",
@@ -151,12 +160,20 @@ __all__ = [
     "Vtn",
     "VtnConfig",
     "VtnPolicy",
+    "arguments",
     "check",
     "check_document",
+    "complete_event",
+    "data_point",
     "decode",
     "encode",
+    "event_status",
     "fingerprint",
     "from_dict",
+    "log_line",
+    "make_event",
+    "make_offer",
+    "new_id",
     "part_from_dict",
     "part_to_dict",
     "read",

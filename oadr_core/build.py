@@ -234,8 +234,8 @@ def data_point(
     callback: Handler,
     *,
     r_id: str,
-    resource_id: str | None,
-    measurement: object,  # noqa: A002
+    resource_id: str | None = None,
+    measurement: object = "power_real",  # noqa: A002
     report_name: str = ReportName.TELEMETRY_USAGE,
     report_type: str = ReportType.USAGE,
     reading_type: str = ReadingType.DIRECT_READ,

@@ -3,7 +3,7 @@
 from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.driver import Carrier, Driver, ExchangeFailed
-from oadr_http.endpoints import Endpoints
+from oadr_http.endpoints import PREFIX, Answer, Endpoints
 from oadr_http.manual import RegistrationFailed
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import MemoryStore, Store
@@ -11,6 +11,8 @@ from oadr_http.ven import OpenADRClient
 from oadr_http.vtn import OpenADRServer
 
 __all__ = [
+    "PREFIX",
+    "Answer",
     "AsgiApp",
     "Carrier",
     "Driver",

@@ -19,6 +19,7 @@ from oadr_core import (
     ProtocolError,
     Report,
     Save,
+    Sealer,
     TicketId,
     Transmit,
     Ven,
@@ -28,7 +29,6 @@ from oadr_core import (
     part_from_dict,
     to_dict,
 )
-from oadr_core.seal import Sealer
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import ExchangeFailed

@@ -12,6 +12,7 @@ import anyio
 from oadr_core import (
     VEN_HANDLERS,
     AutoVen,
+    DataPoint,
     Event,
     Handlers,
     LocalProtocolError,
@@ -23,10 +24,11 @@ from oadr_core import (
     VenConfig,
     VenPolicy,
     VenState,
+    data_point,
+    log_line,
+    make_offer,
+    new_id,
 )
-from oadr_core.build import DataPoint, data_point, make_offer
-from oadr_core.entropy import new_id
-from oadr_core.journal import line
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
@@ -320,7 +322,7 @@ class OpenADRClient:
             self._driver.pump()
 
     def _observed(self, event: Event) -> None:
-        written = line(event)
+        written = log_line(event)
         if written is not None:
             _LOG.log(*written)
         if self._observe is not None:

@@ -29,11 +29,12 @@ from oadr_core import (
     VenRecord,
     VtnConfig,
     VtnPolicy,
+    arguments,
+    complete_event,
+    log_line,
+    make_event,
     part_from_dict,
 )
-from oadr_core.build import complete_event, make_event
-from oadr_core.handlers import arguments
-from oadr_core.journal import line
 from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
@@ -338,7 +339,7 @@ class OpenADRServer:
             self._driver.pump()
 
     def _observed(self, event: Event) -> None:
-        written = line(event)
+        written = log_line(event)
         if written is not None:
             _LOG.log(*written)
         if self._observe is not None:
