@@ -61,7 +61,19 @@ from oadr_core.outputs import (
     VenRegistered,
 )
 from oadr_core.report_wishes import ReportWish
-from oadr_core.rules import Finding, Rule, Severity, check, check_document, rules
+from oadr_core.rules import (
+    Exchange,
+    Finding,
+    RecordedExchange,
+    Role,
+    Rule,
+    Severity,
+    TraceReport,
+    check,
+    check_document,
+    check_trace,
+    rules,
+)
 from oadr_core.sampling import Reading
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
@@ -95,6 +107,7 @@ __all__ = [
     "EventOffered",
     "EventRecord",
     "EventsReceived",
+    "Exchange",
     "ExchangeAbandoned",
     "ExchangeDone",
     "ExchangeId",
@@ -120,6 +133,7 @@ __all__ = [
     "ProtocolError",
     "Queried",
     "Reading",
+    "RecordedExchange",
     "Registered",
     "Registration",
     "RegistrationDecision",
@@ -134,6 +148,7 @@ __all__ = [
     "ReportsReceived",
     "ReregistrationRequested",
     "ResponseCode",
+    "Role",
     "Rule",
     "Save",
     "SchemaError",
@@ -145,6 +160,7 @@ __all__ = [
     "Startup",
     "StateError",
     "TicketId",
+    "TraceReport",
     "Transmit",
     "VEN_HANDLERS",
     "VTN_HANDLERS",
@@ -163,6 +179,7 @@ __all__ = [
     "arguments",
     "check",
     "check_document",
+    "check_trace",
     "complete_event",
     "data_point",
     "decode",

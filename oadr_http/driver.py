@@ -32,6 +32,7 @@ from oadr_core import (
 )
 from oadr_http.clock import system_now
 from oadr_http.groups import alone
+from oadr_http.recorder import Recorder
 from oadr_http.store import Store
 
 _LOG: Final = logging.getLogger("oadr.driver")
@@ -72,6 +73,7 @@ class Driver:
     :param carrier: carries requests to peers; None where the core sends none.
     :param store: keeps what the core wants saved; None keeps nothing.
     :param observe: is told what the core tells; must not block.
+    :param recorder: is told of every exchange.
     :param now: reads the clocks.
     :param threads: how many plain functions may run at a time; coroutine functions are not counted.
     """
@@ -83,6 +85,7 @@ class Driver:
         carrier: Carrier | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
+        recorder: Recorder | None = None,
         now: Callable[[], Now] = system_now,
         threads: int = 40,
     ) -> None:
@@ -90,6 +93,7 @@ class Driver:
         self._carrier = carrier
         self._store = store
         self._observe = observe
+        self._recorder = recorder
         self._now = now
         self._threads = threads
         self._limiter: anyio.CapacityLimiter | None = None
@@ -97,7 +101,7 @@ class Driver:
         self._wake = anyio.Event()
         self._wakes_at = float("inf")
         self._held: deque[Output] = deque()  # outputs that wait for the store
-        self._replies: dict[InboundId, Reply] = {}
+        self._replies: dict[InboundId, Reply | None] = {}  # for those who still want one
         self._waiting: dict[InboundId, anyio.Event] = {}
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -182,7 +186,8 @@ class Driver:
 
     def _perform(self, output: Output) -> None:
         if isinstance(output, Reply):
-            self._replies[output.inbound] = output
+            if output.inbound in self._replies:
+                self._replies[output.inbound] = output
             waiting = self._waiting.pop(output.inbound, None)
             if waiting is not None:
                 waiting.set()
@@ -197,16 +202,22 @@ class Driver:
 
     async def _exchange(self, transmit: Transmit) -> None:
         assert self._carrier is not None
+        began, body = self._now(), b""
+        answer, why = None, None
         try:
-            body = transmit.render(self._now())
+            body = transmit.render(began)
             answer = await self._carrier.exchange(transmit, body)
         except ExchangeFailed as error:
-            self._core.exchange_failed(transmit.exchange, error.why, now=self._now())
+            why = error.why
         except LocalProtocolError:
             _LOG.exception("a message of ours cannot be sent")
-            self._core.exchange_failed(transmit.exchange, Failure.NOT_ACCEPTABLE, now=self._now())
-        else:
+            why = Failure.NOT_ACCEPTABLE
+        if self._recorder is not None:
+            self._recorder.sent(transmit, body, answer, why, began.utc)
+        if answer is not None:
             self._core.receive_response(transmit.exchange, answer, now=self._now())
+        elif why is not None:
+            self._core.exchange_failed(transmit.exchange, why, now=self._now())
         self.pump()
 
     async def _call(self, call: Call) -> None:
@@ -240,18 +251,29 @@ class Driver:
 
         :returns: why the transport should refuse it, or None; and the body of the answer.
         """
-        inbound = self._core.receive_request(body, peer=peer, service=service, now=self._now())
-        self.pump()
-        reply = self._replies.pop(inbound, None)
-        if reply is None:
-            self._waiting[inbound] = waiting = anyio.Event()
-            try:
-                await waiting.wait()
-            finally:
-                self._waiting.pop(inbound, None)
-                reply = self._replies.pop(inbound, None)
+        began = self._now()
+        inbound = self._core.receive_request(body, peer=peer, service=service, now=began)
+        self._replies[inbound] = None
+        try:
+            self.pump()
+            reply = self._replies[inbound] or await self._reply_to(inbound)
+        finally:
+            del self._replies[inbound]
+        answer = reply.render(self._now())
+        if self._recorder is not None:
+            self._recorder.received(peer, service, body, answer, reply.refusal, began.utc)
+        return reply.refusal, answer
+
+    async def _reply_to(self, inbound: InboundId) -> Reply:
+        """Wait for the reply to a request."""
+        self._waiting[inbound] = waiting = anyio.Event()
+        try:
+            await waiting.wait()
+        finally:
+            self._waiting.pop(inbound, None)
+        reply = self._replies[inbound]
         assert reply is not None
-        return reply.refusal, reply.render(self._now())
+        return reply
 
 
 async def run_handler(

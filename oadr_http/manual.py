@@ -32,6 +32,7 @@ from oadr_core import (
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import ExchangeFailed
+from oadr_http.recorder import Recorder
 from oadr_http.store import Store
 
 Spoken = tuple[str, dict[str, object]]
@@ -49,13 +50,15 @@ class ManualVen:
     :param carrier: carries requests to the VTN.
     :param sealer: opens and seals documents.
     :param store: keeps the state; in memory if None.
+    :param recorder: is told of every exchange.
     """
 
-    def __init__(self, config: VenConfig, carrier: HttpCarrier, *, sealer: Sealer, store: Store | None = None) -> None:
+    def __init__(self, config: VenConfig, carrier: HttpCarrier, *, sealer: Sealer, store: Store | None = None, recorder: Recorder | None = None) -> None:
         saved = {} if store is None else store.load()
         state = VenState.load(saved["ven"]) if "ven" in saved else None
         self.ven: Final = Ven(config, sealer=sealer, entropy=random.SystemRandom(), state=state)
         self._store = store
+        self._recorder = recorder
         self._carrier = carrier
 
     async def close(self) -> None:
@@ -159,11 +162,16 @@ class ManualVen:
                 await self._store.save([(output.key, output.blob)])
 
     async def _transmit(self, transmit: Transmit) -> None:
+        began = system_now()
+        body = transmit.render(began)
+        answer, why = None, None
         try:
-            answer = await self._carrier.exchange(transmit, transmit.render(system_now()))
+            answer = await self._carrier.exchange(transmit, body)
         except ExchangeFailed as error:
-            self.ven.exchange_failed(transmit.exchange, error.why, now=system_now())
-        else:
+            why = error.why
+        if self._recorder is not None:
+            self._recorder.sent(transmit, body, answer, why, began.utc)
+        if answer is not None:
             self.ven.receive_response(transmit.exchange, answer, now=system_now())
-
-
+        elif why is not None:
+            self.ven.exchange_failed(transmit.exchange, why, now=system_now())

@@ -19,6 +19,7 @@ from oadr_core import (
     Payload,
     PlainSealer,
     Report,
+    Role,
     SenderConfig,
     Startup,
     VenConfig,
@@ -33,6 +34,7 @@ from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.manual import ManualVen, Spoken
+from oadr_http.recorder import Recorder, Trace
 from oadr_http.store import Store
 
 _LOG: Final = logging.getLogger("oadr.ven")
@@ -64,6 +66,7 @@ class OpenADRClient:
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
+    :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
     :raises LocalProtocolError: ``vtn_url`` is no URL.
     """
 
@@ -83,6 +86,7 @@ class OpenADRClient:
         policy: VenPolicy | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         if not vtn_url.startswith(("http://", "https://")):
             raise LocalProtocolError(f"vtn_url is {vtn_url!r}; it must begin with http:// or https://")
@@ -91,6 +95,7 @@ class OpenADRClient:
         self._url, self._compression = vtn_url, compression
         self._store = store
         self._observe = observe
+        self._recorder = None if trace is None else Recorder(Role.VEN, trace)
         self._points: dict[str, tuple[str, timedelta | None, list[DataPoint]]] = {}
         config = VenConfig(
             ven_name=ven_name,
@@ -109,7 +114,7 @@ class OpenADRClient:
                 config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved
             )
         else:
-            self._manual = ManualVen(config, self._carrier(), sealer=sealer, store=store)
+            self._manual = ManualVen(config, self._carrier(), sealer=sealer, store=store, recorder=self._recorder)
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
 
@@ -208,7 +213,7 @@ class OpenADRClient:
         """
         core = self._by_itself()
         async with self._carrier() as carrier:
-            driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed)
+            driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
             core.start(system_now())
             async with driver.running():
                 self._driver = driver

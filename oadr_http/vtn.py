@@ -24,6 +24,7 @@ from oadr_core import (
     PlainSealer,
     Report,
     ReportRequest,
+    Role,
     SenderConfig,
     Service,
     VenRecord,
@@ -40,6 +41,7 @@ from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.endpoints import PREFIX, Endpoints
+from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import Store
 
@@ -73,6 +75,7 @@ class OpenADRServer:
     :param store: keeps the state; in memory if None.
     :param limits: what the HTTP server puts up with.
     :param observe: is told everything that the core tells; must not block.
+    :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class OpenADRServer:
         store: Store | None = None,
         limits: ServerLimits | None = None,
         observe: Callable[[Event], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
@@ -102,6 +106,7 @@ class OpenADRServer:
         self._host, self._port, self._prefix = http_host, http_port, http_path_prefix
         self._store = store
         self._observe = observe
+        self._recorder = None if trace is None else Recorder(Role.VTN, trace)
         self._callbacks: dict[str, Callback] = {}
         config = VtnConfig(
             vtn_id=vtn_id,
@@ -290,7 +295,7 @@ class OpenADRServer:
     async def driving(self) -> AsyncIterator[None]:
         """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
         async with HttpCarrier() as carrier:
-            driver = Driver(self._core, carrier=carrier, store=self._store, observe=self._observed)
+            driver = Driver(self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
             self._core.start(system_now())
             async with driver.running():
                 self._driver = driver

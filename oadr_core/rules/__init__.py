@@ -4,10 +4,12 @@ import msgspec
 
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import EiEvent
+from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
 from oadr_core.rules import general as _general
 from oadr_core.rules import reports as _reports
 from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
+from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
 from oadr_core.wire.envelope import Document
 from oadr_core.wire.verify import verify
 
@@ -38,16 +40,21 @@ def refuse_event(event: EiEvent) -> None:
 
 
 __all__ = [
+    "Exchange",
     "Fault",
     "Finding",
+    "RecordedExchange",
+    "Role",
     "Rule",
     "Severity",
+    "TraceReport",
     "check",
     "check_document",
+    "check_trace",
     "refuse",
     "refuse_event",
     "rule",
     "rules",
 ]
 
-_MODULES = (_events, _general, _reports)  # importing them declares their rules
+_MODULES = (_dialogue, _events, _general, _reports)  # importing them declares their rules
