@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from oadr_app import config, views
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
+from oadr_app.tracing import TraceFile, is_trace
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 
 app = typer.Typer(
@@ -39,6 +40,10 @@ _ERR: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isa
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 VtnConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="The configuration of the VTN, in TOML.", dir_okay=False)
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option("--trace", help="Write every exchange to this file; oadr inspect judges it.", dir_okay=False),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of trouble only.")]
 
@@ -73,6 +78,7 @@ def vtn(
     allow_insecure: Annotated[
         bool, typer.Option(help="Listen where others can reach it, without TLS: anybody can pose as any VEN.")
     ] = False,
+    trace: TraceOption = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a VTN: it registers VENs, asks for their telemetry, stores it, and distributes events."""
@@ -87,7 +93,7 @@ def vtn(
         "poll": poll,
         "reports.sampling": sampling,
     }
-    program = VtnProgram(config.read(config.VtnFile, config_file, flags))
+    program = VtnProgram(config.read(config.VtnFile, config_file, flags), trace=_trace(trace))
     _log(quiet)
 
     async def welcome() -> None:
@@ -113,6 +119,7 @@ def ven(
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
     kilowatt: Annotated[float | None, typer.Option(help="What its simulated load takes.")] = None,
+    trace: TraceOption = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a VEN with a simulated load: it registers, reports its load, and sheds some when an event asks for that."""
@@ -127,7 +134,7 @@ def ven(
         "opt": None if opt is None else opt.value,
         "loads": None if kilowatt is None else [{"kilowatt": kilowatt}],
     }
-    program = VenProgram(config.read(config.VenFile, config_file, flags))
+    program = VenProgram(config.read(config.VenFile, config_file, flags), trace=_trace(trace))
     _log(quiet)
 
     async def welcome() -> None:
@@ -135,6 +142,10 @@ def ven(
             _OUT.print(f"The VEN [bold]{program.file.name}[/bold] talks to {program.file.vtn}; Ctrl-C stops it.")
 
     _run(program.running, welcome)
+
+
+def _trace(path: Path | None) -> TraceFile | None:
+    return None if path is None else TraceFile(path)
 
 
 def _run(running: Callable[[], AbstractAsyncContextManager[object]], welcome: Callable[[], Awaitable[None]]) -> None:
@@ -324,19 +335,25 @@ def demo(
 
 @app.command()
 def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Messages; - reads one from the standard input.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Messages or traces; - reads one from the standard input.", show_default=False)
+    ],
     as_json: Json = False,
 ) -> None:
     """Show messages as a person wants to read them, with their verdict and every rule they break.
 
-    The exit status is 0 if the schema accepts all of them and they break no rule, else 1.
+    A trace, as oadr vtn --trace and oadr ven --trace write it, is shown as a list of exchanges, and judged as a whole.
+    The exit status is 0 if the schema accepts all messages and they break no rule, else 1.
     """
     from oadr_app import inspecting
 
     fine = True
     for file in files:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        found = inspecting.inspect(data)
+        try:
+            found = inspecting.inspect_trace(data) if is_trace(data) else inspecting.inspect(data)
+        except ValueError as error:
+            raise config.ConfigError(f"{file}: {error}") from None
         fine = fine and found.ok
         if as_json:
             print(inspecting.as_json(found))

@@ -1,6 +1,6 @@
 """``oadr inspect``: a message as a person wants to read it, with its verdict and every rule it breaks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,10 +11,38 @@ from rich.text import Text
 from rich.tree import Tree
 
 from oadr_app.periods import shown
-from oadr_core import CalendarDuration, Finding, SchemaError, Severity, check_document, read, to_dict
+from oadr_app.tracing import read_trace
+from oadr_core import (
+    CalendarDuration,
+    Finding,
+    Payload,
+    SchemaError,
+    Severity,
+    check_document,
+    check_trace,
+    read,
+    to_dict,
+)
 
 _FEW: Final = 12
 """How many items of a list are shown at each end of a long one."""
+
+
+class ShownExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange in short.
+
+    :param time: when the request was sent or came in.
+    :param requester: who sent the request.
+    :param ven_id: the VEN that it is about, if that is known.
+    :param request: the name of the request.
+    :param answer: the name of the answer, or why there is none.
+    """
+
+    time: datetime
+    requester: str
+    ven_id: str
+    request: str
+    answer: str
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +69,47 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether there is nothing wrong with it."""
         return self.verdict == "valid" and all(one.severity is not Severity.ERROR for one in self.findings)
+
+
+class TraceInspection(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a trace.
+
+    :param exchanges: the exchanges, in short.
+    :param findings: the rules that they break.
+    """
+
+    exchanges: tuple[ShownExchange, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing wrong with it."""
+        return all(one.severity is not Severity.ERROR for one in self.findings)
+
+
+def inspect_trace(data: bytes) -> TraceInspection:
+    """Look at a trace.
+
+    :param data: its lines.
+    :raises ValueError: a line is no exchange; the text says which.
+    """
+    recorded = read_trace(data)
+    report = check_trace(recorded)
+    shown_exchanges = tuple(
+        ShownExchange(
+            time=raw.time,
+            requester=raw.requester,
+            ven_id=one.ven_id,
+            request=_named(one.request),
+            answer=raw.failure or (_named(one.answer) if raw.answer else "empty"),
+        )
+        for raw, one in zip(recorded, report.exchanges, strict=True)
+    )
+    return TraceInspection(exchanges=shown_exchanges, findings=report.findings)
+
+
+def _named(message: Payload | None) -> str:
+    return "unreadable" if message is None else message.message_type()
 
 
 def inspect(data: bytes) -> Inspection:
@@ -77,7 +146,7 @@ def inspect(data: bytes) -> Inspection:
     )
 
 
-def as_json(inspection: Inspection) -> str:
+def as_json(inspection: Inspection | TraceInspection) -> str:
     """The inspection for machines: one JSON object."""
     return msgspec.json.format(msgspec.json.encode(inspection, enc_hook=_builtin), indent=2).decode()
 
@@ -86,8 +155,10 @@ def _builtin(value: object) -> object:
     raise TypeError(f"no {type(value).__name__} can be shown")
 
 
-def render(inspection: Inspection, name: str) -> RenderableType:
+def render(inspection: Inspection | TraceInspection, name: str) -> RenderableType:
     """The inspection for people."""
+    if isinstance(inspection, TraceInspection):
+        return _render_trace(inspection, name)
     if inspection.verdict == "refused":
         return Group(Text(name, style="bold"), Text(f"✗ no OpenADR message: {inspection.refusal}", style="red"))
     tree = Tree(Text(inspection.message_type, style="bold cyan"), guide_style="dim")
@@ -108,8 +179,12 @@ def _verdict(inspection: Inspection) -> list[RenderableType]:
     if not inspection.findings:
         lines.append(Text("✓ it breaks no rule that a single message can break", style="green"))
         return lines
+    return [*lines, _findings(inspection.findings)]
+
+
+def _findings(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for one in inspection.findings:
+    for one in findings:
         colour = "red" if one.severity is Severity.ERROR else "yellow"
         table.add_row(
             Text("✗" if one.severity is Severity.ERROR else "!", style=colour),
@@ -117,7 +192,25 @@ def _verdict(inspection: Inspection) -> list[RenderableType]:
             Text(one.place, style="dim"),
             Text(f"{one.found}; {one.right}"),
         )
-    return [*lines, table]
+    return table
+
+
+def _render_trace(inspection: TraceInspection, name: str) -> RenderableType:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("", "time", "VEN", "", "request", "answer"):
+        table.add_column(heading)
+    for number, one in enumerate(inspection.exchanges):
+        table.add_row(
+            Text(f"[{number}]", style="dim"),
+            one.time.strftime("%Y-%m-%d %H:%M:%S"),
+            one.ven_id or "–",
+            f"{one.requester} asks",
+            Text(one.request, style="cyan"),
+            one.answer,
+        )
+    if not inspection.findings:
+        return Group(Text(name, style="bold"), table, Text(), Text("✓ it breaks no rule that a trace shows", style="green"))
+    return Group(Text(name, style="bold"), table, Text(), _findings(inspection.findings))
 
 
 def _grow(tree: Tree, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from oadr_app.config import VenFile
 from oadr_app.loads import SimulatedLoad
 from oadr_app.stores import FileStore
 from oadr_core import EiEvent, Event, EventStatus, SamplingRate, VenPolicy
-from oadr_http import OpenADRClient, Store
+from oadr_http import OpenADRClient, Store, Trace
 
 _LONGEST: Final = 3600.0
 """Seconds between samples at most."""
@@ -20,6 +20,7 @@ class VenProgram:
     :param file: the configuration.
     :param store: keeps its state; the file of the configuration if None.
     :param observe: is told everything that the VEN tells.
+    :param trace: takes every exchange.
     :param decide: says whether it takes part in an event, instead of the configuration.
     :raises OSError: the storage cannot be opened.
     """
@@ -30,6 +31,7 @@ class VenProgram:
         *,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
+        trace: Trace | None = None,
         decide: Callable[[EiEvent], object] | None = None,
     ) -> None:
         self.file: Final = file
@@ -45,6 +47,7 @@ class VenProgram:
             policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
             store=store or self._own,
             observe=observe,
+            trace=trace,
         )
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)

@@ -24,18 +24,19 @@ from oadr_core import (
     is_zero,
     part_to_dict,
 )
-from oadr_http import OpenADRServer
+from oadr_http import OpenADRServer, Trace
 
 
 class VtnProgram:
     """A VTN with its storage.
 
     :param file: the configuration.
+    :param trace: takes every exchange.
     :raises ConfigError: it would listen where others can reach it, and that was not allowed.
     :raises OSError: the storage cannot be opened.
     """
 
-    def __init__(self, file: VtnFile) -> None:
+    def __init__(self, file: VtnFile, *, trace: Trace | None = None) -> None:
         if not file.http.allow_insecure and not _is_loopback(file.http.host):
             raise ConfigError(
                 f"http.host is {file.http.host}, which others can reach, and there is no TLS to tell who they are; "
@@ -57,6 +58,7 @@ class VtnProgram:
             strict=file.strict,
             typed=True,
             store=self.store,
+            trace=trace,
         )
         self.server.add_handler("on_update_report", self._store_report)
         if file.vens:

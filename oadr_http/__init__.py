@@ -5,6 +5,7 @@ from oadr_http.client import HttpCarrier
 from oadr_http.driver import Carrier, Driver, ExchangeFailed
 from oadr_http.endpoints import PREFIX, Answer, Endpoints
 from oadr_http.manual import RegistrationFailed
+from oadr_http.recorder import Trace
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import MemoryStore, Store
 from oadr_http.ven import OpenADRClient
@@ -26,4 +27,5 @@ __all__ = [
     "Server",
     "ServerLimits",
     "Store",
+    "Trace",
 ]

@@ -1,0 +1,46 @@
+"""Writing a trace of exchanges to a file, and telling one from a message."""
+
+import os
+from pathlib import Path
+
+from oadr_core import RecordedExchange
+
+
+class TraceFile:
+    """A trace in a file, a line of JSON for each exchange; what is there already stays.
+
+    :param path: the file; made if it is not there, for its owner alone.
+    :raises OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")  # noqa: SIM115
+
+    def __call__(self, exchange: RecordedExchange) -> None:
+        """Write an exchange."""
+        self._file.write(exchange.dump())
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def is_trace(data: bytes) -> bool:
+    """Whether a file holds a trace, and not a message."""
+    return data.lstrip()[:1] == b"{"
+
+
+def read_trace(data: bytes) -> list[RecordedExchange]:
+    """Read a trace.
+
+    :raises ValueError: a line is no exchange; the text says which.
+    """
+    found = []
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(RecordedExchange.load(line))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    return found
