@@ -205,7 +205,8 @@ def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json
 @events.command("create")
 def create_event(
     ven_names: Annotated[
-        list[str] | None, typer.Option("--ven", help="A VEN it is for, by name or id; may be repeated. All if not given.")
+        list[str] | None,
+        typer.Option("--ven", help="A VEN it is for, by name or id; may be repeated. All if not given."),
     ] = None,
     signal_name: Annotated[SignalName, typer.Option("--signal", help="What it is about.")] = SignalName.SIMPLE,
     signal_type: Annotated[SignalType, typer.Option("--type", help="How its values are meant.")] = SignalType.LEVEL,
@@ -325,7 +326,9 @@ def cancel_event(
 def demo(
     seconds: Annotated[float, typer.Option(help="How long it runs.")] = 40.0,
     folder: Annotated[Path | None, typer.Option(help="Keep the state of the VTN here.", file_okay=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print for machines: the last line tells what came of it.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print for machines: the last line tells what came of it.")
+    ] = False,
 ) -> None:
     """Run a VTN and three VENs that behave differently, send them an event, and watch what comes of it."""
     from oadr_app.demo import Demo

@@ -174,4 +174,3 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
-

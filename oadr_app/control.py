@@ -78,19 +78,28 @@ async def listening(socket: Path, commands: Mapping[str, Command]) -> AsyncItera
     with suppress(OSError):
         async with await anyio.connect_unix(socket):
             raise ControlError(f"another VTN listens at {socket}")
-    socket.unlink(missing_ok=True)
     token = secrets.token_urlsafe(32)
-    path = token_file(socket)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(token)
+    _clear(socket)
+    _write_token(socket, token)
     listener = await anyio.create_unix_listener(socket, mode=0o600)
     try:
         async with Server(_Commands(commands, token), ServerLimits(connections=64, grace=1.0)).serving(listener):
             yield
     finally:
-        socket.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        _clear(socket)
+
+
+def _clear(socket: Path) -> None:
+    """Remove a control socket and its token."""
+    socket.unlink(missing_ok=True)
+    token_file(socket).unlink(missing_ok=True)
+
+
+def _write_token(socket: Path, token: str) -> None:
+    """Write the token where none but the owner can read it."""
+    descriptor = os.open(token_file(socket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
 
 
 def ask(socket: Path, command: str, **content: object) -> Any:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,8 +132,7 @@ class Demo:
         self._start_vtn(folder)
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch_vtn, folder)
-            while not self._status["url"]:
-                await anyio.sleep(0.05)
+            await _until(lambda: self._status["url"])
             self._tell_where()
             for behaviour in _BEHAVIOURS:
                 group.start_soon(self._ven, behaviour)
@@ -156,17 +155,13 @@ class Demo:
             loads=[Load(resource=behaviour.name, kilowatt=behaviour.kilowatt, responds=0.25)],
         )
 
-        async def wait_for_ever(event: EiEvent) -> None:
-            await anyio.sleep_forever()
-
-        decide = wait_for_ever if behaviour.opt is None else None
+        decide = _wait_for_ever if behaviour.opt is None else None
         async with VenProgram(file, store=MemoryStore(), decide=decide).running():
             await anyio.sleep_forever()
 
     async def _operator(self, folder: Path, began: float) -> None:
         """Send an event once everybody is there: it begins soon, and ends before the demo does."""
-        while len(self._status["vens"]) < len(_BEHAVIOURS) or not all(one["reports"] for one in self._status["vens"]):
-            await anyio.sleep(0.1)
+        await _until(lambda: sum(one["reports"] > 0 for one in self._status["vens"]) == len(_BEHAVIOURS))
         left = self.seconds - (anyio.current_time() - began)
         start, length = max(left * 0.25, 1.0), max(left * 0.4, 2.0)
         event = {
@@ -266,6 +261,17 @@ class Demo:
         self._console.print(verdict, style="green" if ok else "red")
 
 
+async def _until(condition: Callable[[], object]) -> None:
+    """Wait for something that the VTN says when it is asked, as it is now and then."""
+    while not condition():  # noqa: ASYNC110 - nobody else can set an event for it
+        await anyio.sleep(0.05)
+
+
+async def _wait_for_ever(event: EiEvent) -> None:  # noqa: ARG001 - the name says what a handler wants
+    """Leave the VTN without an answer."""
+    await anyio.sleep_forever()
+
+
 def _result(behaviour: _Behaviour, records: list[VenRecord], counts: Mapping[str, int]) -> dict[str, Any]:
     """What the VTN has stored of one VEN."""
     record = next((one for one in records if one.ven_name == behaviour.name), None)
@@ -282,4 +288,3 @@ def _result(behaviour: _Behaviour, records: list[VenRecord], counts: Mapping[str
 
 def _after(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-

@@ -209,7 +209,9 @@ def _render_trace(inspection: TraceInspection, name: str) -> RenderableType:
             one.answer,
         )
     if not inspection.findings:
-        return Group(Text(name, style="bold"), table, Text(), Text("✓ it breaks no rule that a trace shows", style="green"))
+        return Group(
+            Text(name, style="bold"), table, Text(), Text("✓ it breaks no rule that a trace shows", style="green")
+        )
     return Group(Text(name, style="bold"), table, Text(), _findings(inspection.findings))
 
 
@@ -258,5 +260,3 @@ def _plain(value: Any) -> Text:
     if isinstance(value, float | int):
         return Text(f"{value:g}" if isinstance(value, float) else str(value), style="cyan")
     return Text(str(value))
-
-

@@ -38,9 +38,9 @@ class SimulatedLoad:
         self._events = {key: one for key, one in self._events.items() if not _is_over(one, now)}
         levels = [0.0]
         for event in self._events.values():
-            for signal in event.event_signals:
-                if signal.signal_name == SignalName.SIMPLE and event_status(event, now) is EventStatus.ACTIVE:
-                    levels.append(value_at(signal, event.active_period, now) or 0.0)
+            if event_status(event, now) is EventStatus.ACTIVE:
+                simple = [one for one in event.event_signals if one.signal_name == SignalName.SIMPLE]
+                levels += [value_at(signal, event.active_period, now) or 0.0 for signal in simple]
         return max(levels)
 
     def read(self) -> float:

@@ -167,7 +167,10 @@ def _save(changes: Sequence[tuple[str, bytes | None]], connection: sqlite3.Conne
 def _add_readings(readings: Sequence[StoredReading], connection: sqlite3.Connection) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?)",
-        [(one.ven_id, one.specifier_id, one.r_id, int(one.time.timestamp()), one.value, one.quality) for one in readings],
+        [
+            (one.ven_id, one.specifier_id, one.r_id, int(one.time.timestamp()), one.value, one.quality)
+            for one in readings
+        ],
     )
 
 
@@ -241,7 +244,7 @@ class FileStore:
     def _rewrite(self) -> None:
         """Write the journal anew, and put it in the place of the old one in one step."""
         fresh = self.path.with_name(self.path.name + ".new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             if self._blobs:
                 file.write(_line(list(self._blobs.items())))
             file.flush()
@@ -253,13 +256,16 @@ class FileStore:
 
     def _open(self, end: int) -> None:
         """Open the journal for writing at its end."""
-        self._file: BinaryIO = open(self.path, "r+b")  # noqa: SIM115 - closed by close()
+        self._file: BinaryIO = self.path.open("r+b")
         self._file.truncate(end)
         self._file.seek(end)
 
 
 def _line(changes: Sequence[tuple[str, bytes | None]]) -> bytes:
-    return json.dumps([[key, None if blob is None else base64.b85encode(blob).decode()] for key, blob in changes]).encode() + b"\n"
+    return (
+        json.dumps([[key, None if blob is None else base64.b85encode(blob).decode()] for key, blob in changes]).encode()
+        + b"\n"
+    )
 
 
 def _changes_in(line: bytes) -> list[tuple[str, bytes | None]]:

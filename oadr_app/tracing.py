@@ -14,7 +14,7 @@ class TraceFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")  # noqa: SIM115
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
     def __call__(self, exchange: RecordedExchange) -> None:
         """Write an exchange."""

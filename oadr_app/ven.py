@@ -51,7 +51,9 @@ class VenProgram:
         )
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)
-        rate = SamplingRate(min_period=file.sampling, max_period=max(file.sampling, type(file.sampling)(seconds=_LONGEST)))
+        rate = SamplingRate(
+            min_period=file.sampling, max_period=max(file.sampling, type(file.sampling)(seconds=_LONGEST))
+        )
         for load in self.loads:
             self.client.add_report(
                 load.read,

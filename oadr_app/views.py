@@ -91,8 +91,12 @@ def event(shown: Mapping[str, Any]) -> RenderableType:
         (shown["status"], _STATUS_STYLE.get(shown["status"], "")),
         f"  modification {shown['modification_number']}",
     )
-    lines = [f"begins {local(shown['dtstart'])}, takes {shown['duration']}" if shown["end"] else
-             f"begins {local(shown['dtstart'])}, and does not end", *shown["signals"]]
+    lines = [
+        f"begins {local(shown['dtstart'])}, takes {shown['duration']}"
+        if shown["end"]
+        else f"begins {local(shown['dtstart'])}, and does not end",
+        *shown["signals"],
+    ]
     if shown.get("comment"):
         lines.append(shown["comment"])
     return Group(head, *(Text("  " + one) for one in lines), Text(), answers(shown["vens"]))

@@ -125,7 +125,11 @@ class VtnProgram:
     async def _show_event(self, asked: Mapping[str, Any]) -> object:
         record = self._event(str(asked["event_id"]))
         now = datetime.now(UTC)
-        return {**self._summary(record, now), "event": _plain(part_to_dict(record.event)), "vens": self._answers(record)}
+        return {
+            **self._summary(record, now),
+            "event": _plain(part_to_dict(record.event)),
+            "vens": self._answers(record),
+        }
 
     async def _cancel_event(self, asked: Mapping[str, Any]) -> object:
         event_id = self._event(str(asked["event_id"])).event_id
@@ -134,7 +138,9 @@ class VtnProgram:
     def _event(self, asked: str) -> EventRecord:
         """Find an event by its id, or by the beginning of it."""
         exact = self.server.events.get(asked)
-        found = [exact] if exact else [one for key, one in self.server.events.items() if asked and key.startswith(asked)]
+        found = (
+            [exact] if exact else [one for key, one in self.server.events.items() if asked and key.startswith(asked)]
+        )
         if len(found) != 1:
             begin = ", ".join(sorted(one.event_id for one in found[:3]))
             wrong = f"several events begin with {asked!r}: {begin}" if found else f"there is no event {asked!r}"

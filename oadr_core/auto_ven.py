@@ -210,7 +210,7 @@ class AutoVen:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
         self._now = now
         self.ven.handle_timeout(now)
-        for kind, key in self._timers.expired(now):
+        for kind, _ in self._timers.expired(now):
             if kind == "poll":
                 self._poll(now)
             elif kind == "register":

@@ -289,9 +289,7 @@ class AutoVtn:
                 wishes.append(ReportWish(r_id=one.r_id, sampling=spacing, reporting=self.policy.reporting))
         return wishes
 
-    def _wishes(
-        self, offers: Sequence[Report], values: Mapping[object, object]
-    ) -> Mapping[str, Sequence[ReportWish]]:
+    def _wishes(self, offers: Sequence[Report], values: Mapping[object, object]) -> Mapping[str, Sequence[ReportWish]]:
         """Read what the handler said, whichever form it has."""
         wishes: dict[str, list[ReportWish]] = {}
         for offer in offers:
@@ -399,5 +397,3 @@ def _told(call: Call) -> dict[str, object]:
     assert isinstance(message, Payload)
     ven_id = call.arguments.get("ven_id") or getattr(message, "ven_id", None)
     return {"payload": message, "ven_id": ven_id}
-
-

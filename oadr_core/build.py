@@ -62,7 +62,7 @@ def make_event(
     priority: int | None = None,
     test_event: bool = False,
     vtn_comment: str | None = None,
-    measurement: object = None,  # noqa: A002
+    measurement: object = None,
     signal_target_mrid: str | None = None,
 ) -> EiEvent:
     """Make an event with one signal.
@@ -235,16 +235,16 @@ def data_point(
     *,
     r_id: str,
     resource_id: str | None = None,
-    measurement: object = "power_real",  # noqa: A002
+    measurement: object = "power_real",
     report_name: str = ReportName.TELEMETRY_USAGE,
-    report_type: str = ReportType.USAGE,
-    reading_type: str = ReadingType.DIRECT_READ,
+    report_type: str | None = None,
+    reading_type: str | None = None,
     sampling_rate: object = None,
     unit: str | None = None,
     scale: str = SiScaleCode.NONE,
-    power_ac: bool = True,
-    power_hertz: float = 50,
-    power_voltage: float = 230,
+    power_ac: bool | None = None,
+    power_hertz: float | None = None,
+    power_voltage: float | None = None,
     market_context: str | None = None,
     end_device_asset_mrid: str | None = None,
     report_data_source: object = None,
@@ -263,9 +263,9 @@ def data_point(
         :class:`~oadr_core.messages.report.SamplingRate`; from 10 seconds to an hour if None.
     :param unit: the unit, where the measurement leaves a choice.
     :param scale: the power of ten of the unit, such as ``k``.
-    :param power_ac: whether a power is of alternating current.
-    :param power_hertz: the frequency of a power, in hertz.
-    :param power_voltage: the voltage of a power, in volt.
+    :param power_ac: whether a power is of alternating current; it is if None.
+    :param power_hertz: the frequency of a power, in hertz; 50 if None.
+    :param power_voltage: the voltage of a power, in volt; 230 if None.
     :param market_context: the program it belongs to.
     :param end_device_asset_mrid: the device class that it is about.
     :param report_data_source: where it is read from, instead of ``resource_id``.
@@ -274,15 +274,19 @@ def data_point(
     source = report_data_source
     if source is None and resource_id is not None:
         source = Target(resource_id=(resource_id,))
-    power = PowerAttributes(hertz=power_hertz, voltage=power_voltage, ac=power_ac)
+    is_status = report_name.removeprefix("METADATA_") == ReportName.TELEMETRY_STATUS
+    if is_status:
+        measurement = None
     return DataPoint(
         ReportDescription(
             r_id=r_id,
             report_subject=None if end_device_asset_mrid is None else Target(end_device_asset=(end_device_asset_mrid,)),
             report_data_source=None if source is None else part_from_dict(Target, source),
-            report_type=report_type,
-            measurement=None if measurement is None else _measurement(measurement, unit, scale, power),
-            reading_type=reading_type,
+            report_type=report_type or (ReportType.X_RESOURCE_STATUS if is_status else ReportType.USAGE),
+            measurement=None
+            if measurement is None
+            else _measurement(measurement, unit, scale, _power(power_ac, power_hertz, power_voltage)),
+            reading_type=reading_type or (ReadingType.X_NOT_APPLICABLE if is_status else ReadingType.DIRECT_READ),
             market_context=market_context,
             sampling_rate=_rate(sampling_rate),
         ),
@@ -290,7 +294,16 @@ def data_point(
     )
 
 
-def _measurement(given: object, unit: str | None, scale: str, power: PowerAttributes) -> Measurement:
+def _power(ac: bool | None, hertz: float | None, voltage: float | None) -> PowerAttributes | None:
+    """The attributes of a power, where any is given; they do not belong to other measurements."""
+    if ac is None and hertz is None and voltage is None:
+        return None
+    return PowerAttributes(
+        hertz=50.0 if hertz is None else hertz, voltage=230.0 if voltage is None else voltage, ac=ac is not False
+    )
+
+
+def _measurement(given: object, unit: str | None, scale: str, power: PowerAttributes | None) -> Measurement:
     if not isinstance(given, str):
         made: Measurement = part_from_dict(Measurement, given)
         return made

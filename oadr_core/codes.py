@@ -4,7 +4,10 @@ from enum import IntEnum
 
 
 class ResponseCode(IntEnum):
-    """The codes that have a meaning of their own. A receiver takes any 2xx as success and any 4xx and 5xx as failure."""
+    """The codes that have a meaning of their own.
+
+    A receiver takes any 2xx as success, and any 4xx and 5xx as failure.
+    """
 
     OK = 200
     OUT_OF_SEQUENCE = 450

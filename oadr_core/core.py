@@ -177,4 +177,3 @@ class CoreBase:
             self._forget_question(call)
             self._emit(HandlerFailed(handler=question.handler, error=why))
             question.then(question.failing, now)
-

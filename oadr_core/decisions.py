@@ -217,7 +217,9 @@ def application_events(value: object, entropy: Entropy, now: datetime) -> tuple[
     events = []
     for one in _listed(value):
         if isinstance(one, Mapping) and not _can_be_known_again(one):
-            raise LocalProtocolError("an event that a handler returns needs an event_id and a dtstart to be known again")
+            raise LocalProtocolError(
+                "an event that a handler returns needs an event_id and a dtstart to be known again"
+            )
         event = complete_event(one, entropy, now)
         refuse_event(event)
         events.append(event)

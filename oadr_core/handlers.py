@@ -151,4 +151,3 @@ def info(message: Payload, fingerprint: str | None) -> dict[str, object]:
     if fingerprint is not None:
         told["fingerprint"] = fingerprint
     return told
-

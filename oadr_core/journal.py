@@ -35,8 +35,16 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     ),
     told.RegistrationEnded: (
         Level.WARNING,
-        lambda one: "the registration has ended: "
-        + ("the VTN does not know us any more" if not one.cancelled else "the VTN cancelled it" if one.by_peer else "cancelled"),
+        lambda one: (
+            "the registration has ended: "
+            + (
+                "the VTN does not know us any more"
+                if not one.cancelled
+                else "the VTN cancelled it"
+                if one.by_peer
+                else "cancelled"
+            )
+        ),
     ),
     told.ReregistrationRequested: (Level.INFO, lambda one: "the VTN asks us to register again"),
     told.EventDecided: (
@@ -58,13 +66,17 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     told.VenOffline: (Level.WARNING, lambda one: f"VEN {one.ven_id} is silent"),
     told.OptReceived: (
         Level.INFO,
-        lambda one: f"VEN {one.ven_id} answers event {one.event_id} (modification {one.modification_number}) with "
-        f"{one.opt_type}{_code(one.code if one.code >= 300 else 0)}",
+        lambda one: (
+            f"VEN {one.ven_id} answers event {one.event_id} (modification {one.modification_number}) with "
+            f"{one.opt_type}{_code(one.code if one.code >= 300 else 0)}"
+        ),
     ),
     told.EventOffered: (Level.DEBUG, lambda one: f"VEN {one.ven_id} was told of {', '.join(one.event_ids)}"),
     told.ReportsReceived: (
         Level.DEBUG,
-        lambda one: f"VEN {one.ven_id} delivered {sum(len(report.intervals) for report in one.message.reports)} intervals",
+        lambda one: (
+            f"VEN {one.ven_id} delivered {sum(len(report.intervals) for report in one.message.reports)} intervals"
+        ),
     ),
     told.ExchangeSetBack: (
         Level.WARNING,

@@ -42,9 +42,7 @@ def check_request(request: ReportRequest, offers: Iterable[Report]) -> None:
         return
     offer = next((one for one in offers if one.report_specifier_id == specifier.report_specifier_id), None)
     if offer is None:
-        raise RemoteProtocolError(
-            f"unknown reportSpecifierID {specifier.report_specifier_id}", ResponseCode.INVALID_ID
-        )
+        raise RemoteProtocolError(f"unknown reportSpecifierID {specifier.report_specifier_id}", ResponseCode.INVALID_ID)
     described = {one.r_id: one for one in offer.report_descriptions}
     for payload in specifier.specifier_payloads:
         if payload.r_id not in described:

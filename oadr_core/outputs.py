@@ -342,4 +342,3 @@ class HandlerFailed(Event, frozen=True, kw_only=True):
 
 
 Output: TypeAlias = Transmit | Reply | Call | Save | Event
-

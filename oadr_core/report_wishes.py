@@ -143,5 +143,3 @@ def values_of(report: Report) -> Mapping[str, list[tuple[datetime, Any]]]:
 
 def _is_bad(quality: str | None) -> bool:
     return quality is not None and (quality == DataQuality.NO_VALUE or quality.startswith("Quality Bad"))
-
-

@@ -150,7 +150,9 @@ def reading(value: object) -> Reading:
     if isinstance(value, Mapping) and "value" in value:
         rest = {key: value.get(key) for key in ("data_quality", "confidence", "accuracy")}
         return msgspec.structs.replace(reading(value["value"]), **rest)
-    raise LocalProtocolError(f"{type(value).__name__} {str(value)[:60]!r}, where a number or a dict with 'value' is expected")
+    raise LocalProtocolError(
+        f"{type(value).__name__} {str(value)[:60]!r}, where a number or a dict with 'value' is expected"
+    )
 
 
 def interval(due: datetime, readings: Mapping[str, Reading]) -> Interval:

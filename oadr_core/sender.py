@@ -87,9 +87,7 @@ class Sender:
         """Tell whether a request of a class waits or is under way."""
         return any(isinstance(request.message, cls) for request in self._all())
 
-    def push(
-        self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False
-    ) -> None:
+    def push(self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False) -> None:
         """Add a request.
 
         :param lane: requests of one lane stay in order.

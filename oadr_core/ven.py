@@ -115,6 +115,22 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     sender: SenderConfig = SenderConfig()
 
 
+_NO_IDS: Final = EiResponse(
+    response_code=ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, response_description="the answer holds no ids"
+)
+"""A refusal to register in all but its code: peers say 200 and leave the ids empty, or out."""
+
+
+_BEFORE_REGISTRATION: Final = (
+    QueryRegistration,
+    CreatePartyRegistration,
+    CancelPartyRegistration,
+    CanceledPartyRegistration,  # the confirmation of a cancel
+    Response,  # the answer that promises a re-registration
+)
+"""What a VEN may send while it is not registered."""
+
+
 class Ven(CoreBase):
     """The VEN core.
 
@@ -239,9 +255,7 @@ class Ven(CoreBase):
             raise LocalProtocolError("a push VEN does not poll (rules 500 and 507)")
         return self._send(Poll(ven_id=self._state.ven_id), now)
 
-    def register_report(
-        self, reports: Sequence[Report], now: Now, *, report_request_id: str | None = None
-    ) -> TicketId:
+    def register_report(self, reports: Sequence[Report], now: Now, *, report_request_id: str | None = None) -> TicketId:
         """Say all that can be reported; report requests made before end with that (rule 306).
 
         :param reports: the offers, with ``METADATA_`` names; empty where there is nothing to report.
@@ -274,7 +288,7 @@ class Ven(CoreBase):
         """Send any request that a VEN may make, as it stands.
 
         :param message: one of :data:`~oadr_core.machines.operations.VEN_REQUESTS`.
-        :raises LocalProtocolError: a VEN does not send such a message, registers by other methods, or is not registered.
+        :raises LocalProtocolError: a VEN sends no such message, registers by other methods, or is not registered.
         """
         if type(message) not in VEN_REQUESTS or isinstance(message, CreatePartyRegistration | CancelPartyRegistration):
             raise LocalProtocolError(f"{message.message_type()} is not sent this way")
@@ -344,7 +358,9 @@ class Ven(CoreBase):
             return
         response = response_in(answer) if answer is not None else None
         if response is not None and response.response_code >= ResponseCode.RESPONDER_ERROR:
-            self._misbehaved(f"failed at {sent.message_type()}: {response.response_description}", response.response_code)
+            self._misbehaved(
+                f"failed at {sent.message_type()}: {response.response_description}", response.response_code
+            )
             self._failed(Failure.PEER_ERROR, now)
             return
         request = self._sender.answered()
@@ -392,10 +408,7 @@ class Ven(CoreBase):
         """Registration goes before everything else (rule 405)."""
         if self._registration is Registration.REGISTERED:
             return True
-        return isinstance(message, QueryRegistration | CreatePartyRegistration | CancelPartyRegistration) or (
-            # the confirmation of a cancel, and the answer that promises a re-registration
-            isinstance(message, CanceledPartyRegistration | Response)
-        )
+        return isinstance(message, _BEFORE_REGISTRATION)
 
     def _failed(self, why: Failure, now: Now) -> None:
         request, wait = self._sender.failed(why, now)
@@ -408,13 +421,11 @@ class Ven(CoreBase):
             self._move(RegistrationInput.GIVEN_UP)
 
     def _fits(self, sent: Payload, answer: Payload | None) -> bool:
-        """Tell whether a payload can answer another; a plain oadrResponse with an error always can (decision D14)."""
+        """Tell whether a payload can answer another; a plain oadrResponse always can (decision D14)."""
         if answer is None:
             return not isinstance(sent, QueryRegistration | CreatePartyRegistration | RequestEvent)
-        if isinstance(answer, RequestReregistration):
+        if isinstance(answer, RequestReregistration | Response):
             return True
-        if isinstance(answer, Response):
-            return not answer.response.ok or VEN_REQUESTS[type(sent)] is Response
         if isinstance(sent, Poll):
             return type(answer) in VTN_OPERATIONS
         return type(answer) is VEN_REQUESTS[type(sent)]
@@ -432,10 +443,26 @@ class Ven(CoreBase):
             self._refused(sent, response, now)
         elif self.config.manual and isinstance(sent, Poll | RequestEvent | RegisterReport | UpdateReport):
             return  # the application does the rest
-        elif isinstance(sent, Poll) and answer is not None and type(answer) in VTN_OPERATIONS:
+        elif answer is None or isinstance(answer, Response):
+            self._take_bare_success(sent, now)
+        elif isinstance(sent, Poll) and type(answer) in VTN_OPERATIONS:
             self._operation(answer, None, now)
-        elif answer is not None and (take := _TAKE_ANSWER.get(type(answer))) is not None:
+        elif (take := _TAKE_ANSWER.get(type(answer))) is not None:
             take(self, sent, answer, now)
+
+    def _take_bare_success(self, sent: Payload, now: Now) -> None:
+        """A request was done, and there is no more to learn from the answer.
+
+        For some this is all that there is to say; others should be answered with a payload of their own, but peers
+        send an oadrResponse (decision D14), such as where there is no event to hand out: no list, so nothing that would
+        be cancelled by being left out of it.
+        """
+        if isinstance(sent, CreatePartyRegistration):
+            self._refused(sent, _NO_IDS, now)
+        elif isinstance(sent, CancelPartyRegistration):
+            self._cancelled(now)
+        elif isinstance(sent, RegisterReport):
+            self._offers_taken(sent, now)
 
     def _refused(self, sent: Payload, response: EiResponse, now: Now) -> None:
         code, text = response.response_code, response.response_description or ""
@@ -480,7 +507,7 @@ class Ven(CoreBase):
         registration_id = answer.registration_id or (self._state.registration_id if again else "")
         ven_id = answer.ven_id or (self._state.ven_id if again else "")
         if not registration_id or not ven_id:  # a refusal in all but its code
-            self._refused(sent, EiResponse(response_code=ResponseCode.NOT_REGISTERED_OR_AUTHORIZED), now)
+            self._refused(sent, _NO_IDS, now)
             return
         self._move(RegistrationInput.ACCEPTED)
         if not again:
@@ -495,11 +522,12 @@ class Ven(CoreBase):
             poll_freq=poll_freq.total_seconds() if isinstance(poll_freq, timedelta) else self._state.poll_freq,
             **({} if again else {"events": (), "report_requests": ()}),
         )
-        self._emit(
-            Registered(ven_id=ven_id, registration_id=registration_id, vtn_id=self._state.vtn_id, again=again)
-        )
+        self._emit(Registered(ven_id=ven_id, registration_id=registration_id, vtn_id=self._state.vtn_id, again=again))
 
     def _take_cancel(self, sent: Payload, answer: Payload, now: Now) -> None:
+        self._cancelled(now)
+
+    def _cancelled(self, now: Now) -> None:
         self._move(RegistrationInput.CANCELED)
         self._end_registration(now, by_peer=False)
 
@@ -511,10 +539,13 @@ class Ven(CoreBase):
     def _take_registered_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, RegisteredReport)
         assert isinstance(sent, RegisterReport)
-        if sent.report_request_id is None:
-            self._end_requests(now)  # rule 306
+        self._offers_taken(sent, now)
         if answer.report_requests:
             self._send(self._create_report(answer, answer.report_requests, now), now)
+
+    def _offers_taken(self, sent: RegisterReport, now: Now) -> None:
+        if sent.report_request_id is None:
+            self._end_requests(now)  # rule 306
 
     def _take_updated_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, UpdatedReport)

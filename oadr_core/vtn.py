@@ -656,5 +656,3 @@ def _who(peer: Peer) -> str:
 def _question_key(record: VenRecord | None, given: Asked) -> _Key:
     who = given.identity or "" if record is None else record.ven_id
     return who, digest(given.message)
-
-

@@ -224,4 +224,3 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 def digest(message: Payload) -> str:
     """Tell one request from another by its content; a retry has the same."""
     return hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=12).hexdigest()
-

@@ -38,7 +38,12 @@ class HttpCarrier:
         # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
         # the core has one request in flight for each peer, which is limit enough.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._client = httpx.AsyncClient(limits=limits, timeout=None, follow_redirects=False, trust_env=False)
+        self._client = httpx.AsyncClient(
+            limits=limits,
+            timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
+            follow_redirects=False,
+            trust_env=False,
+        )
 
     async def __aenter__(self) -> Self:
         """Open the pool of connections."""

@@ -55,9 +55,7 @@ class Endpoints:
     :param services: what is served.
     """
 
-    def __init__(
-        self, receiver: Receiver, *, prefix: str = PREFIX, services: Sequence[Service] = VTN_SERVICES
-    ) -> None:
+    def __init__(self, receiver: Receiver, *, prefix: str = PREFIX, services: Sequence[Service] = VTN_SERVICES) -> None:
         self._receiver = receiver
         self._paths = {f"{prefix.rstrip('/')}/{service}": service for service in services}
 

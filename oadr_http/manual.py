@@ -53,7 +53,15 @@ class ManualVen:
     :param recorder: is told of every exchange.
     """
 
-    def __init__(self, config: VenConfig, carrier: HttpCarrier, *, sealer: Sealer, store: Store | None = None, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        config: VenConfig,
+        carrier: HttpCarrier,
+        *,
+        sealer: Sealer,
+        store: Store | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         saved = {} if store is None else store.load()
         state = VenState.load(saved["ven"]) if "ven" in saved else None
         self.ven: Final = Ven(config, sealer=sealer, entropy=random.SystemRandom(), state=state)

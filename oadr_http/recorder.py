@@ -40,7 +40,13 @@ class Recorder:
         )
 
     def received(
-        self, peer: Peer, service: Service | None, request: bytes, answer: bytes, refusal: Failure | None, began: datetime
+        self,
+        peer: Peer,
+        service: Service | None,
+        request: bytes,
+        answer: bytes,
+        refusal: Failure | None,
+        began: datetime,
     ) -> None:
         """A request of a peer is over."""
         self._trace(

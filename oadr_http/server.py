@@ -344,5 +344,3 @@ def peer_of(stream: anyio.abc.ByteStream) -> Peer:
     address = stream.extra(anyio.abc.SocketAttribute.remote_address, "")
     text = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
     return Peer("simpleHttp", None, text)
-
-

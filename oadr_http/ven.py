@@ -284,7 +284,9 @@ class OpenADRClient:
         """
         return await self._by_hand().request_event(reply_limit)
 
-    async def created_event(self, request_id: str, event_id: str, opt_type: str, modification_number: int = 0) -> Spoken:
+    async def created_event(
+        self, request_id: str, event_id: str, opt_type: str, modification_number: int = 0
+    ) -> Spoken:
         """Answer an event.
 
         :param request_id: the ``request_id`` of the oadrDistributeEvent that brought it.

@@ -295,7 +295,9 @@ class OpenADRServer:
     async def driving(self) -> AsyncIterator[None]:
         """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
         async with HttpCarrier() as carrier:
-            driver = Driver(self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
+            driver = Driver(
+                self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
+            )
             self._core.start(system_now())
             async with driver.running():
                 self._driver = driver

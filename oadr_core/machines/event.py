@@ -138,9 +138,7 @@ def compare(known: Mapping[str, int], listed: Iterable[EiEvent], *, complete: bo
         number = known.get(descriptor.event_id)
         found.append(Comparison(descriptor.event_id, _relation(number, event), event))
     if complete:
-        found += [
-            Comparison(event_id, EventAtVenInput.MISSING, None) for event_id in known if event_id not in seen
-        ]
+        found += [Comparison(event_id, EventAtVenInput.MISSING, None) for event_id in known if event_id not in seen]
     return found
 
 

@@ -32,3 +32,10 @@ def clark(name: str) -> str:
     """
     prefix, _, local = name.partition(":")
     return f"{{{NAMESPACES[prefix]}}}{local}"
+
+
+def in_prefixes(message: str) -> str:
+    """Shorten a message of libxml2: namespaces become prefixes."""
+    for prefix, uri in NAMESPACES.items():
+        message = message.replace(f"{{{uri}}}", f"{prefix}:")
+    return message.removesuffix(".")

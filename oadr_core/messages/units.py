@@ -115,6 +115,7 @@ ITEM_BASE: Final = Group(
 )
 
 _BY_NAME: Final = {element.partition(":")[2]: item for element, item in ITEMS.items()}
+_SCALES: Final = tuple(SiScaleCode)
 
 
 def measurement(
@@ -132,25 +133,32 @@ def measurement(
         description.
     :param unit: the unit, needed where the schema leaves a choice: a currency code, or the unit of a custom quantity.
         The first that the schema lists is taken otherwise.
-    :param scale: the power of ten.
+    :param scale: the power of ten; pulses have none.
     :param description: the description, where the schema leaves a choice.
     :param power_attributes: for a power; 50 Hz, 230 V, alternating current if not given.
     :param pulse_factor: for ``pulseCount``; 1 if not given.
-    :raises ValueError: the unit or the description is not one that the schema has for the quantity.
+    :raises ValueError: something is not what the schema has for the quantity.
     """
-    name = _known_name(name)
-    item = _BY_NAME.get(name)
-    if item is None:
-        name, description, item = "customUnit", name if description is None else description, _BY_NAME["customUnit"]
+    asked, name = name, _known_name(name)
+    if name not in _BY_NAME:
+        if unit is None:
+            raise ValueError(f"{asked!r} is none of {', '.join(_BY_NAME)}; a quantity of your own needs a unit")
+        name, description = "customUnit", asked if description is None else description
+    item = _BY_NAME[name]
+    for extra, given in (("power", power_attributes), ("pulse_factor", pulse_factor)):
+        if given is not None and item.extra != extra:
+            raise ValueError(f"{extra.replace('power', 'power_attributes')} does not belong in {name}")
     if item.extra == "power" and power_attributes is None:
         power_attributes = PowerAttributes(hertz=50, voltage=230, ac=True)
+    if item.extra == "pulse_factor" and pulse_factor is None:
+        pulse_factor = 1.0
     return Measurement(
         name=name,
         description=_one_of(f"the description of {name}", description, _default_description(name), item.descriptions),
         unit=_one_of(f"the unit of {name}", unit, item.units[0] if len(item.units) in (1, 2) else None, item.units),
-        scale=None if item.extra == "pulse_factor" else SiScaleCode(scale),
-        power_attributes=power_attributes if item.extra == "power" else None,
-        pulse_factor=(1.0 if pulse_factor is None else pulse_factor) if item.extra == "pulse_factor" else None,
+        scale=None if item.extra == "pulse_factor" else SiScaleCode(_one_of("the scale", scale, None, _SCALES)),
+        power_attributes=power_attributes,
+        pulse_factor=pulse_factor,
     )
 
 

@@ -103,9 +103,9 @@ def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Ite
     try:
         total = str(sum(lengths, timedelta(0)))
     except OverflowError:
-        total = "longer than can be told"
+        total = "more than can be told"
     if total != str(whole):
-        right = f"{name} takes {whole}" if whole else f"{name} has no end, so it has a single interval of no length"
+        right = f"{name} takes {whole}" if whole else f"{name} has no end, and so a single interval of no length"
         yield Fault(f"the intervals take {total}", right)
 
 
@@ -249,7 +249,8 @@ def device_classes_only(target: Target) -> Iterator[Fault]:
     known = {one.value for one in DeviceClass}
     for device in target.end_device_asset:
         if device not in known and not device.startswith("x-"):
-            yield Fault(f"the device class {device!r}", "it is one of the profile's list, or begins with x-")
+            right = "it is one of the profile's list, or begins with x-"
+            yield Fault(f"the device class {device!r}", right, "end_device_asset")
 
 
 @rule("R111", EventSignal)

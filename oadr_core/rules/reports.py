@@ -22,11 +22,12 @@ from oadr_core.rules.events import device_classes_only
 from oadr_core.rules.registry import Fault, Severity, rule, within
 
 _METADATA: Final = "METADATA_"
+_NO_UNIT: Final = "no unit"
 _USAGE: Final = (("usage",), ("powerReal", "energyReal", "pulseCount"), ("Direct Read",))
 _PROFILES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]] = {
     "TELEMETRY_USAGE": _USAGE,
     "HISTORY_USAGE": _USAGE,
-    "TELEMETRY_STATUS": (("x-resourceStatus",), ("",), ("x-notApplicable",)),
+    "TELEMETRY_STATUS": (("x-resourceStatus",), (_NO_UNIT,), ("x-notApplicable",)),
 }
 """The report types, units and reading types of each well-known report (rule 331, annex A)."""
 
@@ -40,7 +41,8 @@ def offers_hold_no_data(message: RegisterReport) -> Iterator[Fault]:
     """An offer describes data points and holds no data."""
     for place, report in _offers(message):
         if not report.report_descriptions:
-            yield Fault("no oadrReportDescription", "an offer describes at least one data point", place)
+            right = "an offer describes at least one data point"
+            yield Fault("no oadrReportDescription", right, f"{place}.report_descriptions")
         for name, value in (
             ("intervals", report.intervals),
             ("dtstart", report.dtstart),
@@ -56,11 +58,12 @@ def unique_ids(message: RegisterReport) -> Iterator[Fault]:
     specifiers: set[str] = set()
     for place, report in _offers(message):
         if report.report_specifier_id in specifiers:
-            yield Fault(f"the reportSpecifierID {report.report_specifier_id!r} again", "it is unique", place)
+            found = f"the reportSpecifierID {report.report_specifier_id!r} again"
+            yield Fault(found, "it is unique", f"{place}.report_specifier_id")
         specifiers.add(report.report_specifier_id)
         r_ids = [one.r_id for one in report.report_descriptions]
         for r_id in sorted({one for one in r_ids if r_ids.count(one) > 1}):
-            yield Fault(f"the rID {r_id!r} again", "it is unique in its report", place)
+            yield Fault(f"the rID {r_id!r} again", "it is unique in its report", f"{place}.report_descriptions")
 
 
 @rule("R311", RegisterReport)
@@ -98,15 +101,15 @@ def profile_of_offers(message: RegisterReport) -> Iterator[Fault]:
         types, units, readings = profile
         for number, one in enumerate(report.report_descriptions):
             where = f"{place}.report_descriptions[{number}]"
-            unit = getattr(one.measurement, "name", "")
+            unit = getattr(one.measurement, "name", _NO_UNIT)
             for what, value, allowed in (
                 ("report_type", one.report_type, types),
                 ("measurement", unit, units),
                 ("reading_type", one.reading_type, readings),
             ):
                 if value not in allowed:
-                    right = f"{name} has {' or '.join(allowed) or 'none'}"
-                    yield Fault(f"{value or 'nothing'!r}", right, f"{where}.{what}")
+                    found = value if value == _NO_UNIT else repr(value)
+                    yield Fault(found, f"{name} has {' or '.join(allowed)}", f"{where}.{what}")
 
 
 @rule("R333", RegisterReport)
@@ -202,7 +205,8 @@ def starts(message: UpdateReport) -> Iterator[Fault]:
     for place, report in _data(message):
         given = [one.dtstart for one in report.intervals if one.dtstart is not None]
         if given and len(given) != len(report.intervals):
-            yield Fault(f"{len(given)} of {len(report.intervals)} intervals have a dtstart", "all have, or none", place)
+            found = f"{len(given)} of {len(report.intervals)} intervals have a dtstart"
+            yield Fault(found, "all have, or none", f"{place}.intervals")
         if given != sorted(given):
             yield Fault("intervals out of order", "they run from old to new", f"{place}.intervals")
         if given and report.dtstart is not None and report.intervals[0].dtstart not in (None, report.dtstart):
@@ -217,12 +221,12 @@ def lengths(message: UpdateReport) -> Iterator[Fault]:
     for place, report in _data(message):
         timed = [one for one in report.intervals if one.duration is not None]
         if timed and len(timed) != len(report.intervals):
-            yield Fault(
-                f"{len(timed)} of {len(report.intervals)} intervals have a duration", "all have, or none", place
-            )
+            found = f"{len(timed)} of {len(report.intervals)} intervals have a duration"
+            yield Fault(found, "all have, or none", f"{place}.intervals")
         started = any(one.dtstart is not None for one in report.intervals)
         if len(report.intervals) > 1 and not started and not timed and not _is_green_button(report):
-            yield Fault("several intervals with neither start nor duration", "they have one of them", place)
+            found = "several intervals with neither start nor duration"
+            yield Fault(found, "they have one of them", f"{place}.intervals")
         yield from _span(report, place)
 
 
@@ -274,14 +278,14 @@ def status_payload(message: UpdateReport) -> Iterator[Fault]:
 def same_status_parts(message: UpdateReport) -> Iterator[Fault]:
     """All intervals of a status report tell the same parts of the load control state."""
     for place, report in _data(message):
-        shapes = {
-            (one.r_id, _parts_of(one.value))
-            for interval in report.intervals
-            for one in interval.payloads
-            if isinstance(one, ReportPayload) and isinstance(one.value, ResourceStatus)
-        }
-        if len(shapes) > len({r_id for r_id, _ in shapes}):
-            yield Fault("different parts of the load control state", "they are the same in all intervals", place)
+        told: dict[str, set[tuple[str, ...]]] = {}
+        for interval in report.intervals:
+            for one in interval.payloads:
+                if isinstance(one, ReportPayload) and isinstance(one.value, ResourceStatus):
+                    told.setdefault(one.r_id, set()).add(_parts_of(one.value))
+        for r_id in [r_id for r_id, shapes in told.items() if len(shapes) > 1]:
+            found = f"different parts of the load control state for {r_id}"
+            yield Fault(found, "they are the same in all intervals", f"{place}.intervals")
 
 
 def _parts_of(status: ResourceStatus) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The sealer that does not sign: "standard" security, where TLS alone says who is talking (section 10 of the profile)."""
+"""The sealer that does not sign: "standard" security, where TLS alone tells who is talking (section 10)."""
 
 from oadr_core.clock import Now
 from oadr_core.messages import Payload

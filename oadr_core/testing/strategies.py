@@ -32,13 +32,17 @@ from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
 _PartT = TypeVar("_PartT", bound=msgspec.Struct)
 
 FEEDS: Final = (
-    '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:1</id><title>Green Button</title>'
-    "<updated>2026-11-20T00:00:00Z</updated></feed>",
-    '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:2</id><title>Usage &amp; more</title>'
-    "<updated>2026-11-20T00:00:00Z</updated><entry><id>urn:uuid:3</id><title/><content>"
-    '<IntervalBlock xmlns="http://naesb.org/espi"><interval><duration>900</duration><start>0</start></interval>'
-    "<IntervalReading><value>17</value></IntervalReading></IntervalBlock></content>"
-    "<updated>2026-11-20T00:00:00Z</updated></entry></feed>",
+    (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:1</id><title>Green Button</title>'
+        "<updated>2026-11-20T00:00:00Z</updated></feed>"
+    ),
+    (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:2</id><title>Usage &amp; more</title>'
+        "<updated>2026-11-20T00:00:00Z</updated><entry><id>urn:uuid:3</id><title/><content>"
+        '<IntervalBlock xmlns="http://naesb.org/espi"><interval><duration>900</duration><start>0</start></interval>'
+        "<IntervalReading><value>17</value></IntervalReading></IntervalBlock></content>"
+        "<updated>2026-11-20T00:00:00Z</updated></entry></feed>"
+    ),
 )
 """Two feeds that the schema accepts."""
 
@@ -55,14 +59,18 @@ instants: Final[st.SearchStrategy[datetime]] = st.datetimes(
 ).map(lambda instant: instant.replace(microsecond=0))
 """Instants in UTC, in whole seconds."""
 
+_DAY: Final = 86_400
+
+
+def _lengths(least: int, most: int) -> st.SearchStrategy[timedelta]:
+    return st.integers(least, most).map(lambda seconds: timedelta(seconds=seconds))
+
+
 durations: Final[st.SearchStrategy[timedelta | CalendarDuration]] = st.one_of(
-    st.integers(-(10**9), 10**9).map(lambda seconds: timedelta(seconds=seconds)),
-    st.integers(0, 10**5).map(lambda seconds: timedelta(seconds=seconds)),
-    st.builds(
-        CalendarDuration,
-        months=st.integers(1, 1200),
-        rest=st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
-    ),
+    _lengths(0, _DAY),
+    _lengths(timedelta.min.days * _DAY, timedelta.max.days * _DAY),
+    st.builds(CalendarDuration, months=st.integers(1, 1200), rest=_lengths(0, 100 * _DAY)),
+    st.builds(CalendarDuration, months=st.integers(-1200, -1), rest=_lengths(-100 * _DAY, 0)),
 )
 """Durations in whole seconds, some of them with months."""
 
@@ -76,7 +84,7 @@ _SCALARS: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "doubles": st.lists(st.integers(-180, 180), max_size=4).map(lambda numbers: " ".join(map(str, numbers))),
     "boolean": st.booleans(),
     "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1000, 1000).map(float),
-    "decimal": st.floats(-(10**6), 10**6) | st.integers(0, 1000).map(float),
+    "decimal": st.integers(-(10**9), 10**9).map(lambda thousandths: thousandths / 1000),
     "instant": instants,
     "duration": durations,
     "code": st.integers(0, 999),
@@ -113,7 +121,7 @@ def _parts(cls: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 
 
 def _fields(fields: list[Field]) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw the fields under one wrapper: what is required inside an optional wrapper is there with it, or not at all."""
+    """Draw the fields under one wrapper; those that an optional wrapper requires are there together or not at all."""
     inside = [field for field in fields if field.steps[-1].occurs.required and field.nullable]
     given = st.fixed_dictionaries({field.name: _value(field, inside=field in inside) for field in fields})
     if not inside:

@@ -80,9 +80,7 @@ def _registered(turn: Turn, message: RegisterReport) -> None:
         for one in turn.ven().requests
         if one.request.report_specifier.report_specifier_id != METADATA and not _is_queued(turn, one.request)
     )
-    turn.answer = RegisteredReport(
-        response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id
-    )
+    turn.answer = RegisteredReport(response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id)
 
 
 def _is_queued(turn: Turn, request: ReportRequest) -> bool:
@@ -172,9 +170,7 @@ def refuse_requests(turn: Turn, message: CreateReport | CancelReport) -> None:
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:
     """The VEN says which reports are pending (rule 329)."""
-    asked = {
-        one.request.report_request_id for one in turn.ven().requests if one.state is ReportAtRequester.ASKED
-    }
+    asked = {one.request.report_request_id for one in turn.ven().requests if one.state is ReportAtRequester.ASKED}
     if isinstance(operation, CreateReport):
         asked &= {one.report_request_id for one in operation.report_requests}
     pending = set(message.pending_reports)

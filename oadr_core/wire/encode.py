@@ -193,7 +193,7 @@ class _Generator:
             return f"{value}:d"
         if scalar.family == "boolean":
             return f'"true" if {value} else "false"'
-        if scalar.family == "token" and scalar.extended_type is None:
+        if scalar.family == "token":
             return f"{self._source.name(_texts(scalar), 'texts')}[{value}]"
         written = converter(scalar)
         if written.write is str:
@@ -201,9 +201,23 @@ class _Generator:
         return f"{self._source.name(written.write, scalar.family)}({value})"
 
 
+class _Texts(dict[str, str]):
+    """The texts that a list holds, and those that may extend it."""
+
+    def __init__(self, scalar: Scalar) -> None:
+        super().__init__({text: text for text in scalar.values})
+        self._problem = converter(scalar).problem
+
+    def __missing__(self, text: str) -> str:
+        problem = self._problem(text)
+        if problem is not None:
+            raise ValueError(problem)
+        return escape(text)
+
+
 @cache
-def _texts(scalar: Scalar) -> dict[str, str]:
-    return {text: text for text in scalar.values}
+def _texts(scalar: Scalar) -> _Texts:
+    return _Texts(scalar)
 
 
 class _Encoders(dict[type, Callable[[Any, Append], None]]):

@@ -8,11 +8,11 @@ from lxml import etree
 from oadr_core.errors import LocalProtocolError, SchemaError
 from oadr_core.messages import PAYLOADS
 from oadr_core.messages.declare import Payload
-from oadr_core.messages.namespaces import NAMESPACES, clark
+from oadr_core.messages.namespaces import clark, in_prefixes
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.encode import encode_payload
-from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes
-from oadr_core.wire.parse import LIMITS, Limits, name_of, parse
+from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes, tell_text
+from oadr_core.wire.parse import LIMITS, Limits, brief, name_of, parse
 from oadr_core.wire.schema import schema
 from oadr_core.wire.verify import problems
 
@@ -58,15 +58,19 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def encode(message: Payload) -> bytes:
     """Write a message as a document.
 
+    Values are trusted, for the sake of speed: what a user made passes :func:`~oadr_core.wire.verify.verify` first.
+
     :param message: any of the 23 payloads.
-    :returns: an ``oadrPayload`` document in UTF-8 that the schema accepts.
-    :raises LocalProtocolError: a field holds what cannot be sent; the text says which and what would be right.
+    :returns: an ``oadrPayload`` document in UTF-8, which the schema accepts where ``verify`` finds nothing.
+    :raises LocalProtocolError: a field holds what cannot be written; the text says which and what would be right.
     """
     try:
         return encode_payload(message).encode()
     except Exception as error:
         found = problems(message)
-        raise LocalProtocolError(found[0] if found else str(error)) from error
+        if not found:
+            raise
+        raise LocalProtocolError(found[0]) from error
 
 
 def decode(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Payload:
@@ -98,7 +102,7 @@ def _read_valid(root: etree._Element, located: bool) -> Document:
     try:
         message = decode_payload(element, _CLASSES[name_of(element)])
     except (ValueError, OverflowError) as error:  # such as a time before the year 1
-        raise SchemaError(str(error)) from None
+        raise SchemaError(brief(str(error))) from None
     return Document(
         message=message,
         valid=True,
@@ -111,18 +115,11 @@ def _fault(root: etree._Element) -> SchemaError:
     if root.tag != _PAYLOAD:
         if name_of(root).startswith(_PROFILE_A):
             return SchemaError("this is a document of the 2.0a profile")
-        return SchemaError(f"the root is {name_of(root)}, not oadrPayload")
+        return SchemaError(brief(f"the root is {name_of(root)}, not oadrPayload"))
     entry = schema().error_log.last_error
     if entry is None:  # another thread has used the schema meanwhile
         return SchemaError("the schema refuses the document")
-    return SchemaError(_plain(entry.message), f"line {entry.line}")
-
-
-def _plain(message: str) -> str:
-    """Shorten libxml2's message: namespaces become prefixes."""
-    for prefix, uri in NAMESPACES.items():
-        message = message.replace(f"{{{uri}}}", f"{prefix}:")
-    return message.removesuffix(".")
+    return SchemaError(brief(in_prefixes(entry.message)), f"line {entry.line}")
 
 
 def _read_leniently(root: etree._Element, fault: SchemaError, located: bool) -> Document:
@@ -130,12 +127,13 @@ def _read_leniently(root: etree._Element, fault: SchemaError, located: bool) -> 
 
     def tell(place: str, what: str) -> None:
         if len(forgiven) < _MOST_FORGIVEN:
-            forgiven.append(Forgiven(place, what))
+            forgiven.append(Forgiven(place, brief(what)))
 
     element = _payload_of(root, tell)
     cls = _CLASSES.get(name_of(element))
     if cls is None:
-        raise SchemaError(f"{name_of(element)} is no payload of OpenADR 2.0b") if root.tag == _PAYLOAD else fault
+        what = brief(f"{name_of(element)} is no payload of OpenADR 2.0b")
+        raise SchemaError(what) if root.tag == _PAYLOAD else fault
     message = decode_leniently(element, cls, tell)
     if not forgiven:
         tell(fault.place, fault.text)
@@ -154,6 +152,7 @@ def _payload_of(root: etree._Element, tell: Tell) -> etree._Element:
         if len(signed) != 1:
             raise SchemaError(f"there are {len(signed)} oadrSignedObject, not one", "oadrPayload")
         tell_attributes(root, "oadrPayload", tell)
+        tell_text(root, "oadrPayload", tell)
         for child in root:
             if child.tag not in (_SIGNATURE, _SIGNED_OBJECT):
                 tell("oadrPayload", f"unknown element {local_name(child)}")
@@ -168,4 +167,5 @@ def _payload_of(root: etree._Element, tell: Tell) -> etree._Element:
     if len(root) != 1:
         raise SchemaError(f"there are {len(root)} payloads, not one", "oadrSignedObject")
     tell_attributes(root, "oadrSignedObject", tell, _ID)
+    tell_text(root, "oadrSignedObject", tell)
     return root[0]

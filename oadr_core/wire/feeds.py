@@ -6,8 +6,8 @@ from typing import Any, Final
 from lxml import etree
 
 from oadr_core.errors import SchemaError
-from oadr_core.messages.namespaces import NAMESPACES, clark
-from oadr_core.wire.parse import parse
+from oadr_core.messages.namespaces import NAMESPACES, clark, in_prefixes
+from oadr_core.wire.parse import brief, parse
 from oadr_core.wire.schema import schema
 
 _FEED: Final = clark("atom:feed")
@@ -34,7 +34,7 @@ def feed_problem(feed: Any) -> str | None:
     if schema().validate(root):
         return None
     entry = schema().error_log.last_error
-    return f"is not what the schema admits{f': {entry.message}' if entry else ''}"
+    return brief(f"is not what the schema admits: {in_prefixes(entry.message if entry else '')}")
 
 
 def feed_of(element: etree._Element) -> str:

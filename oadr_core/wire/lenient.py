@@ -71,6 +71,12 @@ def tell_attributes(element: etree._Element, place: str, tell: Tell, known: str 
             tell(place, f"unknown attribute {name}")
 
 
+def tell_text(element: etree._Element, place: str, tell: Tell) -> None:
+    """Tell text that stands where only elements should."""
+    if any(collapse(text or "") for text in (element.text, *(child.tail for child in element))):
+        tell(place, "text between the elements")
+
+
 class _Reader:
     """Reads elements against nodes of the declared trees."""
 
@@ -89,8 +95,7 @@ class _Reader:
         """Read an element with what is on it and in it; find a value for every field there, or refuse."""
         values: Values = {}
         self._attributes(element, attributes, values, place)
-        if any((text or "").strip() for text in (element.text, *(child.tail for child in element))):
-            self._tell(place, "text between the elements")
+        tell_text(element, place, self._tell)
         found = self._sort(element, tuple(children), place)
         for index, node in enumerate(children):
             if index not in found:
@@ -154,12 +159,14 @@ class _Reader:
         elif node.step.occurs is Occurs.ANY:
             values |= {one.name: () for one in node.fields()}
         elif node.children:
+            if not any(child.step.occurs.required for child in node.children):
+                self._tell(place, f"{what} is missing")
             for child in node.children:
                 self._absent(child, f"{what}/{child.step.name}", values, place)
         else:
             if field is not None and field.forgiven is not msgspec.UNSET:
                 values[field.name] = field.forgiven
-            elif field is not None and field.default == ():
+            elif field is not None and field.default == () and node.step.occurs.repeated:
                 values[field.name] = ()
             elif field is not None:
                 raise SchemaError(f"{what} is missing", place)
@@ -203,10 +210,10 @@ class _Reader:
             return feed_of(child)
         if len(child):
             self._tell(place, f"{local_name(child[0])} inside, where the text should stand")
-            return self._leaf_text(kind, _text(child).strip(), place)
+            return self._leaf_text(kind, _text(child), place)
         if isinstance(kind, Property):
             self._tell(place, f"plain text, where {Step.parse(kind.inner).name} should hold it")
-            return self._leaf_text(kind.scalar, _text(child).strip(), place)
+            return self._leaf_text(kind.scalar, _text(child), place)
         return self._leaf_text(kind, child.text or "", place)
 
     def _leaf_text(self, kind: Kind, text: str, place: str) -> Any:
@@ -300,7 +307,7 @@ def _member_of(child: etree._Element, group: Group, place: str) -> tuple[str, Ki
 
 def _counts_as_absent(child: etree._Element, node: Node) -> bool:
     """Whether an element that may be left out holds nothing, and the schema wants it to hold something."""
-    if node.step.occurs is Occurs.ONCE or len(child) or (child.text or "").strip():
+    if node.step.occurs is Occurs.ONCE or len(child) or collapse(child.text or ""):
         return False
     return not _may_be_empty(node) or child.get(_NIL, "").strip() in ("true", "1")
 
@@ -316,4 +323,4 @@ def _may_be_empty(node: Node) -> bool:
 
 
 def _text(element: etree._Element) -> str:
-    return "".join(str(text) for text in element.itertext())
+    return collapse("".join(str(text) for text in element.itertext()))

@@ -42,6 +42,11 @@ _PARSER: Final = etree.XMLParser(
 )
 
 
+def brief(text: str, most: int = 300) -> str:
+    """Cut the middle out of a text in which a peer may have put any amount of its own."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-most // 3 :]}"
+
+
 def name_of(element: etree._Element) -> str:
     """The name of an element as ``{namespace}local``."""
     return str(element.tag)
@@ -64,4 +69,4 @@ def parse(data: bytes, limits: Limits = LIMITS) -> etree._Element:
     try:
         return etree.fromstring(data, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise SchemaError(f"the document is no well-formed XML: {error.args[0]}") from None
+        raise SchemaError(brief(f"the document is no well-formed XML: {error.args[0]}")) from None

@@ -1,13 +1,14 @@
 """The dict view: messages as native dicts, for handlers and for people (keys follow OpenLEADR's).
 
 Keys are the names of the declared fields. Values are ``str``, ``int``, ``float``, ``bool``, ``datetime`` and
-``timedelta``, or lists and dicts of them; what is absent has no key. Four things look different from the classes,
-because it is how people think of them: targets, measurements, interval payloads and pending reports.
+``timedelta``, or lists and dicts of them; a duration of calendar months is no ``timedelta`` and stays what it is. What
+is absent has no key. Four things look different from the classes, because it is how people think of them: targets,
+measurements, interval payloads and pending reports.
 """
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -18,10 +19,9 @@ from oadr_core.messages import PAYLOADS
 from oadr_core.messages.common import GreenButtonPayload, Interval, ReportPayload, SignalPayload, StreamPayload
 from oadr_core.messages.declare import Feed, Field, Group, Item, Kind, Payload, Property, Scalar, enumeration_of, shape
 from oadr_core.messages.durations import CalendarDuration
-from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.targets import Target
 from oadr_core.messages.units import GreenButtonDescription, Measurement, PowerAttributes, measurement
-from oadr_core.wire.scalars import read_duration, read_instant
+from oadr_core.wire.scalars import converter, read_duration, read_instant
 from oadr_core.wire.verify import verify
 
 Plain: TypeAlias = Mapping[str, object]
@@ -90,8 +90,8 @@ def _interval_to_dict(interval: Interval) -> dict[str, object]:
         plain["payloads"] = [{key: value} for key, value in payloads]
     elif len(payloads) == 1:
         plain[payloads[0][0]] = payloads[0][1]
-    else:
-        plain[keys.pop() + "s"] = [value for _, value in payloads]
+    elif payloads:
+        plain[payloads[0][0] + "s"] = [value for _, value in payloads]
     return plain
 
 
@@ -184,20 +184,22 @@ def _structure(cls: type[msgspec.Struct], content: object, place: str) -> Any:
     special = _FROM_DICT.get(cls)
     if special is not None:
         return special(content, place)
-    given = _mapping(content, place)
     declared = {field.name: field for field in shape(cls).fields}
+    keys: dict[str, str] = {}
     values: dict[str, Any] = {}
-    for key, value in given.items():
-        name = _ALIASES.get(key, key)
-        field = declared.get(name)
-        if field is None and name == "targets_by_type" and "target" in declared:
-            name, field = "target", declared["target"]
-        if field is None:
+    for key, value in _mapping(content, place).items():
+        name = key if key in declared else _ALIASES.get(key, key)
+        if name not in declared:
             raise LocalProtocolError(f"{place} has no {key!r}{_meant(key, declared)}")
         if name == "schema_version":
             values[name] = value
-        elif value is not None and not (name in values and name == "target"):
-            values[name] = _given(field, value, f"{place}.{key}")
+        elif value is not None:
+            if key in _DEVICE_CLASS_KEYS:
+                value = {"end_device_asset": value}
+            given = _given(declared[name], value, f"{place}.{key}")
+            if name in values and values[name] != given:
+                raise LocalProtocolError(f"{place}: {keys[name]} and {key} say different things")
+            keys[name], values[name] = key, given
     return _make(cls, values, declared, place)
 
 
@@ -216,7 +218,7 @@ def _make(cls: type[msgspec.Struct], values: dict[str, Any], declared: Mapping[s
 def _given(field: Field, value: object, place: str) -> Any:
     if field.name in _IDS_AS_DICTS:
         key = _IDS_AS_DICTS[field.name]
-        return tuple(str(one[key]) if isinstance(one, Mapping) else one for one in _sequence(value, place))
+        value = [one[key] if isinstance(one, Mapping) and set(one) == {key} else one for one in _sequence(value, place)]
     if not field.repeated:
         return _one(field.kind, value, place)
     if isinstance(value, str) and isinstance(field.kind, Scalar):
@@ -243,13 +245,14 @@ def _scalar(scalar: Scalar, value: object, place: str) -> Any:
             return read_instant(value)
         if scalar.family == "duration":
             return _duration(value)
-        if scalar.family == "token" and scalar.extended_type is None and isinstance(value, str):
+        if scalar.family == "token" and scalar.extended_type is None and value in scalar.values:
             return enumeration_of(scalar)(value)
-    except ValueError as error:
-        known = f"; it must be one of {', '.join(scalar.values)}" if scalar.values else ""
-        raise LocalProtocolError(f"{place}: {error}{known}") from None
-    if scalar.family == "instant" and isinstance(value, datetime) and value.tzinfo is None:
-        raise LocalProtocolError(f"{place}: {value} has no time zone; use datetime.now(timezone.utc) or .astimezone()")
+    except (ValueError, OverflowError) as error:
+        raise LocalProtocolError(f"{place}: {error}") from None
+    if scalar.values and isinstance(value, str):
+        problem = converter(scalar).problem(value)
+        if problem is not None:
+            raise LocalProtocolError(f"{place} {problem}{_meant(value, scalar.values)}")
     if scalar.family in ("float", "decimal") and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if scalar.family == "string" and isinstance(value, int):
@@ -289,15 +292,23 @@ def _member(group: Group, value: object, place: str) -> Any:
 def _interval_from_dict(content: object, place: str) -> Interval:
     given = dict(_mapping(content, place))
     payloads: list[Any] = []
-    for one in _sequence(given.pop("payloads", ()), f"{place}.payloads"):
-        payloads += _payloads_from(dict(one), place) if isinstance(one, Mapping) else [one]
+    for index, one in enumerate(_sequence(given.pop("payloads", None) or (), f"{place}.payloads")):
+        if isinstance(one, Mapping):
+            payloads += _payloads_from(rest := dict(one), f"{place}.payloads[{index}]")
+            _nothing_else(rest, (), f"{place}.payloads[{index}]")
+        else:
+            payloads.append(one)
     payloads += _payloads_from(given, place)
-    known = {"dtstart", "duration", "uid"}
-    for key in given.keys() - known:
-        raise LocalProtocolError(f"{place} has no {key!r}{_meant(key, (*known, 'signal_payload', 'report_payload'))}")
-    fields = {field.name: field for field in shape(Interval).fields}
-    rest = {key: _given(fields[key], value, f"{place}.{key}") for key, value in given.items() if value is not None}
-    return Interval(**rest, payloads=tuple(payloads))
+    fields = {field.name: field for field in shape(Interval).fields if field.name != "payloads"}
+    _nothing_else(given, fields, place)
+    values = {key: _given(fields[key], value, f"{place}.{key}") for key, value in given.items() if value is not None}
+    return Interval(**values, payloads=tuple(payloads))
+
+
+def _nothing_else(given: Iterable[str], known: Iterable[str], place: str) -> None:
+    for key in given:
+        if key not in known:
+            raise LocalProtocolError(f"{place} has no {key!r}{_meant(key, (*known, *_PAYLOAD_KEYS.values()))}")
 
 
 def _payloads_from(given: dict[str, Any], place: str) -> list[Any]:
@@ -335,17 +346,18 @@ def _target_from_dict(content: object, place: str) -> Target:
 def _measurement_from_dict(content: object, place: str) -> Measurement:
     if isinstance(content, str):
         content = {"name": content}
-    given = dict(_mapping(content, place))
-    attributes = given.get("power_attributes")
-    if attributes is not None:
+    given = {key: value for key, value in _mapping(content, place).items() if value is not None}
+    for key in given:
+        if key not in Measurement.__struct_fields__:
+            raise LocalProtocolError(f"{place} has no {key!r}{_meant(key, Measurement.__struct_fields__)}")
+    if not isinstance(given.get("name"), str):
+        raise LocalProtocolError(f"{place}.name is missing; it is a quantity such as powerReal, or one of your own")
+    if "power_attributes" in given:
+        attributes = given["power_attributes"]
         given["power_attributes"] = _structure(PowerAttributes, attributes, f"{place}.power_attributes")
     try:
-        return measurement(
-            given.pop("name"),
-            scale=given.pop("scale", None) or SiScaleCode.NONE,
-            **{key: value for key, value in given.items() if value is not None},
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return measurement(**given)
+    except ValueError as error:
         raise LocalProtocolError(f"{place}: {error}") from None
 
 
@@ -355,8 +367,13 @@ _FROM_DICT: Final[Mapping[type, Callable[[object, str], Any]]] = {
     Measurement: _measurement_from_dict,
 }
 
+_DEVICE_CLASS_KEYS: Final = ("signal_target_mrid",)
+"""Keys under which a device class is given as it is."""
+
 _ALIASES: Final = {
     "targets": "target",
+    "targets_by_type": "target",
+    "signal_target_mrid": "device_class",
     "notification_period": "notification",
     "ramp_up_period": "ramp_up",
     "recovery_period": "recovery",
@@ -380,5 +397,5 @@ def _sequence(content: object, place: str) -> Sequence[Any]:
 
 def _meant(key: str, known: Iterable[str]) -> str:
     """Guess what was meant."""
-    close = difflib.get_close_matches(key, list(known), 1)
+    close = difflib.get_close_matches(str(key), list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""

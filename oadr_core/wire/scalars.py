@@ -176,11 +176,10 @@ def read_boolean(text: str) -> bool:
 
 
 def _forgive_boolean(text: str, tell: Tell) -> bool:
-    plain = text.strip()
-    value = _BOOLEANS.get(plain.lower())
+    value = _BOOLEANS.get(text.strip().lower())
     if value is None:
         raise ValueError(f"{text[:40]!r} is neither true nor false")
-    if plain not in _BOOLEANS:
+    if collapse(text) not in _BOOLEANS:
         tell(f"{text!r} for a boolean")
     return value
 
@@ -194,7 +193,7 @@ def _boolean_problem(value: Any) -> str | None:
 
 
 _WHOLE: Final = re.compile(r"\s*([+-]?)0*(\d{1,18})(\.0*)?\s*", re.ASCII)
-_NUMBER: Final = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?INF|NaN)\s*", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|-?INF|NaN)\s*", re.ASCII)
 _CODE: Final = re.compile("[0-9]{3}")
 _MOST_UNSIGNED_INT: Final = 2**32 - 1
 
@@ -273,15 +272,18 @@ def _write_decimal(value: float) -> str:
 
 def _decimal_problem(value: Any) -> str | None:
     problem = _number_problem(value)
-    if problem is None and not admits("xs:decimal", _write_decimal(value)):
-        problem = f"is {value}, which cannot be written as a decimal number"
+    if problem is None:
+        text = _write_decimal(value)
+        digits = sum(map(str.isdigit, text))  # every schema processor takes eighteen of them, older ones few more
+        if digits > 18 or not admits("xs:decimal", text):
+            problem = f"is {value}, which cannot be written as a decimal number of eighteen digits"
     return problem
 
 
 # --- instants --------------------------------------------------------------------------------------------------------
 
 _INSTANT: Final = re.compile(
-    r"\s*(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d*))?\s*([Zz]|[+-]\d\d:?\d\d)?\s*", re.ASCII
+    r"\s*(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d*))?(?:\s*([Zz]|[+-]\d\d:?\d\d))?\s*", re.ASCII
 )
 _VALID_INSTANT: Final = re.compile(r"\s*[\d-]{10}T[\d:]{8}(\.\d+)?Z?\s*", re.ASCII)
 
@@ -355,7 +357,7 @@ def _instant_problem(value: Any) -> str | None:
 
 _DIGITS: Final = r"(\d+(?:[.,]\d+)?)"
 _DURATION: Final = re.compile(
-    rf"\s*([+-]?)(?:P(?:(\d+)Y)?(?:(\d+)M)?(?:{_DIGITS}W)?(?:{_DIGITS}D)?"
+    rf"\s*([+-]?)(?:P(?![^T]*[.,]\d+M)(?:(\d+)Y)?(?:(\d+)M)?(?:{_DIGITS}W)?(?:{_DIGITS}D)?"
     rf"T?(?:{_DIGITS}H)?(?:{_DIGITS}M)?(?:{_DIGITS}S)?|{_DIGITS}W)\s*",
     re.IGNORECASE,
 )

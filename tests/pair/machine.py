@@ -478,5 +478,3 @@ def with_value(event: EiEvent, value: float) -> EiEvent:
         signal_interval(number, one.duration or timedelta(0), value) for number, one in enumerate(signal.intervals)
     )
     return msgspec.structs.replace(event, event_signals=(msgspec.structs.replace(signal, intervals=intervals),))
-
-

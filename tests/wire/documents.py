@@ -140,7 +140,7 @@ _RICH_EVENT: Final = f"""
       <ei:modificationDateTime>2026-11-20T11:59:59.5Z</ei:modificationDateTime>
       <ei:modificationReason>forecast</ei:modificationReason>
       <ei:priority>1</ei:priority>
-      <ei:eiMarketContext><emix:marketContext> http://program.example/day-ahead </emix:marketContext></ei:eiMarketContext>
+      <ei:eiMarketContext><emix:marketContext> http://program.example/price </emix:marketContext></ei:eiMarketContext>
       <ei:createdDateTime>2026-11-20T12:00:00Z</ei:createdDateTime>
       <ei:eventStatus>active</ei:eventStatus>
       <ei:testEvent>false</ei:testEvent>
@@ -329,6 +329,7 @@ _CANCEL_REPORT: Final = (
     "<pyld:requestID>request-9</pyld:requestID><ei:reportRequestID>17</ei:reportRequestID>"
     "<ei:reportRequestID>18</ei:reportRequestID><pyld:reportToFollow>true</pyld:reportToFollow><ei:venID>ven-1</ei:venID>"
 )
+_CANCELLING: Final = '<oadr:oadrCancelReport ei:schemaVersion="2.0b">'
 
 
 def _pending(*ids: str) -> str:
@@ -364,7 +365,9 @@ _CONTENTS: Final = {
     "oadrPoll": _VEN,
     "oadrResponse": response() + _VEN,
     "oadrResponse to a failure": response(463, "who are you?", ""),
-    "oadrRequestEvent": f"<pyld:eiRequestEvent>{_REQUEST}{_VEN}<pyld:replyLimit>5</pyld:replyLimit></pyld:eiRequestEvent>",
+    "oadrRequestEvent": (
+        f"<pyld:eiRequestEvent>{_REQUEST}{_VEN}<pyld:replyLimit>5</pyld:replyLimit></pyld:eiRequestEvent>"
+    ),
     "oadrDistributeEvent": f"{response()}<pyld:requestID>request-7</pyld:requestID>{_VTN}{_SIMPLE_EVENT}",
     "oadrDistributeEvent of all sorts": _REQUEST + _VTN + _RICH_EVENT + _SIMPLE_EVENT,
     "oadrDistributeEvent of nothing": response(request_id="") + _REQUEST + _VTN,
@@ -411,7 +414,9 @@ _CONTENTS: Final = {
     "oadrCreateOpt for an event": f"""
 {_OPT}<ei:optType>optIn</ei:optType><ei:optReason>economic</ei:optReason>{_VEN}
 <ei:createdDateTime>2026-11-20T12:00:00Z</ei:createdDateTime>{_REQUEST}
-<ei:qualifiedEventID><ei:eventID>event-1</ei:eventID><ei:modificationNumber>1</ei:modificationNumber></ei:qualifiedEventID>
+<ei:qualifiedEventID>
+  <ei:eventID>event-1</ei:eventID><ei:modificationNumber>1</ei:modificationNumber>
+</ei:qualifiedEventID>
 {_EVERY_TARGET}
 """,
     "oadrCreatedOpt": response() + _OPT,
@@ -433,12 +438,12 @@ _CONTENTS: Final = {
     "oadrUpdateReport of status": _REQUEST + _report(_STATUS, "19", "TELEMETRY_STATUS", "offer-2") + _VEN,
     "oadrUpdateReport of Green Button": _REQUEST
     + _report(
-        starting("2026-11-20T13:00:00Z")
-        + f"<strm:intervals><ei:interval><oadr:oadrGBPayload>{_FEED}</oadr:oadrGBPayload></ei:interval></strm:intervals>",
+        f"{starting('2026-11-20T13:00:00Z')}<strm:intervals><ei:interval>"
+        f"<oadr:oadrGBPayload>{_FEED}</oadr:oadrGBPayload></ei:interval></strm:intervals>",
         "20",
         "HISTORY_GREENBUTTON",
     ),
-    "oadrUpdatedReport": f'{response()}<oadr:oadrCancelReport ei:schemaVersion="2.0b">{_CANCEL_REPORT}</oadr:oadrCancelReport>{_VEN}',
+    "oadrUpdatedReport": f"{response()}{_CANCELLING}{_CANCEL_REPORT}</oadr:oadrCancelReport>{_VEN}",
     "oadrCancelReport": _CANCEL_REPORT,
     "oadrCanceledReport": response() + _pending() + _VEN,
     "oadrQueryRegistration": _REQUEST,

@@ -30,6 +30,33 @@ TYPES: Final = (*_declared("Type"), *(f"xs:{name}" for name in _BUILT_IN))
 """Types for an xsi:type to name."""
 
 
+def words(text: str) -> list[str]:
+    """Split a text at its blanks."""
+    return text.split()
+
+
+TEXTS: Final = (
+    *words("0 1 -1 +7 007 -0 3.0 1. .5 1e3 1E-3 1e INF +INF -INF NaN inf 1,2 100 101 99 200 999 1000 4294967295"),
+    *words("4294967296 2.0a 2.0b 2.0c x-own x- X-own true false TRUE True yes P PT PT0S PT1S P1W 1W -PT5M +PT5M"),
+    *words("PT1.5S P1Y2M3DT4H5M6S P5M P3DT P5S P1M2M pt1s PT5 P\u0661D PT99999999999999S 2026-11-20T12:00:00Z"),
+    *words("2026-11-20T12:00:00 2026-11-20T12:00:00+00:00 2026-11-20T12:00:00.25Z 2026-11-20T24:00:00Z 2026-11-20"),
+    *words("2026-11-20T12:00:60Z 2026-02-30T12:00:00Z 2026-11-20t12:00:00z 2026-11-20T12:00:00.Z 0000-01-01T00:00:00Z"),
+    *words("-0001-01-01T00:00:00Z 9999-12-31T24:00:00Z optIn optin cancelled canceled SIMPLE simple Simple level"),
+    *words(
+        "product x-loadControlSetpoint always Always simpleHttp simpleHTTP xmpp EiEvent OadrPoll usage Net economic"
+    ),
+    *words("k K micro W kW J/s celsius EUR eur XYZ http://a.example/b%20c %zz : a:b http://[::1] http://[::1]/ a#b#c"),
+    *("", " ", "\n", "a b", " x-a  b ", "x-\u00a0", "\u00a0", "Direct Read", "Quality Good - Non Specific"),
+    *("pulse count", "1 2", "x" * 3000),
+)
+"""Texts to put where there is one: for every simple type some that it takes, and some that it nearly takes."""
+ATTRIBUTES: Final = (
+    *words("ei:schemaVersion schemaVersion oadr:schemaVersion ei:x oadr:Id Id gml:id id x xml:lang"),
+    *words("xsi:nil xsi:type xsi:schemaLocation xsi:noNamespaceSchemaLocation"),
+)
+"""Attributes to set."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A changed document.
@@ -84,7 +111,7 @@ class Mutator:
 
     def mutant(self, text: str) -> Mutant:
         """Apply one to three changes."""
-        root = etree.fromstring(text)
+        root = etree.fromstring(text.encode())
         changes = []
         for _ in range(self._random.choice((1, 1, 1, 2, 3))):
             if len(root):
@@ -135,12 +162,12 @@ class Mutator:
 
     def _change_namespace(self, element: etree._Element) -> None:
         namespace = self._random.choice((*NAMESPACES.values(), "urn:x", None))
-        element.tag = etree.QName(namespace, etree.QName(element).localname)
+        element.tag = etree.QName(namespace, etree.QName(element).localname).text
 
     # --- texts -------------------------------------------------------------------------------------------------------
 
     def _leaf(self, element: etree._Element) -> etree._Element:
-        return self._random.choice([leaf for leaf in element.iter("*") if len(leaf) == 0])
+        return self._random.choice([leaf for leaf in element.iter("*") if next(leaf.iterchildren("*"), None) is None])
 
     def _change_text(self, element: etree._Element) -> None:
         self._leaf(element).text = self._random.choice(self._texts)
