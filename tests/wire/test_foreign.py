@@ -10,7 +10,7 @@ from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.wire import schema
 from oadr_core.wire.foreign import DOCUMENTS
 from tests.wire.documents import document
-from tests.wire.mutants import TYPES, Mutator, copy, remove
+from tests.wire.mutants import TYPES, Mutator, copy, remove, words
 
 MUTANTS: Final = 4000
 
@@ -462,14 +462,10 @@ def admits(judge: etree.XMLSchema, text: str) -> bool:
 # --- mutations -------------------------------------------------------------------------------------------------------
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
 _TEXTS: Final = (
-    *_words("0 1 -1 +7 255 256 -32768 -32769 65535 65536 4294967296 140737488355327 140737488355328 1.0 1e3"),
-    *_words("00 0aFF 0123456789 ABC AQ== true 2.0a 2.0b x-own P1D 2024-05-01T12:00:00Z 2024-05-01"),
-    *_words("text html en en-US default x@y.z http://a/b : %% #1"),
+    *words("0 1 -1 +7 255 256 -32768 -32769 65535 65536 4294967296 140737488355327 140737488355328 1.0 1e3"),
+    *words("00 0aFF 0123456789 ABC AQ== true 2.0a 2.0b x-own P1D 2024-05-01T12:00:00Z 2024-05-01"),
+    *words("text html en en-US default x@y.z http://a/b : %% #1"),
     *("", " ", "\n", "a b", "A Q A B", "x" * 256, "x" * 257),
 )
 
@@ -477,8 +473,8 @@ _FEW_TEXTS: Final = ("", "2", "-1", "65536", "AQAB", "a b", "x" * 257)
 
 
 _ATTRIBUTES: Final = (
-    *_words("Id URI Type Target Algorithm MimeType type src href hreflang length term title"),
-    *_words("xml:lang xml:base xml:space xsi:nil xsi:schemaLocation ei:schemaVersion ds:Id atom:type"),
+    *words("Id URI Type Target Algorithm MimeType type src href hreflang length term title"),
+    *words("xml:lang xml:base xml:space xsi:nil xsi:schemaLocation ei:schemaVersion ds:Id atom:type"),
 )
 _FOREIGN: Final = {NAMESPACES[prefix] for prefix in DOCUMENTS}
 
