@@ -34,6 +34,10 @@ demo: $(VENV)/.ready  ## Run a VTN and three VENs for a while, and watch them
 test: $(VENV)/.ready $(PEER)/.ready  ## Run all tests
 	@$(BIN)/python -m pytest
 
+.PHONY: test-slow
+test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a minute with each real peer, long searches
+	@HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -m slow
+
 .PHONY: lint
 lint: $(VENV)/.ready  ## Check style and types
 	@$(BIN)/ruff check .

@@ -1,0 +1,69 @@
+"""What the documentation shows is true: its examples run, its commands exist, its settings are the ones there are."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from oadr_app.cli import app
+from oadr_app.config import Http, KnownVen, Load, Reports, VenFile, VtnFile, read
+from tests.conftest import ROOT
+
+README: Final = (ROOT / "README.md").read_text()
+PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
+_LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run_one_after_the_other(page: Path) -> None:
+    known: dict[str, object] = {}
+    for number, code in enumerate(blocks(page.read_text(), "python")):
+        exec(compile(code, f"{page.name}, example {number}", "exec"), known)
+
+
+def test_the_readme_shows_the_examples_as_they_are() -> None:
+    shown = blocks(README, "python")
+    assert shown == [(ROOT / "examples" / name).read_text() for name in ("ven.py", "vtn.py")]
+
+
+def test_the_commands_that_the_readme_shows_exist() -> None:
+    commands = re.findall(r"^\$ oadr ([a-z]+(?: (?:create|list|show|cancel))?)(.*?)(?:  +#.*)?$", README, re.MULTILINE)
+    assert len(commands) >= 10
+    for command, rest in commands:
+        told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}, color=False)
+        assert told.exit_code == 0, command
+        for flag in re.findall(r"--[a-z-]+", rest):
+            assert flag in told.stdout, f"oadr {command} has no {flag}"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in _LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} points at {target}"
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "tables"),
+    [(0, VtnFile, {"http": Http, "reports": Reports, "vens": KnownVen}), (1, VenFile, {"loads": Load})],
+)
+def test_every_setting_is_explained(
+    number: int, file: type[VtnFile] | type[VenFile], tables: dict[str, type[msgspec.Struct]], tmp_path: Path
+) -> None:
+    text = blocks((ROOT / "docs" / "configuration.md").read_text(), "toml")[number]
+    shown = tomllib.loads(text)
+    assert set(shown) == set(file.__struct_fields__)
+    for name, table in tables.items():
+        content = shown[name]
+        assert set(content[0] if isinstance(content, list) else content) == set(table.__struct_fields__)
+    path = tmp_path / "shown.toml"
+    path.write_text(text)
+    assert read(file, path, {})
