@@ -13,7 +13,7 @@ from oadr_core.messages import Interval, RegisterReport, Report
 from oadr_core.offers import METADATA, data_name
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
-from oadr_core.sampling import Reading, Schedule, interval, reading, schedule
+from oadr_core.sampling import Reading, Schedule, intervals_of, reading, schedule
 from oadr_core.ven import Ven
 
 
@@ -35,7 +35,7 @@ class _Sampling:
         self.schedule: Final = due
         self.next = due.first
         self.open: dict[int, dict[str, Reading | None]] = {}  # readings that callbacks are still taking
-        self.done: dict[int, Interval] = {}
+        self.done: dict[int, tuple[Interval, ...]] = {}
 
     def complete_reports(self) -> list[list[Interval]]:
         """Take the reports of which every reading is there."""
@@ -45,7 +45,7 @@ class _Sampling:
             waits = any(self.schedule.report_of(one) == number for one in self.open)
             more = self.schedule.report_of(self.next) == number and not self.schedule.completes(members[-1])
             if not waits and not more:
-                complete.append([self.done.pop(one) for one in members])
+                complete.append([interval for one in members for interval in self.done.pop(one)])
         return complete
 
     @property
@@ -194,7 +194,7 @@ class Reporter:
         complete = {r_id: one for r_id, one in readings.items() if one is not None}
         if len(complete) == len(readings):
             del sampling.open[sample.number]
-            sampling.done[sample.number] = interval(sampling.schedule.due(sample.number), complete)
+            sampling.done[sample.number] = intervals_of(sampling.schedule.due(sample.number), complete)
             for intervals in sampling.complete_reports():
                 self._make(sampling, intervals, now)
 

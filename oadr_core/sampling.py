@@ -155,9 +155,13 @@ def reading(value: object) -> Reading:
     )
 
 
-def interval(due: datetime, readings: Mapping[str, Reading]) -> Interval:
-    """Make the interval of a report from the readings that were due at one time."""
-    return Interval(dtstart=due, payloads=tuple(_payload(r_id, one) for r_id, one in readings.items()))
+def intervals_of(due: datetime, readings: Mapping[str, Reading]) -> tuple[Interval, ...]:
+    """Make the intervals of a report from the readings that were due at one time.
+
+    Each data point has an interval of its own. One interval may hold the values of several, but not every VTN can read
+    that: OpenLEADR's fails at it.
+    """
+    return tuple(Interval(dtstart=due, payloads=(_payload(r_id, one),)) for r_id, one in readings.items())
 
 
 def _payload(r_id: str, one: Reading) -> ReportPayload:
