@@ -131,6 +131,13 @@ _BEFORE_REGISTRATION: Final = (
 """What a VEN may send while it is not registered."""
 
 
+def _stands_alone(request: Payload) -> bool:
+    """Whether a request makes sense whatever becomes of the registration; one to renew it does not."""
+    if isinstance(request, CreatePartyRegistration):
+        return request.registration_id is None
+    return isinstance(request, QueryRegistration)
+
+
 class Ven(CoreBase):
     """The VEN core.
 
@@ -155,6 +162,7 @@ class Ven(CoreBase):
         self.config: Final = config
         self._state = state or VenState(ven_id=config.ven_id)
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
+        self._confirmed = False  # whether the VTN has registered us, or again, since we were started
         self._sender = Sender(Address(config.transport), sealer, entropy, config.sender, self._numbers)
         self._refuser = Refuser()
         self._offers: tuple[Report, ...] = ()
@@ -329,8 +337,8 @@ class Ven(CoreBase):
             self._misbehaved(f"sent {message.message_type()} to {service}", ResponseCode.COMPLIANCE_ERROR)
             text = f"{message.message_type()} is not expected here"
             self._reply(inbound, self._refuser.refuse(message, ResponseCode.COMPLIANCE_ERROR, text, self._state.ven_id))
-        elif self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):
-            # rule 405: ignored. The VTN may be ahead of its own answer to our registration, and will try again.
+        elif not self._confirmed or self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):
+            # rule 405: nothing is accepted before the registration, after a start either. The VTN will try again.
             self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
         else:
             self._operation(message, inbound, now)
@@ -490,7 +498,7 @@ class Ven(CoreBase):
         if REGISTRATION.allows(self._registration, RegistrationInput.UNKNOWN_TO_VTN):
             was = self._registration
             self._move(RegistrationInput.UNKNOWN_TO_VTN)
-            if was is not Registration.REGISTERING:
+            if was not in (Registration.UNREGISTERED, Registration.REGISTERING):
                 self._end_registration(now, by_peer=True, cancelled=False)
 
     def _take_registration(self, sent: Payload, answer: Payload, now: Now) -> None:
@@ -510,6 +518,7 @@ class Ven(CoreBase):
             self._refused(sent, _NO_IDS, now)
             return
         self._move(RegistrationInput.ACCEPTED)
+        self._confirmed = True
         if not again:
             self._end_all_requests()
         poll_freq = answer.requested_oadr_poll_freq
@@ -657,7 +666,7 @@ class Ven(CoreBase):
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
         for event in taken.tell:
             self._tell("on_update_event", {"event": event}, now)
-        for event, update in taken.ask:
+        for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
         self._answer_list(now)
 
@@ -747,6 +756,7 @@ class Ven(CoreBase):
         if known is not None:  # decision D37
             if known.request != request:
                 raise RemoteProtocolError(f"reportRequestID {request_id} is in use", ResponseCode.INVALID_ID)
+            REPORT_AT_SOURCE.step(known.state, ReportAtSourceInput.REPEAT)
             return
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now.utc), state=state)
@@ -813,7 +823,7 @@ class Ven(CoreBase):
         self._emit(RegistrationEnded(by_peer=by_peer, cancelled=cancelled))
 
     def _forget_registration(self, now: Now) -> None:
-        self._sender.withdraw(lambda waiting: not isinstance(waiting, QueryRegistration | CreatePartyRegistration))
+        self._sender.withdraw(lambda waiting: not _stands_alone(waiting))
         for number_and_call in self._deciding.values():
             self._forget_question(number_and_call[1])
         self._deciding.clear()

@@ -29,7 +29,7 @@ class EventList:
 
     :param request_id: the requestID of the list, which every answer repeats (rule 42).
     :param known: the events that the VEN knows after it.
-    :param ask: what the application has to decide: the event, and whether it knew an earlier modification.
+    :param ask: what the application has to decide, by event: it, and whether an earlier modification was known.
     :param tell: events that are cancelled, openly or by being left out, for the application to know.
     :param responses: the answers that are ready, by event.
     :param undecided: events whose answer waits for the application.
@@ -37,7 +37,7 @@ class EventList:
 
     request_id: str
     known: dict[str, KnownEvent]
-    ask: list[tuple[EiEvent, bool]] = field(default_factory=list)
+    ask: dict[str, tuple[EiEvent, bool]] = field(default_factory=dict)
     tell: list[EiEvent] = field(default_factory=list)
     responses: dict[str, EventResponse] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
@@ -77,27 +77,35 @@ def take_list(known: Iterable[KnownEvent], message: DistributeEvent, now: dateti
     numbers = {event_id: one.event.event_descriptor.modification_number for event_id, one in by_id.items()}
     taken = EventList(message.request_id, by_id)
     for comparison in compare(numbers, message.events, complete=complete):
-        state = EventAtVen.UNKNOWN
-        if comparison.event_id in by_id:
-            decided = by_id[comparison.event_id].opt_type is not None
-            state = EventAtVen.DECIDED if decided else EventAtVen.DECIDING
-        after = EVENT_AT_VEN.step(state, comparison.found)
-        _take(taken, comparison, now)
+        known_as = by_id.get(comparison.event_id)
+        found = comparison.found
+        if found is EventAtVenInput.MISSING and known_as is not None and is_over(known_as.event, now):
+            found = EventAtVenInput.END  # it had to leave the list
+        after = EVENT_AT_VEN.step(state_of(known_as), found)
+        _take(taken, comparison, found)
         if after is EventAtVen.GONE:
             taken.known.pop(comparison.event_id, None)
+            taken.ask.pop(comparison.event_id, None)
     return taken
 
 
-def _take(taken: EventList, comparison: Comparison, now: datetime) -> None:
-    event, found = comparison.event, comparison.found
+def state_of(known: KnownEvent | None) -> EventAtVen:
+    """Where an event stands."""
+    if known is None:
+        return EventAtVen.UNKNOWN
+    return EventAtVen.DECIDING if known.opt_type is None else EventAtVen.DECIDED
+
+
+def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> None:
+    event = comparison.event
     known = taken.known.get(comparison.event_id)
     if event is None:
         assert known is not None
-        if not is_over(known.event, now):
+        if found is EventAtVenInput.MISSING:
             taken.tell.append(cancelled(known.event))  # rule 61
     elif found in (EventAtVenInput.NEW, EventAtVenInput.HIGHER):
         taken.known[comparison.event_id] = KnownEvent(event=event, request_id=taken.request_id)
-        taken.ask.append((event, found is EventAtVenInput.HIGHER))
+        taken.ask[comparison.event_id] = (event, found is EventAtVenInput.HIGHER)
         taken.wait_for(event)
     elif found is EventAtVenInput.LOWER:
         text = f"modification {event.event_descriptor.modification_number} is older than the one known"
@@ -116,7 +124,7 @@ def _take_again(taken: EventList, known: KnownEvent) -> None:
     """An event that is listed unchanged is answered as before, or once it is decided (rule 12)."""
     taken.known[_id(known.event)] = msgspec.structs.replace(known, request_id=taken.request_id)
     if known.opt_type is None:
-        taken.ask.append((known.event, False))
+        taken.ask.setdefault(_id(known.event), (known.event, False))
         taken.wait_for(known.event)
     else:
         decision = EventDecision(opt_type=known.opt_type, code=known.code, description=known.description)
@@ -125,6 +133,7 @@ def _take_again(taken: EventList, known: KnownEvent) -> None:
 
 def decided(known: KnownEvent, decision: EventDecision) -> KnownEvent:
     """Note what the application decided."""
+    EVENT_AT_VEN.step(state_of(known), EventAtVenInput.DECISION)
     return msgspec.structs.replace(
         known, opt_type=decision.opt_type, code=int(decision.code), description=decision.description
     )

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.clock import whole_seconds
-from oadr_core.machines.event import EventAtVtn
+from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
     ActivePeriod,
     EiEvent,
@@ -92,15 +92,30 @@ def as_made(event: EiEvent) -> EiEvent:
 
 def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
     """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
-    if standing is not None and standing.state is EventAtVtn.GONE:
+    if standing is not None and standing.state is EventAtVtn.GONE and _is_about(standing, record):
         return False
     until = listed_until(record.event)
     return until is None or now < until
 
 
+def present_standing(record: EventRecord, standing: Standing | None) -> Standing:
+    """Where the present modification of an event stands: what the VEN was told of an older one is void."""
+    if standing is not None and _is_about(standing, record):
+        return standing
+    state = EVENT_AT_VTN.initial
+    if standing is not None and standing.state is not EventAtVtn.GONE:
+        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.CHANGE)
+    return Standing(event_id=record.event_id, modification_number=record.modification_number, state=state)
+
+
+def _is_about(standing: Standing, record: EventRecord) -> bool:
+    """Whether a standing is that of the present modification."""
+    return standing.modification_number == record.modification_number
+
+
 def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
     """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
-    if standing is None or standing.modification_number != record.modification_number:
+    if standing is None or not _is_about(standing, record):
         return True
     if record.event.response_required is ResponseRequired.NEVER:
         return standing.times < TELLINGS
@@ -114,7 +129,7 @@ def is_awaited(record: EventRecord, standing: Standing | None, now: datetime) ->
     return (
         standing is not None
         and standing.state is EventAtVtn.TOLD
-        and standing.modification_number == record.modification_number
+        and _is_about(standing, record)
         and record.event.response_required is ResponseRequired.ALWAYS
         and standing.until is not None
         and now < standing.until

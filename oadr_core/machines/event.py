@@ -62,12 +62,12 @@ EVENT_AT_VEN: Final = Machine(
 
 
 class EventAtVtn(Enum):
-    """Where an event stands for one VEN, as its VTN sees it."""
+    """Where an event stands for one VEN, as its VTN sees it; once its time is over it stays where it was."""
 
     UNTOLD = "the VEN has to be told"
     TOLD = "the VEN was told, and its answer is awaited"
     SETTLED = "the VEN has answered, or need not"
-    GONE = "it is over, or its cancellation is acknowledged"
+    GONE = "its cancellation is acknowledged"
 
 
 class EventAtVtnInput(Enum):
@@ -78,7 +78,6 @@ class EventAtVtnInput(Enum):
     EXPIRE = "no answer came in time"
     CHANGE = "it is modified or cancelled"
     ACKNOWLEDGE = "the VEN answers its cancellation"
-    END = "its time is over, or it is taken from the VEN"
 
 
 _VTN, _DONE = EventAtVtn, EventAtVtnInput
@@ -93,18 +92,15 @@ EVENT_AT_VTN: Final = Machine(
         (_VTN.UNTOLD, _DONE.ANSWER): _VTN.SETTLED,  # after its time, but an answer
         (_VTN.UNTOLD, _DONE.CHANGE): _VTN.UNTOLD,
         (_VTN.UNTOLD, _DONE.ACKNOWLEDGE): _VTN.GONE,
-        (_VTN.UNTOLD, _DONE.END): _VTN.GONE,
         (_VTN.TOLD, _DONE.OFFER): _VTN.TOLD,  # listed again beside other news
         (_VTN.TOLD, _DONE.ANSWER): _VTN.SETTLED,
         (_VTN.TOLD, _DONE.EXPIRE): _VTN.UNTOLD,  # rule 52
         (_VTN.TOLD, _DONE.CHANGE): _VTN.UNTOLD,
         (_VTN.TOLD, _DONE.ACKNOWLEDGE): _VTN.GONE,
-        (_VTN.TOLD, _DONE.END): _VTN.GONE,
         (_VTN.SETTLED, _DONE.OFFER): _VTN.SETTLED,  # rule 50: every list is complete
         (_VTN.SETTLED, _DONE.ANSWER): _VTN.SETTLED,  # rule 17: the VEN has changed its mind
         (_VTN.SETTLED, _DONE.CHANGE): _VTN.UNTOLD,
         (_VTN.SETTLED, _DONE.ACKNOWLEDGE): _VTN.GONE,
-        (_VTN.SETTLED, _DONE.END): _VTN.GONE,
     },
     final=frozenset({EventAtVtn.GONE}),
 )
@@ -126,17 +122,24 @@ class Comparison(msgspec.Struct, frozen=True):
 def compare(known: Mapping[str, int], listed: Iterable[EiEvent], *, complete: bool) -> list[Comparison]:
     """Compare a list of events with those that a VEN knows (rules 56 to 61).
 
+    An event that is listed twice is compared with its first appearance the second time.
+
     :param known: the modification number of each known event by its id.
     :param listed: the events of an oadrDistributeEvent.
     :param complete: whether the list is complete. A list cut short by a replyLimit cancels nothing (decision D30).
     """
     found: list[Comparison] = []
     seen: set[str] = set()
+    numbers = dict(known)
     for event in listed:
         descriptor = event.event_descriptor
         seen.add(descriptor.event_id)
-        number = known.get(descriptor.event_id)
-        found.append(Comparison(descriptor.event_id, _relation(number, event), event))
+        relation = _relation(numbers.get(descriptor.event_id), event)
+        found.append(Comparison(descriptor.event_id, relation, event))
+        if relation is EventAtVenInput.CANCELLED:
+            numbers.pop(descriptor.event_id, None)
+        elif relation is not EventAtVenInput.LOWER:
+            numbers[descriptor.event_id] = descriptor.modification_number
     if complete:
         found += [Comparison(event_id, EventAtVenInput.MISSING, None) for event_id in known if event_id not in seen]
     return found

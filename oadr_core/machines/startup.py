@@ -44,6 +44,8 @@ STARTUP: Final = Machine(
     table={
         (_STATE.OFF, _INPUT.START): _STATE.QUERYING,
         (_STATE.QUERYING, _INPUT.QUERIED): _STATE.REGISTERING,
+        # a push VEN that was registered before may be told so before it has registered again
+        (_STATE.QUERYING, _INPUT.ENDED): _STATE.WAITING,
         (_STATE.QUERYING, _INPUT.STOP): _STATE.OFF,
         (_STATE.REGISTERING, _INPUT.REGISTERED): _STATE.OFFERING,
         (_STATE.REGISTERING, _INPUT.REFUSED): _STATE.WAITING,
@@ -65,6 +67,7 @@ STARTUP: Final = Machine(
         (_STATE.RUNNING, _INPUT.ASKED_AGAIN): _STATE.REGISTERING,
         (_STATE.RUNNING, _INPUT.STOP): _STATE.OFF,
         (_STATE.WAITING, _INPUT.RETRY): _STATE.REGISTERING,
+        (_STATE.WAITING, _INPUT.ENDED): _STATE.WAITING,  # its ids were still good, as the renewal did not get through
         (_STATE.WAITING, _INPUT.STOP): _STATE.OFF,
     },
 )

@@ -111,7 +111,7 @@ def push_failed(turn: Turn) -> None:
 
 def push_refused(turn: Turn) -> None:
     """What was handed out is withdrawn; events are handed out anew, with new times, when their answer is overdue."""
-    turn.change(queue=tuple(one for one in turn.ven().queue if one.state is not Delivery.OFFERED))
+    turn.withdraw(lambda one: one.state is Delivery.OFFERED)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

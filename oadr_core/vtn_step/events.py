@@ -19,7 +19,7 @@ from oadr_core.messages import (
     RequestEvent,
 )
 from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
-from oadr_core.vtn_events import by_event, is_listed, ordered, rendered
+from oadr_core.vtn_events import by_event, is_listed, ordered, present_standing, rendered
 from oadr_core.vtn_record import EventRecord, Standing
 from oadr_core.vtn_step.turn import Ask, Notice, Turn
 
@@ -73,12 +73,7 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
 
 def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standing:
     """Note that an event was handed out."""
-    if standing is None or standing.modification_number != record.modification_number:
-        standing = Standing(
-            event_id=record.event_id,
-            modification_number=record.modification_number,
-            state=EventAtVtn.UNTOLD,
-        )
+    standing = present_standing(record, standing)
     return msgspec.structs.replace(
         standing,
         state=EVENT_AT_VTN.step(standing.state, EventAtVtnInput.OFFER),
@@ -120,9 +115,7 @@ def _take_response(turn: Turn, record: EventRecord, response: EventResponse) -> 
     """The VEN answers one event."""
     standings = dict(by_event(turn.ven().standings))
     before = standings.get(record.event_id)
-    state = EventAtVtn.UNTOLD
-    if before is not None and before.modification_number == record.modification_number:
-        state = before.state
+    state = present_standing(record, before).state
     if state is EventAtVtn.GONE:
         return
     is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED

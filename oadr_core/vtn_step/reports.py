@@ -68,8 +68,8 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
         offers=pack_offers(message.reports),
         offered_with=digest(message),
         requests=(*turn.ven().requests, *(RequestedReport(request=request) for request in decision)),
-        queue=tuple(one for one in turn.ven().queue if not _about(one.message, replaced)),
     )
+    turn.withdraw(lambda one: _about(one.message, replaced))
     _registered(turn, message)
 
 

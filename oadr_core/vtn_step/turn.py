@@ -10,9 +10,10 @@ from oadr_core.answers import Refuser, response_to
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy, new_id
+from oadr_core.machines.delivery import DELIVERY, DeliveryInput
 from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
 from oadr_core.outputs import Event, PeerMisbehaved
-from oadr_core.vtn_record import EventRecord, QueuedMessage, VenRecord
+from oadr_core.vtn_record import EventRecord, QueuedMessage, QueuedOperation, VenRecord
 
 
 class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +205,13 @@ class Turn:
         """Change the record; ``durable`` says whether the change must survive a restart."""
         self.record = msgspec.structs.replace(self.ven(), **changes)
         self._durable |= durable
+
+    def withdraw(self, unwanted: Callable[[QueuedOperation], bool]) -> None:
+        """Take operations back that are no longer wanted."""
+        for one in self.ven().queue:
+            if unwanted(one):
+                DELIVERY.step(one.state, DeliveryInput.WITHDRAW)
+        self.change(queue=tuple(one for one in self.ven().queue if not unwanted(one)))
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
