@@ -1,0 +1,76 @@
+"""Load on a VTN: the same request on 16 connections, each sending again as soon as it has its answer.
+
+``wrk`` does it where it is installed; else :mod:`bench.sockets` does, which is slower and may be the bottleneck. Both
+look at every answer.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.figures import WrongAnswer
+from bench.worker import ROOT, on_core
+
+CONNECTIONS: Final = 16
+_SCRIPT: Final = Path(__file__).with_name("load.lua")
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What came of the load.
+
+    :param right: answers of status 200 that hold an oadrResponse with the code 200.
+    :param wrong: other answers.
+    :param failed: connections that failed, and answers that never came.
+    :param seconds: how long it took.
+    """
+
+    right: int
+    wrong: int
+    failed: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Answers in a second."""
+        return self.right / self.seconds
+
+
+def generator() -> str:
+    """What puts the load on."""
+    return "wrk" if shutil.which("wrk") else "the built-in load generator, as wrk is not installed"
+
+
+def load(url: str, document: bytes, seconds: float, core: int) -> Loaded:
+    """Put load on a server.
+
+    :param url: where to post.
+    :param document: what to post.
+    :param seconds: for how long.
+    :param core: the core that the load generator runs on.
+    :raises WrongAnswer: an answer was wrong, or there was none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        body = Path(folder) / "request.xml"
+        body.write_bytes(document)
+        with on_core(core):
+            told = subprocess.run(
+                _command(url, body, seconds), cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+            ).stdout
+    loaded = msgspec.convert(json.loads(told.strip().splitlines()[-1]), Loaded)
+    if loaded.wrong or loaded.failed or not loaded.right:
+        raise WrongAnswer(f"{url} under load: {loaded}")
+    return loaded
+
+
+def _command(url: str, body: Path, seconds: float) -> list[str]:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        return [sys.executable, "-m", "bench.sockets", url, str(body), str(seconds), str(CONNECTIONS)]
+    whole = max(1, round(seconds))  # wrk takes nothing else
+    return [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "-s", str(_SCRIPT), url, "--", str(body)]

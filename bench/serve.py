@@ -1,0 +1,26 @@
+"""Our VTN on a port of its own, to be put under load: ``python -m bench.serve trio`` or ``asyncio``.
+
+It says where it listens, and at each line of standard input how much CPU it has used since it began.
+"""
+
+import json
+import sys
+import time
+
+import anyio
+import anyio.to_thread
+
+from bench.documents import VTN_ID
+from oadr_http import OpenADRServer
+
+
+async def main() -> None:
+    """Serve until standard input ends."""
+    async with OpenADRServer(VTN_ID, http_port=0).running() as server:
+        print(json.dumps(server.url), flush=True)
+        while await anyio.to_thread.run_sync(sys.stdin.readline):
+            print(json.dumps(time.process_time()), flush=True)
+
+
+if __name__ == "__main__":
+    anyio.run(main, backend=sys.argv[1])
