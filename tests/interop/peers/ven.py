@@ -34,6 +34,7 @@ class TheirVen:
         client.add_handler("on_event", lambda event: self._decide("on_event", event))
         client.add_handler("on_update_event", lambda event: self._decide("on_update_event", event))
         client.add_hook("before_send_xml", self._sent)
+        client.add_hook("after_receive_xml", lambda xml: self._talk.say("taken", xml=xml))
         client.add_hook("after_parse_xml", lambda kind, content: self._talk.say("received", type=kind, content=content))
         for report in reports:
             self._offer(client, **report)

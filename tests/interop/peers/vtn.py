@@ -137,6 +137,9 @@ def observe(talk: Talk) -> None:
 
     async def before_handle(kind: str, content: Mapping[str, Any]) -> None:
         talk.say("received", type=kind, content=content)
+        for one in content.get("event_responses", ()):
+            answer = {key: one[key] for key in ("event_id", "modification_number", "opt_type")}
+            talk.say("created_event", ven_id=content["ven_id"], **answer)
 
     async def after_handle(kind: str, content: Mapping[str, Any]) -> None:
         talk.say("answered", type=kind)

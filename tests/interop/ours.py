@@ -1,0 +1,84 @@
+"""Our side: what it tells, what crossed the wire, and what it logs."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from oadr_core import Event, RecordedExchange
+from tests.interop.watch import PATIENCE, Watch
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class Ours(Watch):
+    """Takes what a client or a server of ours tells: hand it :meth:`observe` and :meth:`trace`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+        self.exchanges: list[RecordedExchange] = []
+        self.log: list[str] = []
+
+    def observe(self, event: Event) -> None:
+        """Take an event of the core."""
+        self.events.append(event)
+        self._ring()
+
+    def trace(self, exchange: RecordedExchange) -> None:
+        """Take an exchange that is over."""
+        self.exchanges.append(exchange)
+        self._ring()
+
+    def note(self) -> None:
+        """Something else has happened, in a handler of the test."""
+        self._ring()
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Take what is logged at WARNING and above, while the body runs."""
+        handler = _Taking(self.log)
+        logger = logging.getLogger("oadr")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+    def told(self, kind: type[EventT], **like: object) -> list[EventT]:
+        """What it has told so far, of a kind and with some particulars."""
+        return [
+            one
+            for one in self.events
+            if isinstance(one, kind) and all(getattr(one, name) == value for name, value in like.items())
+        ]
+
+    async def tells(self, kind: type[EventT], *, times: int = 1, within: float = PATIENCE, **like: object) -> EventT:
+        """Wait until it has told something, now or before.
+
+        :param kind: what is waited for.
+        :param times: how often it must have been told.
+        :param within: seconds it may take.
+        :param like: particulars that it must have.
+        :returns: the last one that was waited for.
+        """
+        try:
+            await self.until(lambda: len(self.told(kind, **like)) >= times, f"{kind.__name__} {like}", within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; we have told:\n{_story(self.events)}") from None
+        return self.told(kind, **like)[times - 1]
+
+
+class _Taking(logging.Handler):
+    """Takes the lines of a log."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
+
+
+def _story(events: Sequence[Event]) -> str:
+    return "\n".join(repr(one)[:300] for one in events)
