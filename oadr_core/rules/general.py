@@ -10,6 +10,7 @@ from oadr_core.messages import (
     CreatedPartyRegistration,
     CreateOpt,
     CreatePartyRegistration,
+    DistributeEvent,
     EventSignal,
     LoadControlState,
     Measurement,
@@ -39,6 +40,21 @@ def schema_version(message: Payload) -> Iterator[Fault]:
             "no schemaVersion" if message.schema_version is None else f"the schemaVersion {message.schema_version!r}"
         )
         yield Fault(found, "it is 2.0b", "schema_version")
+
+
+@rule("R508", Payload)
+def named_ven(message: Payload) -> Iterator[Fault]:
+    """A venID is never empty."""
+    if getattr(message, "ven_id", None) == "" and not isinstance(message, CreatedPartyRegistration):  # rule 404 says it
+        yield Fault("an empty venID", "it has a value", "ven_id")
+
+
+@rule("R21", DistributeEvent)
+@rule("R400", CreatedPartyRegistration)
+def named_vtn(message: DistributeEvent | CreatedPartyRegistration) -> Iterator[Fault]:
+    """A VTN names itself."""
+    if not message.vtn_id:
+        yield Fault("an empty vtnID", "it has a value", "vtn_id")
 
 
 @rule("D49", EventSignal)

@@ -14,6 +14,7 @@ from oadr_core.messages import (
     ReportRequest,
     ReportSpecifier,
     ResourceStatus,
+    SignalPayload,
     UpdateReport,
     add_duration,
     is_zero,
@@ -61,9 +62,13 @@ def unique_ids(message: RegisterReport) -> Iterator[Fault]:
             found = f"the reportSpecifierID {report.report_specifier_id!r} again"
             yield Fault(found, "it is unique", f"{place}.report_specifier_id")
         specifiers.add(report.report_specifier_id)
+        if not report.report_specifier_id:
+            yield Fault("an empty reportSpecifierID", "it has a value", f"{place}.report_specifier_id")
         r_ids = [one.r_id for one in report.report_descriptions]
         for r_id in sorted({one for one in r_ids if r_ids.count(one) > 1}):
             yield Fault(f"the rID {r_id!r} again", "it is unique in its report", f"{place}.report_descriptions")
+        for number in [number for number, r_id in enumerate(r_ids) if not r_id]:
+            yield Fault("an empty rID", "it has a value", f"{place}.report_descriptions[{number}].r_id")
 
 
 @rule("R311", RegisterReport)
@@ -197,6 +202,16 @@ def data_reports(message: UpdateReport) -> Iterator[Fault]:
             yield Fault(found, "it is that of the offer, without METADATA_", f"{place}.report_name")
         if report.report_descriptions:
             yield Fault("an oadrReportDescription", "it belongs to the offer alone", f"{place}.report_descriptions")
+
+
+@rule("R313", UpdateReport)
+def report_payloads(message: UpdateReport) -> Iterator[Fault]:
+    """The intervals of a report hold the payloads of reports, not those of signals."""
+    for place, report in _data(message):
+        for number, interval in enumerate(report.intervals):
+            if any(isinstance(one, SignalPayload) for one in interval.payloads):
+                right = "a report has oadrReportPayload or oadrGBPayload"
+                yield Fault("a signalPayload", right, f"{place}.intervals[{number}]")
 
 
 @rule("R314", UpdateReport)

@@ -4,14 +4,15 @@ A trace is a sequence of exchanges, each a request and what came back. A driver 
 stored capture of other software can be brought into the same form.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from oadr_core.errors import SchemaError
-from oadr_core.messages import Payload
+from oadr_core.messages import CancelPartyRegistration, CreatePartyRegistration, Payload, QueryRegistration
 from oadr_core.rules.registry import Finding, Severity, check, check_alone
 from oadr_core.wire.envelope import Document, read
 
@@ -26,7 +27,7 @@ class Role(StrEnum):
 class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An exchange as it was recorded.
 
-    :param time: when the request was sent or came in.
+    :param time: when the request was sent or came in, with a time zone.
     :param requester: who sent the request.
     :param transport: such as ``simpleHttp``.
     :param peer: who the other side is, as the transport knows it.
@@ -36,7 +37,7 @@ class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     :param failure: why nothing came.
     """
 
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     requester: Role
     transport: str
     peer: str = ""
@@ -55,7 +56,10 @@ class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
         :raises ValueError: it is no recorded exchange; the text says what is wrong.
         """
-        return msgspec.json.decode(line, type=cls)
+        try:
+            return msgspec.json.decode(line, type=cls)
+        except RecursionError:
+            raise ValueError("the line is nested too deeply") from None
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,15 +68,21 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     :param time: when the request was sent or came in.
     :param requester: who sent the request.
     :param transport: such as ``simpleHttp``.
+    :param peer: who the other side is, as the transport knows it.
     :param request: the request; None where it could not be read.
     :param answer: the answer; None where there was none, or it could not be read.
+    :param lost: whether nothing came back, not even an empty success.
+    :param unreadable: whether something was said that could not be read.
     """
 
     time: datetime
     requester: Role
     transport: str
+    peer: str = ""
     request: Payload | None
     answer: Payload | None
+    lost: bool = False
+    unreadable: bool = False
 
     @property
     def ven_id(self) -> str:
@@ -83,14 +93,27 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
                 return ven_id
         return ""
 
+    @property
+    def said(self) -> Iterator[tuple[str, Role, Payload]]:
+        """What was said: as ``request`` or ``answer``, by whom, and the message."""
+        other = Role.VTN if self.requester is Role.VEN else Role.VEN
+        for place, role, message in (("request", self.requester, self.request), ("answer", other, self.answer)):
+            if message is not None:
+                yield place, role, message
+
 
 class Dialogue(msgspec.Struct, frozen=True):
-    """The exchanges between a VTN and one VEN, in their order.
+    """What a VTN and one VEN said to each other under one registration, in its order.
+
+    A new registration begins another dialogue, as it makes void all that was said before (rules 406 and 407). A trace
+    may begin in the middle of a dialogue.
 
     :param exchanges: the exchanges, with their numbers in the trace.
+    :param whole: whether nothing was said meanwhile that could not be read, or not be told to be of another dialogue.
     """
 
     exchanges: tuple[tuple[int, Exchange], ...]
+    whole: bool = True
 
 
 class TraceReport(msgspec.Struct, frozen=True):
@@ -107,27 +130,39 @@ class TraceReport(msgspec.Struct, frozen=True):
 def check_trace(recorded: Iterable[RecordedExchange]) -> TraceReport:
     """Judge a trace: every message on its own, every exchange, and each dialogue as a whole.
 
-    :param recorded: the exchanges in their order.
+    :param recorded: the exchanges in the order in which they were over, as a driver records them.
     """
     exchanges: list[Exchange] = []
     findings: list[Finding] = []
     for number, one in enumerate(recorded):
-        request = _read(one.request, f"[{number}].request", findings)
-        answer = _read(one.answer, f"[{number}].answer", findings) if one.answer else None
-        exchange = Exchange(
-            time=one.time, requester=one.requester, transport=one.transport, request=request, answer=answer
-        )
+        exchange = _read_exchange(one, number, findings)
         findings += check_alone(exchange, f"[{number}]")
         exchanges.append(exchange)
-    for dialogue in _dialogues(exchanges):
+    for dialogue in dialogues(exchanges):
         findings += check_alone(dialogue)
     return TraceReport(tuple(exchanges), tuple(findings))
+
+
+def _read_exchange(recorded: RecordedExchange, number: int, findings: list[Finding]) -> Exchange:
+    """Read and judge both documents of an exchange."""
+    request = _read(recorded.request, f"[{number}].request", findings)
+    answer = _read(recorded.answer, f"[{number}].answer", findings) if recorded.answer else None
+    return Exchange(
+        time=recorded.time,
+        requester=recorded.requester,
+        transport=recorded.transport,
+        peer=recorded.peer,
+        request=request,
+        answer=answer,
+        lost=recorded.answer is None,
+        unreadable=request is None or (answer is None and bool(recorded.answer)),
+    )
 
 
 def _read(text: str, place: str, findings: list[Finding]) -> Payload | None:
     """Read and judge a document; what a lenient receiver can make nothing of is None."""
     try:
-        document = read(text.encode(), strict=False)
+        document = read(text.encode(errors="replace"), strict=False)
     except SchemaError as error:
         findings.append(_refused(place, str(error)))
         return None
@@ -147,11 +182,72 @@ def _placed(document: Document, place: str) -> Iterator[Finding]:
         yield msgspec.structs.replace(one, place=f"{place}.{one.place}")
 
 
-def _dialogues(exchanges: Iterable[Exchange]) -> Iterator[Dialogue]:
-    """Sort exchanges by VEN; those that are about no VEN that is named are left out."""
+# --- dialogues -------------------------------------------------------------------------------------------------------
+
+
+def dialogues(exchanges: Sequence[Exchange]) -> Iterator[Dialogue]:
+    """Sort the exchanges of a trace into dialogues.
+
+    :param exchanges: the exchanges in their order.
+    """
+    whose = _Vens(exchanges)
     sorted_out: dict[str, list[tuple[int, Exchange]]] = {}
+    whole = True
     for number, one in enumerate(exchanges):
-        if one.ven_id:
-            sorted_out.setdefault(one.ven_id, []).append((number, one))
+        ven_id = whose.ven_of(one)
+        if ven_id:
+            sorted_out.setdefault(ven_id, []).append((number, one))
+        elif not isinstance(one.request, QueryRegistration | CreatePartyRegistration):
+            whole = False  # whoever this was said to
     for members in sorted_out.values():
-        yield Dialogue(tuple(members))
+        for part in _by_registration(members):
+            yield Dialogue(tuple(part), whole and not any(one.unreadable for _, one in part))
+
+
+class _Vens:
+    """Knows which VEN an exchange is about, where no message names it: push has messages that do not.
+
+    It is the VEN that the same peer is in other exchanges, or that has registered this peer as its address; where the
+    transport knows no peers, it is the only VEN of the trace.
+    """
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._of_peer: dict[str, set[str]] = {}
+        self._of_peer[""] = {one.ven_id for one in exchanges} - {""}
+        for one in exchanges:
+            address = getattr(one.request, "transport_address", None)
+            for peer in (one.peer, address):
+                if one.ven_id and peer:
+                    self._of_peer.setdefault(_normal(peer), set()).add(one.ven_id)
+
+    def ven_of(self, exchange: Exchange) -> str:
+        """The VEN that an exchange is about; empty where that cannot be told."""
+        if exchange.ven_id:
+            return exchange.ven_id
+        candidates = self._of_peer.get(_normal(exchange.peer), set())
+        return next(iter(candidates)) if len(candidates) == 1 else ""
+
+
+def _normal(address: str) -> str:
+    return address.rstrip("/").lower()
+
+
+def _by_registration(members: Iterable[tuple[int, Exchange]]) -> Iterator[list[tuple[int, Exchange]]]:
+    """Cut the exchanges with a VEN where a registration begins or ends."""
+    part: list[tuple[int, Exchange]] = []
+    for number, one in members:
+        if part and _begins(one):
+            yield part
+            part = []
+        part.append((number, one))
+        if any(isinstance(message, CancelPartyRegistration) for _, _, message in one.said):
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _begins(exchange: Exchange) -> bool:
+    """Whether an exchange may have begun a new registration, though its answer was lost."""
+    request = exchange.request
+    return isinstance(request, CreatePartyRegistration) and not request.registration_id
