@@ -3,6 +3,7 @@
 A server that speaks ASGI does not hand on the client's certificate, so the VENs are not told apart by it.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
@@ -10,6 +11,9 @@ from typing import Any, Final
 
 from oadr_core import Peer
 from oadr_http.endpoints import Answer, Endpoints
+from oadr_http.heads import RepeatedHeader, framing_fault, headers_of, length_fault
+
+_LOG: Final = logging.getLogger("oadr.http")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -17,8 +21,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+class _Gone(Exception):
+    """The peer went away before its request was complete."""
+
+
 class AsgiApp:
     """Serves endpoints.
+
+    The path before the name of a service may be the whole one, or what follows the path that the application is
+    mounted at (``root_path``).
 
     :param endpoints: takes the requests.
     :param running: what has to be entered before the first request and left after the last; done by the application
@@ -43,42 +54,68 @@ class AsgiApp:
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
+        else:
+            raise NotImplementedError(f"OpenADR does not speak {scope['type']}")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Run what has to run; a failure to begin is told, so that the server does not go on without it."""
         await receive()
-        async with self._running():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+        started = False
+        try:
+            async with self._running():
+                await send({"type": "lifespan.startup.complete"})
+                started = True
+                await receive()
+        except Exception as error:
+            if started:
+                raise
+            _LOG.exception("the application cannot start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: dict[bytes, bytes] = {bytes(name).lower(): bytes(value) for name, value in scope["headers"]}
-        path = _path(scope)
-        answer = self._endpoints.refuse(scope["method"], path, headers)
-        if answer is None:
-            body = await self._body(receive)
-            if body is None:
-                answer = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            else:
-                client = scope.get("client") or ("", 0)
-                peer = Peer("simpleHttp", None, f"{client[0]}:{client[1]}")
-                answer = await self._endpoints.answer(path, headers, body, peer)
+        try:
+            answer = await self._answer(scope, receive)
+        except _Gone:
+            return
         await send({"type": "http.response.start", "status": int(answer.status), "headers": list(answer.headers)})
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        try:
+            headers = headers_of(scope["headers"])
+        except RepeatedHeader:
+            return Answer(HTTPStatus.BAD_REQUEST)
+        fault = framing_fault(str(scope.get("http_version", "1.1")), headers)
+        if fault is not None:
+            return Answer(fault)
+        path = self._path(scope)
+        refused = self._endpoints.refuse(scope["method"], path, headers)
+        if refused is not None:
+            return refused
+        fault = length_fault(headers, self._longest_body)
+        body = await self._body(receive) if fault is None else None
+        if body is None:
+            return Answer(fault or HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        host, port = scope.get("client") or ("", 0)
+        return await self._endpoints.answer(path, headers, body, Peer("simpleHttp", None, f"{host}:{port}"))
 
     async def _body(self, receive: Receive) -> bytes | None:
         """Read the body; None where it is too long."""
         body = bytearray()
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
             body += message.get("body", b"")
             if len(body) > self._longest_body:
                 return None
             if not message.get("more_body"):
                 return bytes(body)
 
-
-def _path(scope: Scope) -> str:
-    """The whole path, whether or not the server counts the one that the application is mounted at as part of it."""
-    root, path = str(scope.get("root_path", "")).rstrip("/"), str(scope["path"])
-    return path if path.startswith(root + "/") else root + path
+    def _path(self, scope: Scope) -> str:
+        """The path, whether or not the server counts the one that the application is mounted at as part of it."""
+        root, path = str(scope.get("root_path", "")).rstrip("/"), str(scope["path"])
+        within = path.removeprefix(root) if path.startswith(root + "/") else path
+        return within if self._endpoints.serves(within) else root + within

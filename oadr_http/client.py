@@ -1,12 +1,13 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
 import httpx
 
-from oadr_core import Failure, Transmit
+from oadr_core import Failure, LocalProtocolError, Transmit
 from oadr_http.compression import BadCoding, decompressed
 from oadr_http.driver import ExchangeFailed
 from oadr_http.outcomes import failure
@@ -16,6 +17,9 @@ LONGEST_ANSWER: Final = 2 * 1024 * 1024
 
 _PROFILE: Final = "OpenADR2/Simple/2.0b"
 
+_KEEP: Final = 60.0
+"""Seconds that a connection is kept open for the next request; servers tend to close after 75."""
+
 
 class HttpCarrier:
     """Posts documents and brings back the answers.
@@ -23,11 +27,12 @@ class HttpCarrier:
     :param url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``; the name of the service
         is appended. Requests that name a base of their own (those to push VENs) do not need it.
     :param timeout: seconds to wait for an answer at most, however long the core would.
-    :param compression: whether the VTN may compress its answers.
+    :param compression: whether the peer may compress its answers.
+    :raises LocalProtocolError: ``url`` is no URL of a server.
     """
 
     def __init__(self, url: str = "", *, timeout: float | None = None, compression: bool = True) -> None:
-        self._url = url.rstrip("/")
+        self._url = base_url(url) if url else ""
         self._timeout = timeout
         self._headers = {
             "Content-Type": "application/xml",
@@ -37,9 +42,10 @@ class HttpCarrier:
         }
         # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
         # the core has one request in flight for each peer, which is limit enough.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEEP)
         self._client = httpx.AsyncClient(
             limits=limits,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
             timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
             follow_redirects=False,
             trust_env=False,
@@ -69,7 +75,9 @@ class HttpCarrier:
                 return await self._post(self._address(transmit), body)
         except (TimeoutError, httpx.TimeoutException):
             raise ExchangeFailed(Failure.SILENCE) from None
-        except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol):
+        except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, OverflowError):
+            # a push VEN may have registered any text as its address: a host name too long for the resolver is a
+            # ValueError, a port too high for the socket an OverflowError
             raise ExchangeFailed(Failure.UNREACHABLE) from None
         except BadCoding:
             raise ExchangeFailed(Failure.BAD_ANSWER) from None
@@ -97,3 +105,19 @@ class HttpCarrier:
         if not base.endswith(_PROFILE):
             base = f"{base}/{_PROFILE}"
         return f"{base}/{transmit.service}"
+
+
+def base_url(url: str) -> str:
+    """Check the base URL of a server.
+
+    :returns: the URL, without a slash at its end.
+    :raises LocalProtocolError: it is no URL of a server.
+    """
+    wrong = LocalProtocolError(f"the URL is {url!r}; it must be like https://vtn.example/{_PROFILE}")
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise wrong from None
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+        raise wrong
+    return url.rstrip("/")

@@ -29,15 +29,21 @@ def compressed(content: bytes, accepted: bytes) -> tuple[bytes, bytes | None]:
     :param accepted: the Accept-Encoding header of the request.
     :returns: what to send, and its Content-Encoding, or None.
     """
-    weights: dict[bytes, float] = {}
-    for one in accepted.lower().split(b","):
-        name, _, parameter = one.strip().partition(b";")
-        weight = _WEIGHT.fullmatch(parameter)
-        weights[name.strip()] = float(weight[1]) if weight else 1.0
-    for coding, compress in _COMPRESS.items():
-        if weights.get(coding, 0.0) > 0:
-            return compress(content), coding
+    weights = {name: weight for name, weight in map(_weighed, accepted.lower().split(b",")) if name}
+    others = weights.get(b"*", 0.0)
+    coding = max(_COMPRESS, key=lambda name: weights.get(name, others))  # of equal ones the first
+    if weights.get(coding, others) > 0:
+        return _COMPRESS[coding](content), coding
     return content, None
+
+
+def _weighed(one: bytes) -> tuple[bytes, float]:
+    """Read a coding and its weight; one whose weight cannot be read is better not used."""
+    name, _, parameter = one.partition(b";")
+    weight = _WEIGHT.fullmatch(parameter)
+    if weight is None:
+        return name.strip(), 0.0 if parameter.strip() else 1.0
+    return name.strip(), min(float(weight[1]), 1.0)
 
 
 def decompressed(content: bytes, coding: str, longest: int) -> bytes:
@@ -49,8 +55,8 @@ def decompressed(content: bytes, coding: str, longest: int) -> bytes:
     :raises BadCoding: the coding is not known, the content is damaged, or it grows longer.
     """
     coding = coding.strip().lower()
-    if coding in ("", "identity"):
-        return content
+    if not content or coding in ("", "identity"):
+        return content  # an empty success stays empty, whatever its headers say
     if coding in ("gzip", "x-gzip"):
         return _inflated(content, _GZIP, longest)
     if coding == "deflate":  # with a header, as it should be, or without, as some send it
@@ -69,4 +75,6 @@ def _inflated(content: bytes, window: int, longest: int) -> bytes:
         raise BadCoding(f"the content grows beyond {longest} bytes")
     if not machine.eof:
         raise BadCoding("the content ends too early")
+    if machine.unused_data:
+        raise BadCoding("the content goes on after its end")
     return plain

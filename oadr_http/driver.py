@@ -5,14 +5,16 @@ The driver knows nothing of OpenADR. It is written against anyio, so it runs on 
 
 import inspect
 import logging
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.abc
+import anyio.from_thread
 import anyio.to_thread
 
 from oadr_core import (
@@ -39,6 +41,11 @@ _LOG: Final = logging.getLogger("oadr.driver")
 
 _STORE_PAUSE: Final = 1.0
 """Seconds between tries to save, where the store fails."""
+
+_LAST_SAVE: Final = 30.0
+"""Seconds that the store is given at the end."""
+
+_ValueT = TypeVar("_ValueT")
 
 
 class ExchangeFailed(Exception):
@@ -98,6 +105,7 @@ class Driver:
         self._threads = threads
         self._limiter: anyio.CapacityLimiter | None = None
         self._group: anyio.abc.TaskGroup | None = None
+        self._thread = 0  # the one that the event loop runs in
         self._wake = anyio.Event()
         self._wakes_at = float("inf")
         self._held: deque[Output] = deque()  # outputs that wait for the store
@@ -108,7 +116,8 @@ class Driver:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Drive the core while the body runs."""
+        """Drive the core while the body runs. At the end nothing is left running, and what was to be saved is."""
+        self._thread = threading.get_ident()
         self._limiter = anyio.CapacityLimiter(self._threads)
         with alone():
             try:
@@ -121,6 +130,7 @@ class Driver:
                         self._group = None
                         group.cancel_scope.cancel()
             finally:
+                self._answer_no_more()
                 with anyio.CancelScope(shield=True):
                     await self._save_the_rest()
 
@@ -128,18 +138,21 @@ class Driver:
         """Save what has to be saved, and wake the core when it is time."""
         while True:
             self._wake = anyio.Event()
+            self._handle_timeout()
             self.pump()
             if self._held:
                 await self._save()
-                continue
+                continue  # looking at the clock before the next save: a busy store must not hold back what is due
             deadline = self._core.next_timeout()
             self._wakes_at = float("inf") if deadline is None else deadline.at
             with anyio.move_on_after(max(0.0, self._wakes_at - self._now().mono)):
                 await self._wake.wait()
             self._wakes_at = float("-inf")  # awake: nobody has to ring
-            now = self._now()
-            if deadline is not None and now.mono >= deadline.at:
-                self._core.handle_timeout(now)
+
+    def _handle_timeout(self) -> None:
+        deadline, now = self._core.next_timeout(), self._now()
+        if deadline is not None and now.mono >= deadline.at:
+            self._core.handle_timeout(now)
 
     def pump(self) -> None:
         """Perform the outputs of the core, up to one that has to be saved first."""
@@ -175,12 +188,20 @@ class Driver:
         """At the end, make durable what still waits to be."""
         self.pump()
         changes = [(one.key, one.blob) for one in self._held if isinstance(one, Save)]
-        self._held.clear()
-        if changes and self._store is not None:
-            try:
+        if not changes or self._store is None:
+            return
+        try:
+            with anyio.fail_after(_LAST_SAVE):
                 await self._store.save(changes)
-            except OSError as error:
-                _LOG.error("the last changes of the state cannot be saved: %s", error)
+        except (OSError, TimeoutError) as error:
+            _LOG.error("the last changes of the state cannot be saved: %s", error or "the store does not answer")
+        else:
+            self._held.clear()
+
+    def _answer_no_more(self) -> None:
+        """Let go of those who still wait for an answer."""
+        for waiting in self._waiting.values():
+            waiting.set()
 
     # --- outputs -----------------------------------------------------------------------------------------------------
 
@@ -192,8 +213,7 @@ class Driver:
             if waiting is not None:
                 waiting.set()
         elif isinstance(output, Event):
-            if self._observe is not None:
-                self._observe(output)
+            tell(self._observe, output)
         elif self._group is not None:
             if isinstance(output, Transmit):
                 self._group.start_soon(self._exchange, output)
@@ -212,6 +232,9 @@ class Driver:
         except LocalProtocolError:
             _LOG.exception("a message of ours cannot be sent")
             why = Failure.NOT_ACCEPTABLE
+        except Exception:  # one exchange that fails in a way nobody has thought of must not end all the others
+            _LOG.exception("the exchange with %s failed", transmit.to.base or "the VTN")
+            why = Failure.BROKEN
         if self._recorder is not None:
             self._recorder.sent(transmit, body, answer, why, began.utc)
         if answer is not None:
@@ -224,7 +247,9 @@ class Driver:
         assert call.function is not None
         assert self._limiter is not None
         try:
-            value = await run_handler(call.function, dict(call.arguments), self._limiter)
+            # after the deadline the value would not matter: a coroutine is cancelled, a thread is left to itself
+            with anyio.fail_after(max(0.0, call.deadline.at - self._now().mono)):
+                value = await run_handler(call.function, dict(call.arguments), self._limiter)
         except Exception as error:  # whatever a user's handler may raise
             _LOG.exception("the handler %s failed", call.handler)
             self._core.call_raised(call.call, error, now=self._now())
@@ -233,7 +258,11 @@ class Driver:
         self.pump()
 
     def start(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
-        """Run a function of the application that nobody waits for."""
+        """Run a function of the application that nobody waits for.
+
+        :param function: a function or a coroutine function.
+        :param arguments: its keyword arguments.
+        """
         if self._group is not None:
             self._group.start_soon(self._run_alone, function, arguments)
 
@@ -244,6 +273,23 @@ class Driver:
         except Exception:  # whatever a user's function may raise
             _LOG.exception("the callback %r failed", function)
 
+    def in_loop(self, work: Callable[[], _ValueT]) -> _ValueT:
+        """Do something in the thread of the event loop, for a caller in it or in the thread of a handler.
+
+        :param work: does not wait for anything.
+        :raises LocalProtocolError: the caller is in a thread of another kind.
+        """
+        if threading.get_ident() == self._thread:
+            return work()
+        try:
+            anyio.from_thread.check_cancelled()
+        except RuntimeError:
+            raise LocalProtocolError(
+                "call this from the event loop or from a handler; from a thread of your own by way of "
+                "anyio.from_thread or loop.call_soon_threadsafe"
+            ) from None
+        return anyio.from_thread.run_sync(work)
+
     # --- requests of peers -------------------------------------------------------------------------------------------
 
     async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
@@ -251,6 +297,8 @@ class Driver:
 
         :returns: why the transport should refuse it, or None; and the body of the answer.
         """
+        if self._group is None:
+            return Failure.BUSY, b""
         began = self._now()
         inbound = self._core.receive_request(body, peer=peer, service=service, now=began)
         self._replies[inbound] = None
@@ -259,21 +307,30 @@ class Driver:
             reply = self._replies[inbound] or await self._reply_to(inbound)
         finally:
             del self._replies[inbound]
+        if reply is None:
+            return Failure.BUSY, b""
         answer = reply.render(self._now())
         if self._recorder is not None:
             self._recorder.received(peer, service, body, answer, reply.refusal, began.utc)
         return reply.refusal, answer
 
-    async def _reply_to(self, inbound: InboundId) -> Reply:
-        """Wait for the reply to a request."""
+    async def _reply_to(self, inbound: InboundId) -> Reply | None:
+        """Wait for the reply to a request; None where the driver ends before."""
         self._waiting[inbound] = waiting = anyio.Event()
         try:
             await waiting.wait()
         finally:
             self._waiting.pop(inbound, None)
-        reply = self._replies[inbound]
-        assert reply is not None
-        return reply
+        return self._replies[inbound]
+
+
+def tell(observe: Callable[[Event], None] | None, event: Event) -> None:
+    """Tell an observer, if there is one; what it raises is logged, and disturbs nothing."""
+    if observe is not None:
+        try:
+            observe(event)
+        except Exception:  # whatever a user's function may raise
+            _LOG.exception("the observer failed at %s", type(event).__name__)
 
 
 async def run_handler(

@@ -3,6 +3,7 @@
 The server of this package and the ASGI app ask here, so that both behave alike.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -12,6 +13,8 @@ from urllib.parse import unquote
 from oadr_core import Failure, Peer, Service
 from oadr_http.compression import compressed
 from oadr_http.outcomes import status
+
+_LOG: Final = logging.getLogger("oadr.http")
 
 VTN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.OADR_POLL)
 """The services that a VTN serves."""
@@ -51,13 +54,18 @@ class Endpoints:
     """Takes requests by method, path and headers.
 
     :param receiver: takes those that are let in.
-    :param prefix: the path before the name of a service.
+    :param prefix: the path before the name of a service, with or without slashes around it.
     :param services: what is served.
     """
 
     def __init__(self, receiver: Receiver, *, prefix: str = PREFIX, services: Sequence[Service] = VTN_SERVICES) -> None:
         self._receiver = receiver
-        self._paths = {f"{prefix.rstrip('/')}/{service}": service for service in services}
+        base = normalised(f"/{prefix.strip('/')}").rstrip("/")
+        self._paths = {f"{base}/{service}": service for service in services}
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is that of a service."""
+        return self._service(path) is not None
 
     def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Refuse a request by its head, or say that its body may come.
@@ -78,8 +86,12 @@ class Endpoints:
         return None
 
     async def answer(self, path: str, headers: Mapping[bytes, bytes], body: bytes, peer: Peer) -> Answer:
-        """Take a request that :meth:`refuse` has let in."""
-        refusal, content = await self._receiver.receive(body, peer, self._service(path))
+        """Take a request that :meth:`refuse` has let in; whatever goes wrong here is no fault of the peer."""
+        try:
+            refusal, content = await self._receiver.receive(body, peer, self._service(path))
+        except Exception:  # one request that fails must not end the server
+            _LOG.exception("the request of %s cannot be answered", peer.identity or peer.address or "a peer")
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
         code = status(refusal)
         if not content:
             return Answer(code)
@@ -103,9 +115,11 @@ def normalised(path: str) -> str:
     path = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", "", path).partition("?")[0].partition("#")[0]
     path = _ESCAPED_PLAIN.sub(lambda match: unquote(match[0]), path)
     segments: list[str] = []
-    for segment in path.split("/")[1:]:
+    for segment in (given := path.split("/")[1:]):
         if segment == "..":
             del segments[-1:]
         elif segment != ".":
             segments.append(segment)
+    if given and given[-1] in (".", ".."):
+        segments.append("")  # the path of a folder ends with a slash
     return "/" + "/".join(segments)

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import anyio
+
 from oadr_core import (
     CreatedEvent,
     EiResponse,
@@ -15,6 +17,7 @@ from oadr_core import (
     LocalProtocolError,
     Now,
     OptType,
+    Output,
     Payload,
     ProtocolError,
     Report,
@@ -31,7 +34,7 @@ from oadr_core import (
 )
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
-from oadr_http.driver import ExchangeFailed
+from oadr_http.driver import ExchangeFailed, tell
 from oadr_http.recorder import Recorder
 from oadr_http.store import Store
 
@@ -46,10 +49,14 @@ class RegistrationFailed(ProtocolError):
 class ManualVen:
     """Sends one request at a time, and hands back its answer. Nothing happens by itself.
 
+    A request waits for one that another task is sending. After a failure that concerns the VTN as a whole, the next
+    request waits as long as the profile wants the VTN left alone (section 9.1.7).
+
     :param config: what the VEN is.
     :param carrier: carries requests to the VTN.
     :param sealer: opens and seals documents.
     :param store: keeps the state; in memory if None.
+    :param observe: is told everything that the core tells.
     :param recorder: is told of every exchange.
     """
 
@@ -60,12 +67,15 @@ class ManualVen:
         *,
         sealer: Sealer,
         store: Store | None = None,
+        observe: Callable[[Event], None] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         saved = {} if store is None else store.load()
         state = VenState.load(saved["ven"]) if "ven" in saved else None
         self.ven: Final = Ven(config, sealer=sealer, entropy=random.SystemRandom(), state=state)
         self._store = store
+        self._observe = observe
+        self._lock = anyio.Lock()
         self._recorder = recorder
         self._carrier = carrier
 
@@ -146,28 +156,47 @@ class ManualVen:
         return await self._exchange(lambda now: self.ven.send(made, now))
 
     async def _exchange(self, begin: Callable[[Now], TicketId]) -> Spoken:
-        """Begin a request and see it through."""
-        ticket = begin(system_now())
-        while (output := self.ven.next_output(system_now())) is not None:
-            if isinstance(output, Transmit):
-                await self._transmit(output)
-            elif isinstance(output, Save) and self._store is not None:
-                await self._store.save([(output.key, output.blob)])
-            elif isinstance(output, Event) and getattr(output, "ticket", None) == ticket:
-                if isinstance(output, ExchangeDone):
-                    answer = output.answer
-                    await self._keep()
-                    return ("", {}) if answer is None else to_dict(answer)
-                if isinstance(output, ExchangeSetBack | ExchangeAbandoned):
-                    self.ven.withdraw(ticket)
+        """Begin a request and see it through; take it back where that is not possible."""
+        async with self._lock:
+            ticket = begin(system_now())
+            try:
+                answer = await self._answer_to(ticket)
+            except BaseException:
+                self.ven.withdraw(ticket)
+                raise
+            finally:
+                await self._keep()
+        return ("", {}) if answer is None else to_dict(answer)
+
+    async def _answer_to(self, ticket: TicketId) -> Payload | None:
+        """Perform what the core wants done, until a request is answered or has failed."""
+        while True:
+            while (output := self.ven.next_output(system_now())) is not None:
+                await self._perform(output)
+                if isinstance(output, ExchangeDone) and output.ticket == ticket:
+                    return output.answer
+                if isinstance(output, ExchangeSetBack | ExchangeAbandoned) and output.ticket == ticket:
                     raise ExchangeFailed(output.why)
-        raise LocalProtocolError("the VEN is busy with another request")
+            deadline = self.ven.next_timeout()
+            if deadline is None:
+                raise LocalProtocolError("the request cannot be sent at present")
+            await anyio.sleep(max(0.0, deadline.at - system_now().mono))
+            self.ven.handle_timeout(system_now())
+
+    async def _perform(self, output: Output) -> None:
+        if isinstance(output, Transmit):
+            await self._transmit(output)
+        elif isinstance(output, Save) and self._store is not None:
+            await self._store.save([(output.key, output.blob)])
+        elif isinstance(output, Event):
+            tell(self._observe, output)
 
     async def _keep(self) -> None:
-        """Save what the answer has changed."""
-        while (output := self.ven.next_output(system_now())) is not None:
-            if isinstance(output, Save) and self._store is not None:
-                await self._store.save([(output.key, output.blob)])
+        """Save what a request and its answer have changed."""
+        with anyio.CancelScope(shield=True):
+            while (output := self.ven.next_output(system_now())) is not None:
+                if not isinstance(output, Transmit):
+                    await self._perform(output)
 
     async def _transmit(self, transmit: Transmit) -> None:
         began = system_now()

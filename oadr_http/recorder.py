@@ -1,13 +1,16 @@
 """Recording exchanges as they happen, for a trace that ``oadr inspect`` can judge."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from oadr_core import Failure, Peer, RecordedExchange, Role, Service, Transmit
 
+_LOG: Final = logging.getLogger("oadr.trace")
+
 Trace = Callable[[RecordedExchange], None]
-"""Takes each exchange once it is over; must not block for long."""
+"""Takes each exchange once it is over; must not block for long. What it raises is logged, and disturbs nothing."""
 
 
 class Recorder:
@@ -26,7 +29,7 @@ class Recorder:
         self, transmit: Transmit, request: bytes, answer: bytes | None, failure: Failure | None, began: datetime
     ) -> None:
         """A request of ours is over."""
-        self._trace(
+        self._tell(
             RecordedExchange(
                 time=began,
                 requester=self._ours,
@@ -49,7 +52,7 @@ class Recorder:
         began: datetime,
     ) -> None:
         """A request of a peer is over."""
-        self._trace(
+        self._tell(
             RecordedExchange(
                 time=began,
                 requester=self._theirs,
@@ -61,6 +64,12 @@ class Recorder:
                 failure=None if refusal is None else refusal.value,
             )
         )
+
+    def _tell(self, exchange: RecordedExchange) -> None:
+        try:
+            self._trace(exchange)
+        except Exception:  # a full disk, or whatever else a user's function may meet
+            _LOG.exception("an exchange cannot be recorded")
 
 
 def _text(document: bytes) -> str:

@@ -1,24 +1,27 @@
 """A small HTTP/1.1 server for the endpoints: limits and timeouts on everything, and a graceful end.
 
-The request parser is llhttp, by way of httptools. Servers that speak ASGI hide the client's certificate, which is the
-identity of a VEN; this one will hand it on.
+Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one will hand it on.
 """
 
+import logging
 import math
-from collections import deque
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol
 
 import anyio
 import anyio.abc
-import httptools
 
 from oadr_core import Peer
 from oadr_http.endpoints import Answer
 from oadr_http.groups import alone
+from oadr_http.parser import Headers, Parser, Request, Stage
+
+_LOG: Final = logging.getLogger("oadr.http")
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class ServerLimits:
     :param connections: open at a time; further ones are told to come back later.
     :param head: bytes of request line and headers.
     :param body: bytes of a body.
-    :param head_timeout: seconds for a head to arrive, once it has begun.
-    :param body_timeout: seconds for a body to arrive.
+    :param head_timeout: seconds for the whole of a head to arrive, once it has begun.
+    :param body_timeout: seconds for the whole of a body to arrive, once its head is there.
     :param idle_timeout: seconds that a connection may be silent between requests.
     :param write_timeout: seconds for a response to leave.
     :param grace: seconds that requests under way are given when the server stops.
@@ -39,7 +42,7 @@ class ServerLimits:
     head: int = 16 * 1024
     body: int = 2 * 1024 * 1024
     head_timeout: float = 10.0
-    body_timeout: float = 30.0
+    body_timeout: float = 60.0
     idle_timeout: float = 75.0
     write_timeout: float = 30.0
     grace: float = 10.0
@@ -60,143 +63,40 @@ class Application(Protocol):
 _STATUS_LINES: Final = {one: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 _CHUNK: Final = 64 * 1024
 
+_LONGEST_WATCH: Final = 1.0
+"""Seconds between looks at the connections at most; a timeout is noticed so much later."""
 
-class _Refused(Exception):
-    """A request that cannot be read on; the connection ends with this answer."""
+_ACCEPT_PAUSE: Final = 0.5
+"""Seconds before connections are accepted again, where the system has no means for more."""
 
-    def __init__(self, status: HTTPStatus) -> None:
-        super().__init__(status.phrase)
-        self.answer: Final = Answer(status)
-
-
-@dataclass
-class _Request:
-    """A request as it arrives."""
-
-    method: str = ""
-    target: bytes = b""
-    body: bytes = b""
-    keep_alive: bool = True
-    complete: bool = False
-    refused: Answer | None = None
-
-
-class _Parser:
-    """Collects what httptools finds; one for each connection."""
-
-    def __init__(self, application: Application, limits: ServerLimits) -> None:
-        self._application = application
-        self._limits = limits
-        self._parser = httptools.HttpRequestParser(self)
-        self._size = 0
-        self._body: list[bytes] = []
-        self.headers: dict[bytes, bytes] = {}
-        self.request = _Request()
-        self.complete: deque[tuple[_Request, dict[bytes, bytes]]] = deque()
-        self.expects = False  # the peer waits for "100 Continue"
-
-    @property
-    def begun(self) -> bool:
-        """Whether a request has begun and is not complete."""
-        return self._size > 0
-
-    @property
-    def in_body(self) -> bool:
-        """Whether the head is complete, and the body is not."""
-        return self.begun and bool(self.request.method)
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes from the connection.
-
-        :raises _Refused: they are no HTTP request, or too large a one.
-        """
-        if not self.in_body:
-            self._size += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, _Refused):
-                raise error.__context__ from None
-            raise
-        except httptools.HttpParserUpgrade:
-            raise _Refused(HTTPStatus.NOT_IMPLEMENTED) from None
-        except httptools.HttpParserError:
-            raise _Refused(HTTPStatus.BAD_REQUEST) from None
-        if self.begun and not self.in_body and self._size > self._limits.head:
-            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-
-    # --- callbacks of httptools --------------------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        self.request = _Request()
-        self.headers = {}
-        self._body = []
-        self._size = max(self._size, 1)
-
-    def on_url(self, url: bytes) -> None:
-        """Take the request target, or a piece of it."""
-        self.request.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a repeated one counts as a list."""
-        name = name.lower()
-        known = self.headers.get(name)
-        if known is not None and name in (b"content-length", b"host", b"content-type"):
-            raise _Refused(HTTPStatus.BAD_REQUEST)
-        self.headers[name] = value if known is None else known + b", " + value
-
-    def on_headers_complete(self) -> None:
-        """Judge a request by its head."""
-        request, headers = self.request, self.headers
-        request.method = self._parser.get_method().decode("latin-1")
-        request.keep_alive = self._parser.should_keep_alive()
-        if sum(len(name) + len(value) for name, value in headers.items()) + len(request.target) > self._limits.head:
-            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        if b"transfer-encoding" in headers:  # forbidden both ways (section 9.1.9.4 of the profile)
-            raise _Refused(HTTPStatus.LENGTH_REQUIRED)
-        request.refused = self._application.refuse(request.method, request.target.decode("latin-1"), headers)
-        length = headers.get(b"content-length")
-        if length is None and request.refused is None:
-            raise _Refused(HTTPStatus.LENGTH_REQUIRED)
-        if int(length or 0) > self._limits.body:
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        self.expects = headers.get(b"expect", b"").lower() == b"100-continue"
-
-    def on_body(self, data: bytes) -> None:
-        """Take a piece of the body."""
-        self._body.append(data)
-
-    def on_message_complete(self) -> None:
-        """A request is complete."""
-        self.request.body = b"".join(self._body)
-        self.complete.append((self.request, self.headers))
-        self.request = _Request()
-        self._body = []
-        self._size = 0
-        self.expects = False
+_LINGER: Final = 2.0
+"""Seconds to wait until a peer that is refused stops sending."""
 
 
 class _Connection:
     """An open connection.
 
     :ivar scope: ends it.
-    :ivar expires: when it is ended, unless something happens before; looked at every :data:`_WATCH` seconds, which
-        costs less than a timeout of its own for every read and write.
-    :ivar idle: whether it waits for a request.
+    :ivar stage: what it is at.
+    :ivar expires: when it is ended, unless it has come to another stage before; looked at now and then, which costs
+        less than a timeout of its own for every read and write.
+    :ivar expired: whether it was ended for that.
     """
 
-    __slots__ = ("expired", "expires", "idle", "scope", "stream")
+    __slots__ = ("expired", "expires", "scope", "stage", "stream")
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self.stream: Final = stream
         self.scope: Final = anyio.CancelScope()
+        self.stage: Stage | None = None
         self.expires = math.inf
         self.expired = False
-        self.idle = False
 
-
-_WATCH: Final = 1.0
+    def enter(self, stage: Stage, patience: float) -> None:
+        """Come to a stage, or stay at it: a peer that sends a byte now and then gains no time."""
+        if stage is not self.stage:
+            self.stage = stage
+            self.expires = anyio.current_time() + patience
 
 
 class Server:
@@ -224,7 +124,7 @@ class Server:
                 connections.start_soon(self._watch)
                 try:
                     async with anyio.create_task_group() as accepting:
-                        accepting.start_soon(listener.serve, self._connection, connections)
+                        accepting.start_soon(self._accept, listener, connections)
                         try:
                             yield
                         finally:
@@ -235,20 +135,33 @@ class Server:
                         await self._drain()
                     connections.cancel_scope.cancel()
 
+    async def _accept(
+        self, listener: anyio.abc.Listener[anyio.abc.ByteStream], connections: anyio.abc.TaskGroup
+    ) -> None:
+        """Accept connections; where the system has no means for one more, try again when others may have ended."""
+        while True:
+            try:
+                await listener.serve(self._connection, connections)
+            except* (OSError, anyio.BrokenResourceError) as errors:
+                _LOG.error("no connection can be accepted at present: %s", errors.exceptions[0])
+            await anyio.sleep(_ACCEPT_PAUSE)
+
     async def _drain(self) -> None:
         """Close idle connections, and give the others a while."""
         self._stopping = True
         for connection in self._connections:
-            if connection.idle:
+            if connection.stage is Stage.IDLE:
                 connection.scope.cancel()
         if self._connections:
             with anyio.move_on_after(self._limits.grace):
                 await self._empty.wait()
 
     async def _watch(self) -> None:
-        """End connections on which nothing has happened for too long."""
+        """End connections that have been at one thing for too long."""
+        limits = self._limits
+        shortest = min(limits.head_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout)
         while True:
-            await anyio.sleep(_WATCH)
+            await anyio.sleep(min(_LONGEST_WATCH, shortest / 4))
             now = anyio.current_time()
             for connection in self._connections:
                 if now >= connection.expires:
@@ -262,11 +175,10 @@ class Server:
         self._connections.add(connection)
         try:
             async with stream:
-                if len(self._connections) > self._limits.connections:
-                    with anyio.move_on_after(self._limits.write_timeout):
-                        await stream.send(_rendered(Answer(HTTPStatus.SERVICE_UNAVAILABLE), keep_alive=False))
-                else:
+                if len(self._connections) <= self._limits.connections:
                     await self._serve(connection)
+                elif len(self._connections) <= self._limits.connections + self._limits.connections // 8 + 8:
+                    await self._refuse(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError):
             pass  # the peer has gone
         finally:
@@ -276,63 +188,89 @@ class Server:
 
     async def _serve(self, connection: _Connection) -> None:
         """Serve requests until the connection ends; refuse one that is wrong or stalls, and end the connection."""
-        parser = _Parser(self._application, self._limits)
         refused: Answer | None = None
         with connection.scope:
-            try:
-                await self._requests(connection, parser)
-            except _Refused as error:
-                refused = error.answer
-        if connection.expired and parser.begun:
+            refused = await self._requests(connection)
+        if connection.expired and connection.stage in (Stage.HEAD, Stage.BODY):
             refused = Answer(HTTPStatus.REQUEST_TIMEOUT)
         if refused is not None:
-            with anyio.move_on_after(self._limits.write_timeout):
-                await connection.stream.send(_rendered(refused, keep_alive=False))
-                await _linger(connection.stream)
+            connection.stage, connection.expires = Stage.WRITE, math.inf
+            await self._refuse(connection.stream, refused)
 
-    async def _requests(self, connection: _Connection, parser: _Parser) -> None:
-        stream, limits, peer = connection.stream, self._limits, peer_of(connection.stream)
-        while not self._stopping:
+    async def _requests(self, connection: _Connection) -> Answer | None:
+        """Serve requests until no more can be served; returns what is to be said at last, if anything."""
+        stream, parser = connection.stream, self._parser()
+        peer = peer_of(stream)
+        patience = {
+            Stage.IDLE: self._limits.idle_timeout,
+            Stage.HEAD: self._limits.head_timeout,
+            Stage.BODY: self._limits.body_timeout,
+        }
+        while True:
             if parser.complete:
                 if not await self._request(connection, *parser.complete.popleft(), peer):
-                    return
+                    return None
                 continue
-            patience = limits.idle_timeout
-            if parser.begun:
-                patience = limits.body_timeout if parser.in_body else limits.head_timeout
-            connection.idle = not parser.begun
-            connection.expires = anyio.current_time() + patience
-            parser.feed(await stream.receive(_CHUNK))
-            connection.idle = False
-            if parser.expects and parser.in_body and parser.request.refused is None:
+            if parser.wrong is not None:
+                return parser.wrong
+            if self._stopping and parser.stage is Stage.IDLE:
+                return None
+            connection.enter(parser.stage, patience[parser.stage])
+            if parser.expects:
                 parser.expects = False
                 await stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            parser.feed(await stream.receive(_CHUNK))
 
-    async def _request(
-        self, connection: _Connection, request: _Request, headers: dict[bytes, bytes], peer: Peer
-    ) -> bool:
+    def _parser(self) -> Parser:
+        limits = self._limits
+        return Parser(self._application.refuse, longest_head=limits.head, longest_body=limits.body)
+
+    async def _request(self, connection: _Connection, request: Request, headers: Headers, peer: Peer) -> bool:
         """Answer a request; returns whether the connection stays open."""
         answer = request.refused
         if answer is None:
-            connection.expires = math.inf  # the core answers in its own time
+            connection.enter(Stage.ANSWER, math.inf)  # the core answers in its own time
             target = request.target.decode("latin-1")
             answer = await self._application.answer(target, headers, request.body, peer)
         keep_alive = request.keep_alive and not self._stopping
-        connection.expires = anyio.current_time() + self._limits.write_timeout
-        await connection.stream.send(_rendered(answer, keep_alive=keep_alive))
+        connection.enter(Stage.WRITE, self._limits.write_timeout)
+        await connection.stream.send(_rendered(answer, keep_alive=keep_alive, version=request.version))
+        connection.stage = None
         return keep_alive
 
+    async def _refuse(self, stream: anyio.abc.ByteStream, answer: Answer) -> None:
+        """Send the last answer of a connection, and see that it arrives."""
+        with anyio.move_on_after(self._limits.write_timeout):
+            await stream.send(_rendered(answer, keep_alive=False))
+            await _linger(stream)
 
-def _rendered(answer: Answer, *, keep_alive: bool) -> bytes:
+
+_date = (0, b"")  # the second it was made for, and the line
+
+
+def _date_line() -> bytes:
+    """The Date header, which a server with a clock sends (RFC 9110, section 6.6.1); made once a second."""
+    global _date
+    second = int(time.time())
+    if _date[0] != second:
+        _date = (second, f"date: {formatdate(second, usegmt=True)}\r\n".encode())
+    return _date[1]
+
+
+def _rendered(answer: Answer, *, keep_alive: bool, version: str = "1.1") -> bytes:
     """The bytes of a response."""
     head = b"".join([b"%b: %b\r\n" % one for one in answer.headers])
-    tail = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-    return b"".join((_STATUS_LINES[answer.status], head, tail, answer.body))
+    tail = b"\r\n"
+    if not keep_alive:
+        tail = b"connection: close\r\n\r\n"
+    elif version == "1.0":
+        tail = b"connection: keep-alive\r\n\r\n"
+    return b"".join((_STATUS_LINES[answer.status], _date_line(), head, tail, answer.body))
 
 
 async def _linger(stream: anyio.abc.ByteStream) -> None:
     """Read what the peer is still sending, for a moment: closing at once would destroy the answer on its way."""
-    with suppress(anyio.EndOfStream), anyio.move_on_after(2.0):
+    with suppress(anyio.EndOfStream), anyio.move_on_after(_LINGER):
         if isinstance(stream, anyio.abc.SocketStream):
             await stream.send_eof()
         for _ in range(64):

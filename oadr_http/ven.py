@@ -30,7 +30,7 @@ from oadr_core import (
     make_offer,
     new_id,
 )
-from oadr_http.client import HttpCarrier
+from oadr_http.client import HttpCarrier, base_url
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.manual import ManualVen, Spoken
@@ -50,8 +50,8 @@ class OpenADRClient:
     With ``auto_polling=False`` nothing happens by itself: await :meth:`create_party_registration` once, then
     :meth:`poll` and the other requests whenever you want, and :meth:`stop` at the end.
 
-    All methods are to be called from the event loop that runs it. Several clients may run in one process; they share
-    nothing.
+    All methods are to be called from the event loop that runs it; those that are no coroutines also from a handler that
+    runs in a thread. Several clients may run in one process; they share nothing.
 
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
@@ -88,11 +88,9 @@ class OpenADRClient:
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        if not vtn_url.startswith(("http://", "https://")):
-            raise LocalProtocolError(f"vtn_url is {vtn_url!r}; it must begin with http:// or https://")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VEN_HANDLERS, typed=typed)
-        self._url, self._compression = vtn_url, compression
+        self._url, self._compression = base_url(vtn_url), compression
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VEN, trace)
@@ -114,7 +112,9 @@ class OpenADRClient:
                 config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved
             )
         else:
-            self._manual = ManualVen(config, self._carrier(), sealer=sealer, store=store, recorder=self._recorder)
+            self._manual = ManualVen(
+                config, self._carrier(), sealer=sealer, store=store, observe=self._observed, recorder=self._recorder
+            )
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
 
@@ -187,20 +187,27 @@ class OpenADRClient:
         :raises LocalProtocolError: the offer breaks a rule, or the VEN does not run by itself; the text says which,
             and what would be right.
         """
-        core, now = self._by_itself(), system_now()
+        core = self._by_itself()
         specifier_id = report_specifier_id or new_id(self._entropy)
         r_id = r_id or new_id(self._entropy)
         point = data_point(
             callback, r_id=r_id, resource_id=resource_id, measurement=measurement, report_name=report_name, **details
         )
-        known_name, kept, points = self._points.get(specifier_id, (report_name, report_duration, []))
-        if known_name != report_name:
-            raise LocalProtocolError(f"the report {specifier_id!r} is {known_name}, not {report_name}")
-        points = [*points, point]
-        offer = make_offer(specifier_id, points, now.utc, report_name=report_name, report_duration=kept)
-        core.offer(offer, {one.description.r_id: one.callback for one in points}, now)
-        self._points[specifier_id] = (report_name, kept, points)
-        self._pump()
+
+        def offer() -> None:
+            known_name, kept, points = self._points.get(specifier_id, (report_name, report_duration, []))
+            if known_name != report_name:
+                raise LocalProtocolError(f"the report {specifier_id!r} is {known_name}, not {report_name}")
+            points, now = [*points, point], system_now()
+            made = make_offer(specifier_id, points, now.utc, report_name=report_name, report_duration=kept)
+            core.offer(made, {one.description.r_id: one.callback for one in points}, now)
+            self._points[specifier_id] = (report_name, kept, points)
+            self._pump()
+
+        if self._driver is None:
+            offer()
+        else:
+            self._driver.in_loop(offer)
         return specifier_id, r_id
 
     # --- running by itself -------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.abc
@@ -15,10 +15,12 @@ from oadr_core import (
     AutoVtn,
     EiEvent,
     Event,
+    EventOffered,
     EventRecord,
     Failure,
     Handlers,
     LocalProtocolError,
+    Now,
     OptReceived,
     Peer,
     PlainSealer,
@@ -50,18 +52,25 @@ _LOG: Final = logging.getLogger("oadr.vtn")
 Callback = Callable[..., object]
 """Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event."""
 
+DeliveryCallback = Callable[..., object]
+"""Takes ``ven_id`` and ``event_id``, or fewer of these, whenever a VEN is handed an event."""
+
+_ValueT = TypeVar("_ValueT")
+
 
 class OpenADRServer:
     """A VTN.
 
     Declare handlers with :meth:`add_handler`, then enter :meth:`running` or await :meth:`run`. All methods are to be
-    called from the event loop that runs it. Several servers may run in one process; they share nothing.
+    called from the event loop that runs it; those that are no coroutines also from a handler that runs in a thread.
+    Several servers may run in one process; they share nothing.
 
     :param vtn_id: its id.
     :param http_host: the address to listen on. Without TLS there is no proof of who a VEN is, so anything but loopback
         is for trusted networks.
     :param http_port: the port to listen on; 0 takes a free one, see :attr:`port`.
     :param http_path_prefix: the path before the name of a service.
+    :param ven_lookup: the handler of that name; see :meth:`add_handler`.
     :param requested_poll_freq: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
@@ -85,6 +94,7 @@ class OpenADRServer:
         http_host: str = "127.0.0.1",
         http_port: int = 8080,
         http_path_prefix: str = PREFIX,
+        ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
         call_timeout: timedelta = timedelta(seconds=60),
@@ -103,11 +113,14 @@ class OpenADRServer:
             raise LocalProtocolError("the VTN needs a vtn_id")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VTN_HANDLERS, typed=typed)
-        self._host, self._port, self._prefix = http_host, http_port, http_path_prefix
+        if ven_lookup is not None:
+            self._handlers.add("ven_lookup", ven_lookup)
+        self._host, self._port, self._prefix = http_host, http_port, f"/{http_path_prefix.strip('/')}"
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VTN, trace)
         self._callbacks: dict[str, Callback] = {}
+        self._delivery_callbacks: dict[str, DeliveryCallback] = {}
         config = VtnConfig(
             vtn_id=vtn_id,
             poll_freq=requested_poll_freq,
@@ -143,7 +156,8 @@ class OpenADRServer:
     @property
     def url(self) -> str:
         """The base URL that VENs need."""
-        return f"http://{self._host}:{self.port}{self._prefix}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}{self._prefix}"
 
     @property
     def vens(self) -> Mapping[str, VenRecord]:
@@ -175,6 +189,11 @@ class OpenADRServer:
         signal_type: str,
         intervals: Sequence[object],
         callback: Callback | None = None,
+        delivery_callback: DeliveryCallback | None = None,
+        event_id: str | None = None,
+        targets: object = None,
+        targets_by_type: object = None,
+        target: object = None,
         **details: Any,
     ) -> str:
         """Make an event with one signal.
@@ -184,40 +203,66 @@ class OpenADRServer:
         :param signal_type: such as ``level``.
         :param intervals: dicts with ``duration`` and ``signal_payload``, the first also with ``dtstart``.
         :param callback: is called whenever a VEN answers the event.
+        :param delivery_callback: is called whenever a VEN is handed the event.
+        :param event_id: its id; made up if None.
+        :param targets: whom it is for within a VEN, as a list of dicts of kinds.
+        :param targets_by_type: the same, as a dict of kinds.
+        :param target: the same, in either form or as a :class:`oadr_core.Target`.
         :param details: what else :func:`oadr_core.build.make_event` takes.
         :returns: the id of the event.
         :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
         """
-        target = details.pop("targets", None) or details.pop("targets_by_type", None) or details.pop("target", None)
+        given = [one for one in (targets, targets_by_type, target) if one]
+        if len(given) > 1:
+            raise LocalProtocolError("give one of targets, targets_by_type and target, not several")
         made = make_event(
             self._entropy,
             system_now().utc,
             signal_name=signal_name,
             signal_type=signal_type,
             intervals=intervals,
-            target=target,
+            event_id=event_id,
+            target=given[0] if given else None,
             **details,
         )
-        return self.add_raw_event(ven_id, made, callback)
+        return self.add_raw_event(ven_id, made, callback, delivery_callback)
 
     def add_raw_event(
-        self, ven_id: str | Iterable[str], event: EiEvent | Mapping[str, object], callback: Callback | None = None
+        self,
+        ven_id: str | Iterable[str],
+        event: EiEvent | Mapping[str, object],
+        callback: Callback | None = None,
+        delivery_callback: DeliveryCallback | None = None,
     ) -> str:
         """Make an event as a whole.
 
         :param ven_id: the VEN that it is for, or several.
         :param event: the event; what can be left out is filled in, see :func:`oadr_core.build.complete_event`.
         :param callback: is called whenever a VEN answers the event.
+        :param delivery_callback: is called whenever a VEN is handed the event.
         :returns: the id of the event.
         :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
         """
-        now = system_now()
+        for one in (callback, delivery_callback):
+            if one is not None and not callable(one):
+                raise LocalProtocolError(f"a callback must be a function, not {type(one).__name__}")
         ven_ids = [ven_id] if isinstance(ven_id, str) else list(ven_id)
-        event_id = self._core.vtn.add_event(complete_event(event, self._entropy, now.utc), ven_ids, now)
-        if callback is not None:
-            self._callbacks[event_id] = callback
-        self._pump()
-        return event_id
+
+        def add(now: Now) -> str:
+            event_id = self._core.vtn.add_event(complete_event(event, self._entropy, now.utc), ven_ids, now)
+            self._call_back(event_id, callback, delivery_callback)
+            return event_id
+
+        return self._do(add)
+
+    def _call_back(self, event_id: str, opt: Callback | None, delivery: DeliveryCallback | None) -> None:
+        """Remember the callbacks of an event, and forget those of events that are forgotten."""
+        for known, one in ((self._callbacks, opt), (self._delivery_callbacks, delivery)):
+            if len(known) >= len(self.events):
+                for gone in known.keys() - self.events.keys():
+                    del known[gone]
+            if one is not None:
+                known[event_id] = one
 
     def modify_event(self, event: EiEvent | Mapping[str, object]) -> int:
         """Replace an event by another form of it.
@@ -226,10 +271,9 @@ class OpenADRServer:
         :returns: its new modification number.
         :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
         """
-        now = system_now()
-        number = self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now)
-        self._pump()
-        return number
+        return self._do(
+            lambda now: self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now),
+        )
 
     def cancel_event(self, ven_id: str | None = None, event_id: str | None = None) -> int:
         """Cancel an event for all its VENs.
@@ -244,21 +288,17 @@ class OpenADRServer:
         record = self.events.get(event_id)
         if record is not None and ven_id is not None and ven_id not in record.ven_ids:
             raise LocalProtocolError(f"the event {event_id!r} is not for the VEN {ven_id!r}")
-        number = self._core.vtn.cancel_event(event_id, system_now())
-        self._pump()
-        return number
+        return self._do(lambda now: self._core.vtn.cancel_event(event_id, now))
 
     # --- VENs and reports --------------------------------------------------------------------------------------------
 
     def request_reregistration(self, ven_id: str) -> None:
         """Ask a VEN to register again."""
-        self._core.vtn.request_reregistration(ven_id, system_now())
-        self._pump()
+        self._do(lambda now: self._core.vtn.request_reregistration(ven_id, now))
 
     def cancel_party_registration(self, ven_id: str) -> None:
         """End the registration of a VEN, once it has confirmed."""
-        self._core.vtn.cancel_party_registration(ven_id, system_now())
-        self._pump()
+        self._do(lambda now: self._core.vtn.cancel_party_registration(ven_id, now))
 
     def offered_reports(self, ven_id: str) -> tuple[Report, ...]:
         """The reports that a VEN offers.
@@ -276,8 +316,7 @@ class OpenADRServer:
         :param requests: what is asked for.
         """
         asked = [part_from_dict(ReportRequest, one) for one in requests]
-        self._core.vtn.create_report(ven_id, asked, system_now())
-        self._pump()
+        self._do(lambda now: self._core.vtn.create_report(ven_id, asked, now))
 
     def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask a VEN for no more of some reports.
@@ -286,15 +325,16 @@ class OpenADRServer:
         :param report_request_ids: the requests that end.
         :param report_to_follow: whether one last report is wanted.
         """
-        self._core.vtn.cancel_report(ven_id, report_request_ids, system_now(), report_to_follow=report_to_follow)
-        self._pump()
+        self._do(
+            lambda now: self._core.vtn.cancel_report(ven_id, report_request_ids, now, report_to_follow=report_to_follow)
+        )
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def driving(self) -> AsyncIterator[None]:
         """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
-        async with HttpCarrier() as carrier:
+        async with HttpCarrier(compression=False) as carrier:  # nothing lets a VEN compress
             driver = Driver(
                 self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
             )
@@ -312,13 +352,12 @@ class OpenADRServer:
 
         At the end it stops listening, finishes what is under way, and closes.
         """
-        async with self.driving():
-            listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
-            self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
-            server = Server(Endpoints(self, prefix=self._prefix), self._limits)
-            async with server.serving(listener):
-                _LOG.info("the VTN listens at %s", self.url)
-                yield self
+        listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
+        self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
+        server = Server(Endpoints(self, prefix=self._prefix), self._limits)
+        async with listener, self.driving(), server.serving(listener):
+            _LOG.debug("the VTN listens at %s", self.url)
+            yield self
 
     async def run(self) -> None:
         """Run the VTN until it is cancelled, or :meth:`stop` is called."""
@@ -332,7 +371,10 @@ class OpenADRServer:
             self._stop.set()
 
     def asgi(self) -> AsgiApp:
-        """The same endpoints as an ASGI application, for a server of yours."""
+        """The same endpoints as an ASGI application, for a server of yours.
+
+        Wherever it is mounted there, ``http_path_prefix`` may be the whole path or what follows that of the mount.
+        """
         return AsgiApp(Endpoints(self, prefix=self._prefix), self.driving, longest_body=self._limits.body)
 
     async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
@@ -341,9 +383,16 @@ class OpenADRServer:
             return Failure.BUSY, b""
         return await self._driver.receive(body, peer, service)
 
-    def _pump(self) -> None:
-        if self._driver is not None:
-            self._driver.pump()
+    def _do(self, work: Callable[[Now], _ValueT]) -> _ValueT:
+        """Do something with the core, then what follows from it."""
+
+        def done() -> _ValueT:
+            value = work(system_now())
+            if self._driver is not None:
+                self._driver.pump()
+            return value
+
+        return done() if self._driver is None else self._driver.in_loop(done)
 
     def _observed(self, event: Event) -> None:
         written = log_line(event)
@@ -351,8 +400,13 @@ class OpenADRServer:
             _LOG.log(*written)
         if self._observe is not None:
             self._observe(event)
-        if isinstance(event, OptReceived) and self._driver is not None:
-            callback = self._callbacks.get(event.event_id)
-            if callback is not None:
-                told = {"ven_id": event.ven_id, "event_id": event.event_id, "opt_type": str(event.opt_type)}
-                self._driver.start(callback, arguments(callback, told))
+        if isinstance(event, OptReceived):
+            told = {"ven_id": event.ven_id, "event_id": event.event_id, "opt_type": str(event.opt_type)}
+            self._start(self._callbacks.get(event.event_id), told)
+        elif isinstance(event, EventOffered):
+            for event_id in event.event_ids:
+                self._start(self._delivery_callbacks.get(event_id), {"ven_id": event.ven_id, "event_id": event_id})
+
+    def _start(self, callback: Callable[..., object] | None, told: Mapping[str, object]) -> None:
+        if callback is not None and self._driver is not None:
+            self._driver.start(callback, arguments(callback, told))

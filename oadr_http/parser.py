@@ -1,0 +1,183 @@
+"""Reading requests from a connection, by llhttp (httptools): what is complete, what is refused, what is no request.
+
+Where two readers could understand a head differently, it is refused, so that no proxy in between is deceived.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Final
+
+import httptools
+
+from oadr_http.endpoints import Answer
+from oadr_http.heads import RepeatedHeader, add_header, framing_fault, length_fault
+
+_LOG: Final = logging.getLogger("oadr.http")
+
+Headers = dict[bytes, bytes]
+"""Headers by their names in lower case."""
+
+Refuse = Callable[[str, str, Mapping[bytes, bytes]], Answer | None]
+
+
+class _Refused(Exception):
+    """A request that cannot be read on; the connection ends with this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status.phrase)
+        self.answer: Final = answer
+
+
+@dataclass
+class Request:
+    """A request as it arrives.
+
+    :ivar version: the version of HTTP.
+    :ivar keep_alive: whether the connection may stay open after it.
+    :ivar refused: the answer, where the head was enough to refuse it.
+    """
+
+    method: str = ""
+    target: bytes = b""
+    version: str = ""
+    body: bytes = b""
+    keep_alive: bool = True
+    refused: Answer | None = None
+
+
+class Stage(Enum):
+    """What a connection is at; a parser tells the first three."""
+
+    IDLE = "waits for a request"
+    HEAD = "a head arrives"
+    BODY = "a body arrives"
+    ANSWER = "the answer is made"
+    WRITE = "the answer leaves"
+
+
+class Parser:
+    """Collects what llhttp finds; one for each connection.
+
+    :param refuse: refuses a request by its method, its target and its headers, or lets it in.
+    :param longest_head: bytes of request line and headers that are taken.
+    :param longest_body: bytes of a body that are taken.
+    :ivar complete: the requests that have arrived, each with its headers.
+    :ivar wrong: the answer to what came after them, where that is no request, or cannot be taken.
+    :ivar expects: whether the peer waits for "100 Continue" before it sends the body.
+    """
+
+    def __init__(self, refuse: Refuse, *, longest_head: int, longest_body: int) -> None:
+        self._refuse = refuse
+        self._longest_head = longest_head
+        self._longest_body = longest_body
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request()
+        self._headers: Headers = {}
+        self._body: list[bytes] = []
+        self._head_size = 0
+        self.stage = Stage.IDLE
+        self.complete: deque[tuple[Request, Headers]] = deque()
+        self.wrong: Answer | None = None
+        self.expects = False
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the connection."""
+        before = len(self.complete)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._pass_over_upgrade()
+        except httptools.HttpParserCallbackError as error:
+            self._give_up(_answer_to(error))
+        except httptools.HttpParserError:
+            self._give_up(Answer(HTTPStatus.BAD_REQUEST))
+        if self.stage is Stage.HEAD:
+            self._head_size += len(data) if len(self.complete) == before else 0
+            if self._head_size > self._longest_head:
+                self._give_up(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+
+    def _pass_over_upgrade(self) -> None:
+        """An upgrade was offered: it is not taken, and what follows the request is not HTTP/1.1 for sure."""
+        if self.complete:
+            self.complete[-1][0].keep_alive = False
+        else:
+            self._give_up(Answer(HTTPStatus.NOT_IMPLEMENTED))
+
+    def _give_up(self, answer: Answer) -> None:
+        """Read no more. What follows a request that ends the connection does not matter."""
+        if not self.complete or self.complete[-1][0].keep_alive:
+            self.wrong = answer
+
+    # --- callbacks of httptools --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self.stage = Stage.HEAD
+        self._request = Request()
+        self._headers = {}
+        self._body = []
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take the request target, or a piece of it."""
+        self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        try:
+            add_header(self._headers, name, value)
+        except RepeatedHeader:
+            raise _Refused(Answer(HTTPStatus.BAD_REQUEST)) from None
+
+    def on_headers_complete(self) -> None:
+        """Judge a request by its head."""
+        request, headers = self._request, self._headers
+        self.stage = Stage.BODY
+        request.method = self._parser.get_method().decode("latin-1")
+        request.version = self._parser.get_http_version()
+        request.keep_alive = self._parser.should_keep_alive()
+        fault = self._head_fault()
+        if fault is not None:
+            raise _Refused(Answer(fault))
+        request.refused = self._refuse(request.method, request.target.decode("latin-1"), headers)
+        fault = length_fault(headers, self._longest_body)
+        if fault is HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (fault is not None and request.refused is None):
+            raise _Refused(Answer(fault))
+        self.expects = request.version == "1.1" and headers.get(b"expect", b"").lower() == b"100-continue"
+        if self.expects and request.refused is not None:
+            raise _Refused(request.refused)  # at once: the body, which is not wanted, would never come
+
+    def _head_fault(self) -> HTTPStatus | None:
+        size = len(self._request.target) + sum(len(name) + len(value) for name, value in self._headers.items())
+        if self._request.version not in ("1.0", "1.1"):
+            return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+        if size > self._longest_head:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return framing_fault(self._request.version, self._headers)
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self.expects = False
+        if self._request.refused is None:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._request.body = b"".join(self._body)
+        self.complete.append((self._request, self._headers))
+        self._body = []
+        self.stage = Stage.IDLE
+        self.expects = False
+
+
+def _answer_to(error: httptools.HttpParserCallbackError) -> Answer:
+    """The answer where a callback has raised: what it says, or that it is no fault of the peer."""
+    raised = error.__context__
+    if isinstance(raised, _Refused):
+        return raised.answer
+    _LOG.error("the head of a request cannot be judged", exc_info=error)
+    return Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
