@@ -117,18 +117,24 @@ def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> N
         taken.respond(event, _AGREED)  # rules 36 and 60
     else:
         assert known is not None
-        _take_again(taken, known)
+        _take_again(taken, known, event.response_required)
 
 
-def _take_again(taken: EventList, known: KnownEvent) -> None:
-    """An event that is listed unchanged is answered as before, or once it is decided (rule 12)."""
-    taken.known[_id(known.event)] = msgspec.structs.replace(known, request_id=taken.request_id)
+def _take_again(taken: EventList, known: KnownEvent, required: ResponseRequired) -> None:
+    """An event that is listed unchanged is answered as before, or once it is decided (rule 12).
+
+    Whether it must be answered is what the latest list says.
+    """
+    event = msgspec.structs.replace(known.event, response_required=required)
+    known = msgspec.structs.replace(known, event=event, request_id=taken.request_id)
+    taken.known[_id(event)] = known
     if known.opt_type is None:
-        taken.ask.setdefault(_id(known.event), (known.event, False))
-        taken.wait_for(known.event)
+        _, update = taken.ask.get(_id(event), (event, False))
+        taken.ask[_id(event)] = (event, update)
+        taken.wait_for(event)
     else:
         decision = EventDecision(opt_type=known.opt_type, code=known.code, description=known.description)
-        taken.respond(known.event, decision)
+        taken.respond(event, decision)
 
 
 def decided(known: KnownEvent, decision: EventDecision) -> KnownEvent:
