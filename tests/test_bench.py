@@ -1,0 +1,151 @@
+"""The benchmarks run, look at the answers, and tell their figures in a form that a machine can read.
+
+Nothing here is judged by the clock: how fast something was is told, and never asserted.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.documents import documents
+from bench.figures import WrongAnswer, at_least, at_most, figure, ratio
+from bench.load import load
+from oadr_core import EiResponse, Response, check, decode, encode, verify
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120.0
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def told() -> Any:
+    done = bench("--quick", "--only", "codec", "--only", "poll", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_run_tells_where_it_was_made(told: Any) -> None:
+    assert told["quick"] is True
+    assert told["seconds"] > 0
+    assert told["cores"] >= 1
+    assert told["python"]
+    assert told["system"]
+
+
+def test_every_document_is_measured_both_ways_against_its_floor(told: Any) -> None:
+    ratios = {(one["name"], one["against"]) for one in told["figures"] if one["unit"] == "×"}
+    for name in documents():
+        assert (f"read and validate, {name}", "hardened lxml parse") in ratios
+        assert (f"write, {name}", "written by hand") in ratios
+
+
+def test_both_cores_answer_idle_polls(told: Any) -> None:
+    names = [one["name"] for one in told["figures"] if one["benchmark"] == "poll"]
+    assert names == ["idle poll through Vtn", "idle poll through AutoVtn"]
+
+
+def test_every_figure_has_a_spread_and_a_verdict_where_it_has_a_budget(told: Any) -> None:
+    for one in told["figures"]:
+        assert 0 < one["low"] <= one["value"] <= one["high"], one
+        assert (one["met"] is None) == (one["budget"] is None), one
+    assert len(told["missed"]) == sum(one["met"] is False for one in told["figures"])
+
+
+def test_the_documents_are_what_a_party_may_send() -> None:
+    for name, message in documents().items():
+        verify(message)
+        assert [*check(message)] == [], name
+        assert decode(encode(message)) == message, name
+
+
+def test_help_names_every_option() -> None:
+    done = bench("--help")
+    assert done.returncode == 0, done.stderr
+    for option in ("--quick", "--only", "--rounds", "--json"):
+        assert option in done.stdout
+
+
+def test_an_unknown_benchmark_is_refused() -> None:
+    done = bench("--only", "luck")
+    assert done.returncode == 2
+    assert "codec" in done.stderr
+
+
+def test_ratios_are_taken_pair_by_pair() -> None:
+    # the machine was half as fast in the second round, and both felt it
+    found = ratio("any", "any", [2.0, 4.0, 6.0], [1.0, 2.0, 3.0], against="a floor", budget=at_most(2))
+    assert (found.low, found.value, found.high) == (2.0, 2.0, 2.0)
+    assert found.met is True
+
+
+@pytest.mark.parametrize(("budget", "met"), [(at_most(5), True), (at_most(4), False), (at_least(6), False)])
+def test_the_median_is_held_against_the_budget(budget: Any, met: bool) -> None:
+    assert figure("any", "any", "µs", [1.0, 5.0, 90.0], budget=budget).met is met
+
+
+# --- load ------------------------------------------------------------------------------------------------------------
+
+FINE = encode(Response(response=EiResponse()))
+ERROR = encode(Response(response=EiResponse(response_code=452)))
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """A server that has one answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.block_on_close = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/OadrPoll"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(params=["wrk", "sockets"])
+def generator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either load generator; where wrk is not installed, the built-in one does the work of both."""
+    if request.param == "sockets":
+        monkeypatch.setattr("bench.load.shutil.which", lambda name: None)
+    return str(request.param)
+
+
+def test_load_counts_the_answers_that_are_right(generator: str) -> None:
+    with answering(200, FINE) as url:
+        loaded = load(url, b"<poll/>", 0.2, core=0)
+    assert loaded.right > 0
+    assert loaded.wrong == loaded.failed == 0
+    assert loaded.rate > 0
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, ERROR), (503, FINE)])
+def test_a_wrong_answer_under_load_ends_the_measurement(generator: str, status: int, body: bytes) -> None:
+    with answering(status, body) as url, pytest.raises(WrongAnswer):
+        load(url, b"<poll/>", 0.2, core=0)
