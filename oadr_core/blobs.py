@@ -1,6 +1,7 @@
 """Versioned blobs: what a core has saved comes back as a value, or as a StateError, and never as anything else."""
 
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -9,6 +10,9 @@ from oadr_core.wire.verify import verify
 
 VERSION: Final = 1
 """The version of the blobs that this package writes. It reads all earlier ones; none was ever retyped."""
+
+Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant in a blob; without a time zone it could be compared with no other."""
 
 _StateT = TypeVar("_StateT", bound=msgspec.Struct)
 

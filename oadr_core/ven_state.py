@@ -1,10 +1,8 @@
 """What a VEN must remember over a restart, as a versioned blob."""
 
-from datetime import datetime
-
 import msgspec
 
-from oadr_core.blobs import VERSION, check_part, load
+from oadr_core.blobs import VERSION, Instant, check_part, load
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import EiEvent, OptType, ReportRequest
 
@@ -35,7 +33,7 @@ class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """
 
     request: ReportRequest
-    accepted_at: datetime
+    accepted_at: Instant
     state: ReportAtSource = ReportAtSource.RUNNING
 
 

@@ -5,12 +5,11 @@ step can as well be taken inside a database transaction on one of many machines.
 """
 
 import hashlib
-from datetime import datetime
 from typing import Final, TypeAlias, get_args
 
 import msgspec
 
-from oadr_core.blobs import VERSION, check_part, load
+from oadr_core.blobs import VERSION, Instant, check_part, load
 from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
@@ -46,13 +45,14 @@ class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     :param id: names it within the VEN.
     :param message: what is asked.
     :param state: where it stands.
-    :param until: when its answer is given up, while it is offered. Not saved: after a restart it is offered again.
+    :param until: when its answer is given up, while it is offered. Handing out alone saves nothing: after a
+        restart it is offered again.
     """
 
     id: str
     message: QueuedMessage
     state: Delivery = Delivery.QUEUED
-    until: datetime | None = None
+    until: Instant | None = None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,8 +75,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opt_type: OptType | None = None
     code: int = 200
     description: str | None = None
-    answered_at: datetime | None = None
-    until: datetime | None = None
+    answered_at: Instant | None = None
+    until: Instant | None = None
     times: int = 0
 
 
@@ -188,8 +188,8 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: int = 0
     event: EiEvent
     ven_ids: tuple[str, ...]
-    created_at: datetime
-    changed_at: datetime
+    created_at: Instant
+    changed_at: Instant
 
     @property
     def event_id(self) -> str:
