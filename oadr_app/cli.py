@@ -2,15 +2,18 @@
 
 import json
 import logging
+import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import anyio
+import anyio.to_thread
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
@@ -20,6 +23,7 @@ from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
+from oadr_http.groups import alone
 
 app = typer.Typer(
     name="oadr",
@@ -34,12 +38,15 @@ app.add_typer(events, name="event")
 _WIDE: Final = 240
 """Columns of a line that goes into a file or to another program."""
 
-_OUT: Final = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-_ERR: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
+_OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
+_ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
 
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 VtnConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The configuration of the VTN, in TOML.", dir_okay=False)
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration of the VTN, in TOML; vtn.toml if there is one.", dir_okay=False
+    ),
 ]
 TraceOption = Annotated[
     Path | None,
@@ -54,13 +61,26 @@ def main() -> None:
         app()
     except (config.ConfigError, ControlError, ProtocolError) as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        _fail(str(error))
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+_BROKEN_PIPE: Final = 128 + signal.SIGPIPE
 
 
 def _fail(text: str) -> None:
-    _ERR.print(f"oadr: {text}", style="red", markup=False)
+    _ERR.print(f"oadr: {views.clean(text)}", style="red", soft_wrap=True)
     sys.exit(1)
+
+
+def _found(config_file: Path | None, usual: str) -> Path | None:
+    """The configuration that is meant: the one that is named, or the usual one if it is there."""
+    return Path(usual) if config_file is None and Path(usual).exists() else config_file
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -73,12 +93,20 @@ def vtn(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")] = None,
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state and its readings.")] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option(help="The control socket, for oadr event and oadr vens; beside the state if not given."),
+    ] = None,
     poll: Annotated[str | None, typer.Option(help="How often VENs are asked to poll, such as 10s.")] = None,
     sampling: Annotated[str | None, typer.Option(help="The spacing of the readings it asks for, such as 1m.")] = None,
     allow_insecure: Annotated[
-        bool, typer.Option(help="Listen where others can reach it, without TLS: anybody can pose as any VEN.")
+        bool,
+        typer.Option(
+            "--allow-insecure", help="Listen where others can reach it, without TLS: anybody can pose as any VEN."
+        ),
     ] = False,
     trace: TraceOption = None,
+    until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a VTN: it registers VENs, asks for their telemetry, stores it, and distributes events."""
@@ -90,27 +118,31 @@ def vtn(
         "http.port": port,
         "http.allow_insecure": allow_insecure or None,
         "state": None if state is None else str(state),
+        "control": None if socket is None else str(socket),
         "poll": poll,
         "reports.sampling": sampling,
     }
-    program = VtnProgram(config.read(config.VtnFile, config_file, flags), trace=_trace(trace))
+    config_file = _found(config_file, "vtn.toml")
+    usual = config.read(config.VtnFile, config_file, {}).socket
     _log(quiet)
+    program = VtnProgram(config.read(config.VtnFile, config_file, flags), trace=_trace(trace))
+    file = program.file
 
-    async def welcome() -> None:
-        if not quiet:
-            file = program.file
-            _OUT.print(f"The VTN listens at [bold]{program.server.url}[/bold]; its state is in {file.state}.")
-            found = _socket(None, None) == file.socket
-            how = "" if found else f" with --socket {file.socket}"
-            _OUT.print(f"oadr vens and oadr event talk to it{how}; Ctrl-C stops it.", style="dim")
+    def welcome() -> None:
+        _say(f"The VTN listens at {program.server.url}; its state is in {file.state}.")
+        how = "" if file.socket.absolute() == usual.absolute() else f" with --socket {file.socket}"
+        _say(f"oadr vens and oadr event talk to it{how}; Ctrl-C stops it.", style="dim")
 
-    _run(program.running, welcome)
+    _run(program.running, None if quiet else welcome, until_input_ends=until_input_ends)
 
 
 @app.command()
 def ven(
     config_file: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The configuration of the VEN, in TOML.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="The configuration of the VEN, in TOML; ven.toml if there is one.", dir_okay=False
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     vtn_url: Annotated[str | None, typer.Option("--vtn", help="The base URL of its VTN.")] = None,
@@ -134,31 +166,59 @@ def ven(
         "opt": None if opt is None else opt.value,
         "loads": None if kilowatt is None else [{"kilowatt": kilowatt}],
     }
-    program = VenProgram(config.read(config.VenFile, config_file, flags), trace=_trace(trace))
     _log(quiet)
+    program = VenProgram(
+        config.read(config.VenFile, _found(config_file, "ven.toml"), flags),
+        trace=_trace(trace),
+    )
 
-    async def welcome() -> None:
-        if not quiet:
-            _OUT.print(f"The VEN [bold]{program.file.name}[/bold] talks to {program.file.vtn}; Ctrl-C stops it.")
+    def welcome() -> None:
+        _say(f"The VEN {program.file.name} talks to {program.file.vtn}; Ctrl-C stops it.")
 
-    _run(program.running, welcome)
+    _run(program.running, None if quiet else welcome)
 
 
 def _trace(path: Path | None) -> TraceFile | None:
     return None if path is None else TraceFile(path)
 
 
-def _run(running: Callable[[], AbstractAsyncContextManager[object]], welcome: Callable[[], Awaitable[None]]) -> None:
-    """Run a program until it is told to stop."""
+def _say(text: str, style: str = "") -> None:
+    """Print a line at once, whatever reads it."""
+    _OUT.print(text, style=style, soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _run(
+    running: Callable[[], AbstractAsyncContextManager[object]],
+    welcome: Callable[[], None] | None,
+    *,
+    until_input_ends: bool = False,
+) -> None:
+    """Run a program until it is told to stop, which is how it ends well."""
 
     async def until_told() -> None:
-        async with running():
-            await welcome()
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _ in signals:
-                    return
+        with alone(), anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_when_told, signals, group.cancel_scope)
+                if until_input_ends:
+                    group.start_soon(_cancel_when_input_ends, group.cancel_scope)
+                async with running():
+                    if welcome is not None:
+                        welcome()
+                    await anyio.sleep_forever()
 
     anyio.run(until_told, backend="trio")
+
+
+async def _cancel_when_told(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+
+
+async def _cancel_when_input_ends(scope: anyio.CancelScope) -> None:
+    """End together with the process that started this one, however that ends."""
+    await anyio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+    scope.cancel()
 
 
 def _log(quiet: bool) -> None:
@@ -170,7 +230,8 @@ def _log(quiet: bool) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -184,9 +245,7 @@ Socket = Annotated[
 def _socket(config_file: Path | None, socket: Path | None) -> Path:
     if socket is not None:
         return socket
-    if config_file is None and Path("vtn.toml").exists():
-        config_file = Path("vtn.toml")
-    return config.read(config.VtnFile, config_file, {}).socket
+    return config.read(config.VtnFile, _found(config_file, "vtn.toml"), {}).socket
 
 
 def _show(answer: object, view: Callable[[Any], Any], as_json: bool) -> None:
@@ -202,86 +261,164 @@ def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json
     _show(ask(_socket(config_file, socket), "vens"), views.vens, as_json)
 
 
+_WHAT, _WHEN, _WHOM, _MORE, _WHERE = (
+    "What it asks for",
+    "When",
+    "Whom it is for",
+    "More of it",
+    "The VTN, and the output",
+)
+
+
 @events.command("create")
 def create_event(
+    value: Annotated[float, typer.Option(help="The value of its signal.", rich_help_panel=_WHAT)] = 1.0,
+    signal_name: Annotated[
+        str,
+        typer.Option("--signal", help=f"What it is about: {', '.join(SignalName)}, or x-…", rich_help_panel=_WHAT),
+    ] = SignalName.SIMPLE,
+    signal_type: Annotated[
+        SignalType,
+        typer.Option(
+            "--type",
+            help=f"How its values are meant: {', '.join(SignalType)}.",
+            metavar="TYPE",
+            rich_help_panel=_WHAT,
+        ),
+    ] = SignalType.LEVEL,
+    measurement: Annotated[
+        str | None,
+        typer.Option(help="What the values measure, such as power_real or currency_per_kwh.", rich_help_panel=_WHAT),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="The unit, where the measurement leaves a choice, such as EUR.", rich_help_panel=_WHAT),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_WHAT)
+    ] = "none",
+    start: Annotated[
+        str, typer.Option(help="When it begins: now, +15m, or 2026-11-20T18:00:00Z.", rich_help_panel=_WHEN)
+    ] = "now",
+    duration: Annotated[
+        str, typer.Option(help="How long it takes, such as 1h30m; 0s for no end.", rich_help_panel=_WHEN)
+    ] = "1h",
+    intervals: Annotated[
+        str | None,
+        typer.Option(
+            help="Lengths and values of several intervals, as 30m=1,30m=2, instead of --duration and --value.",
+            rich_help_panel=_WHEN,
+        ),
+    ] = None,
+    notification: Annotated[
+        str | None, typer.Option(help="How long before its start it is announced.", rich_help_panel=_WHEN)
+    ] = None,
+    ramp_up: Annotated[
+        str | None, typer.Option(help="The time to reach the requested state.", rich_help_panel=_WHEN)
+    ] = None,
+    recovery: Annotated[str | None, typer.Option(help="The time to go back.", rich_help_panel=_WHEN)] = None,
+    startafter: Annotated[
+        str | None, typer.Option(help="The window in which each VEN picks a random start.", rich_help_panel=_WHEN)
+    ] = None,
     ven_names: Annotated[
         list[str] | None,
-        typer.Option("--ven", help="A VEN it is for, by name or id; may be repeated. All if not given."),
+        typer.Option("--ven", help="A VEN, by name or id; may be repeated. All if not given.", rich_help_panel=_WHOM),
     ] = None,
-    signal_name: Annotated[SignalName, typer.Option("--signal", help="What it is about.")] = SignalName.SIMPLE,
-    signal_type: Annotated[SignalType, typer.Option("--type", help="How its values are meant.")] = SignalType.LEVEL,
-    start: Annotated[str, typer.Option(help="When it begins: now, +15m, or 2026-11-20T18:00:00Z.")] = "now",
-    duration: Annotated[str, typer.Option(help="How long it takes, such as 1h.")] = "1h",
-    value: Annotated[float, typer.Option(help="The value of its signal.")] = 1.0,
-    intervals: Annotated[
-        str | None, typer.Option(help="Several intervals instead of one: their lengths and values, as 30m=1,30m=2.")
-    ] = None,
-    event_id: Annotated[str | None, typer.Option("--id", help="Its id; made up if not given.")] = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Whom it is for within a VEN, as resource_id=boiler; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Whom within a VEN, as resource_id=boiler; may be repeated.", rich_help_panel=_WHOM),
     ] = None,
-    unit: Annotated[str | None, typer.Option(help="What the values measure, such as power_real.")] = None,
-    scale: Annotated[str, typer.Option(help="The power of ten of the unit, such as k.")] = "none",
-    market_context: Annotated[str | None, typer.Option(help="The program it belongs to, a URI.")] = None,
-    notification: Annotated[str | None, typer.Option(help="How long before its start it is announced.")] = None,
-    ramp_up: Annotated[str | None, typer.Option(help="The time to reach the requested state.")] = None,
-    recovery: Annotated[str | None, typer.Option(help="The time to go back.")] = None,
-    startafter: Annotated[str | None, typer.Option(help="The window in which each VEN picks a random start.")] = None,
-    priority: Annotated[int | None, typer.Option(help="1 is the most urgent; the least if not given.")] = None,
-    test: Annotated[bool, typer.Option(help="Mark it as a test.")] = False,
-    no_answer: Annotated[bool, typer.Option(help="Want no answer of the VENs.")] = False,
-    comment: Annotated[str | None, typer.Option(help="A word to whom it concerns.")] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="Its id; made up if not given.", rich_help_panel=_MORE)
+    ] = None,
+    market_context: Annotated[
+        str | None, typer.Option(help="The program it belongs to, a URI.", rich_help_panel=_MORE)
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="1 is the most urgent; the least if not given.", rich_help_panel=_MORE)
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Mark it as a test.", rich_help_panel=_MORE)] = False,
+    no_answer: Annotated[
+        bool, typer.Option("--no-answer", help="Want no answer of the VENs.", rich_help_panel=_MORE)
+    ] = False,
+    comment: Annotated[str | None, typer.Option(help="A word to whom it concerns.", rich_help_panel=_MORE)] = None,
     config_file: VtnConfigFile = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
-    """Make an event, for the VENs that are named or for all."""
+    """Make an event, for the VENs that are named or for all.
+
+    oadr event create --value 2 --duration 1h asks all VENs to shed load at level 2 for an hour, now.
+    """
     with _flag("--intervals" if intervals else "--duration"):
         parts = steps(intervals) if intervals else [(period(duration), value)]
-        listed = [{"duration": length.total_seconds(), "signal_payload": one} for length, one in parts]
+    if not isfinite(value):
+        raise config.ConfigError("--value: it must be a number")
     with _flag("--start"):
         begins = instant(start, datetime.now(UTC))
-    signal_part: dict[str, Any] = {"signal_name": signal_name, "signal_type": signal_type, "intervals": listed}
-    if unit is not None:
-        signal_part["measurement"] = {"name": unit, "scale": scale}
-    descriptor = {
-        "event_id": event_id,
-        "market_context": market_context,
-        "priority": priority,
-        "test_event": "true" if test else None,
-        "vtn_comment": comment,
-    }
     times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
     for name, text in (("notification", notification), ("ramp_up", ramp_up), ("recovery", recovery)):
-        with _flag("--" + name.replace("_", "-")):
-            times[name] = None if text is None else period(text).total_seconds()
+        times[name] = _seconds(name, text)
     if startafter is not None:
-        with _flag("--startafter"):
-            times["tolerance"] = {"tolerate": {"startafter": period(startafter).total_seconds()}}
-    content: dict[str, Any] = {
-        "event_descriptor": {key: one for key, one in descriptor.items() if one is not None},
+        times["tolerance"] = {"tolerate": {"startafter": _seconds("startafter", startafter)}}
+    content = {
+        "event_descriptor": {
+            "event_id": event_id,
+            "market_context": market_context,
+            "priority": priority,
+            "test_event": "true" if test else None,
+            "vtn_comment": comment,
+        },
         "active_period": times,
-        "event_signals": [signal_part],
+        "event_signals": [
+            {
+                "signal_name": signal_name,
+                "signal_type": signal_type,
+                "intervals": [{"duration": part.total_seconds(), "signal_payload": one} for part, one in parts],
+                "measurement": _measured(measurement, unit, scale),
+            }
+        ],
         "response_required": "never" if no_answer else "always",
+        "targets": [_target(one) for one in target or ()],
     }
-    if target:
-        with _flag("--target"):
-            content["targets"] = [dict([one.split("=", 1)]) for one in target]
     answer = ask(_socket(config_file, socket), "event/create", event=content, vens=ven_names)
-    _show(answer, lambda one: f"{one['event_id']} was made for {len(one['vens'])} VENs", as_json)
+    _show(answer, _was_made, as_json)
 
 
-class _flag:  # noqa: N801 - reads as a word
-    """Names the flag in the error about its value."""
+def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
+    if name is None:
+        if unit is not None:
+            raise config.ConfigError("--unit: a unit of what? name it with --measurement, such as power_real")
+        return None
+    return {"name": name, "scale": scale} if unit is None else {"name": name, "scale": scale, "unit": unit}
 
-    def __init__(self, name: str) -> None:
-        self._name = name
 
-    def __enter__(self) -> None: ...
+def _was_made(answer: Mapping[str, Any]) -> str:
+    number = len(answer["vens"])
+    return f"{views.clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ValueError | TypeError):
-            raise config.ConfigError(f"{self._name}: {error}") from None
+
+def _seconds(name: str, text: str | None) -> float | None:
+    with _flag("--" + name.replace("_", "-")):
+        return None if text is None else period(text).total_seconds()
+
+
+def _target(text: str) -> dict[str, str]:
+    kind, equals, value = text.partition("=")
+    if not kind or not equals or not value:
+        raise config.ConfigError(
+            f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler"
+        )
+    return {kind: value}
+
+
+@contextmanager
+def _flag(name: str) -> Iterator[None]:
+    """Name the flag in the error about its value."""
+    try:
+        yield
+    except ValueError as error:
+        raise config.ConfigError(f"{name}: {error}") from None
 
 
 @events.command("list")
@@ -324,16 +461,25 @@ def cancel_event(
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option(help="How long it runs.")] = 40.0,
-    folder: Annotated[Path | None, typer.Option(help="Keep the state of the VTN here.", file_okay=False)] = None,
+    seconds: Annotated[float, typer.Option(help="How long it runs; 8 at least.", max=86400)] = 40.0,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the state of the VTN here, in a folder without any.", file_okay=False)
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print for machines: the last line tells what came of it.")
+        bool,
+        typer.Option(
+            "--json", help="Print for machines, a line each: where the VTN is, and at last what came of it all."
+        ),
     ] = False,
 ) -> None:
     """Run a VTN and three VENs that behave differently, send them an event, and watch what comes of it."""
+    from oadr_app.child import ChildFailed
     from oadr_app.demo import Demo
 
-    sys.exit(Demo(seconds, as_json=as_json, folder=folder).run())
+    try:
+        sys.exit(Demo(seconds, as_json=as_json, folder=folder).run())
+    except ChildFailed as error:
+        _fail(str(error))
 
 
 @app.command()

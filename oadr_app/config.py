@@ -1,13 +1,26 @@
 """Configuration files of ``oadr vtn`` and ``oadr ven``: TOML, checked field by field."""
 
+import difflib
+import re
 import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from oadr_app.periods import Period
+from oadr_core import OptType
 from oadr_http import PREFIX
+
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+_Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+_Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
+_UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
 
 class ConfigError(Exception):
@@ -24,9 +37,9 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
         anybody there can pose as any VEN.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
-    prefix: str = PREFIX
+    host: _Name = "127.0.0.1"
+    port: _Port = 8080
+    prefix: _UrlPath = PREFIX
     allow_insecure: bool = False
 
 
@@ -50,8 +63,8 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param id: the id that it gets; made up if None.
     """
 
-    name: str
-    id: str | None = None
+    name: _Name
+    id: _Name | None = None
 
 
 class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,12 +80,12 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param vens: the VENs that are registered; whoever asks if empty.
     """
 
-    vtn_id: str = "oadr-VTN"
+    vtn_id: _Name = "oadr-VTN"
     state: Path = Path("vtn.sqlite")
     control: Path | None = None
     poll: Period = Period(seconds=10)
     answer_timeout: Period = Period(seconds=60)
-    missed_polls: int = 3
+    missed_polls: _Count = 3
     strict: bool = True
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)
@@ -92,9 +105,9 @@ class Load(msgspec.Struct, forbid_unknown_fields=True):
     :param responds: which share it sheds at each level of a SIMPLE signal that it opted in to, from 0 to 1.
     """
 
-    resource: str = "load"
-    kilowatt: float = 10.0
-    responds: float = 0.3
+    resource: _Name = "load"
+    kilowatt: _Finite = 10.0
+    responds: _Share = 0.3
 
 
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,12 +124,12 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param loads: what it reports.
     """
 
-    name: str = "ven"
-    vtn: str = f"http://127.0.0.1:8080{PREFIX}"
-    ven_id: str | None = None
+    name: _Name = "ven"
+    vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
+    ven_id: _Name | None = None
     state: Path = Path("ven.state")
     poll: Period | None = None
-    opt: str = "optIn"
+    opt: OptType = OptType.OPT_IN
     sampling: Period = Period(seconds=1)
     strict: bool = False
     loads: list[Load] = msgspec.field(default_factory=lambda: [Load()])
@@ -124,49 +137,63 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
 
 _FileT = TypeVar("_FileT", VtnFile, VenFile)
 
+_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "http": Http,
+    "reports": Reports,
+    "vens": KnownVen,
+    "loads": Load,
+}
+"""The tables within a file, by their names."""
+
 
 def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     """Read a configuration file, and put flags of the command line over it.
 
     :param cls: which kind of file.
-    :param path: the file; the defaults count if None.
+    :param path: the file; the defaults count if None. Paths in it are relative to it, those of flags are not.
     :param flags: values by dotted name, such as ``http.port``; None is passed over.
-    :raises ConfigError: the file cannot be read, or a value cannot be meant so.
+    :raises ConfigError: the file cannot be read, or a value cannot be meant so; the text says which, and what can.
     """
-    content: dict[str, Any] = {}
-    if path is not None:
-        try:
-            content = tomllib.loads(path.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: {error}") from None
-    for name, value in flags.items():
-        if value is not None:
-            table = content
-            *parents, leaf = name.split(".")
-            for parent in parents:
-                table = table.setdefault(parent, {})
-            table[leaf] = value
-    try:
-        made = msgspec.convert(content, cls, dec_hook=_decode, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{path or 'command line'}: {_plain(str(error))}") from None
+    content = {} if path is None else _content(path)
+    given = {name: value for name, value in flags.items() if value is not None}
+    made = _checked(cls, content, str(path))
     if path is not None:
         _anchor(made, path.parent)
+    if not given:
+        return made
+    checked = _checked(cls, _nested(given), "")
+    for name in given:
+        _copy(checked, made, name.split("."))
     return made
 
 
-def _decode(kind: type, value: Any) -> Any:
-    if kind is Path:
-        return Path(value).expanduser()
-    if kind is Period:
-        return Period.read(value if isinstance(value, str) else f"{value}s")
-    raise TypeError(f"no {kind.__name__} can stand in a configuration")
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: this is no text in UTF-8, which TOML is ({error.reason})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: this is no TOML: {error}") from None
 
 
-def _plain(text: str) -> str:
-    return text.replace("Object contains", "there is").replace("`$.", "`").replace("`$`", "the top")
+def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in flags.items():
+        table = content
+        *parents, leaf = name.split(".")
+        for parent in parents:
+            table = table.setdefault(parent, {})
+        table[leaf] = value
+    return content
+
+
+def _copy(source: Any, target: Any, name: list[str]) -> None:
+    *parents, leaf = name
+    for parent in parents:
+        source, target = getattr(source, parent), getattr(target, parent)
+    setattr(target, leaf, getattr(source, leaf))
 
 
 def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
@@ -174,3 +201,76 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
+
+
+# --- what is wrong, in words -----------------------------------------------------------------------------------------
+
+_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
+_KIND: Final = re.compile(r"`(int|str|float|bool|array|object|null)( \| null)?`")
+_KINDS: Final = {
+    "int": "a whole number",
+    "str": "a text in quotes",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_WORDS: Final = {
+    "Expected a text in quotes of length >= 1": "it must not be empty",
+    "Expected a text in quotes matching regex '^https?://[^/]'": "it must begin with http:// or https://, and a host",
+    "Expected a text in quotes matching regex '^/'": "it must begin with /",
+}
+
+
+def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _FileT:
+    """Make a configuration of TOML, or say what is wrong with it.
+
+    :param source: the file; empty where the content comes from flags.
+    """
+    try:
+        return msgspec.convert(content, cls, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        match = _PLACE.fullmatch(str(error))
+        assert match is not None
+        place = match["place"] or ""
+        what = _in_words(cls, match["what"], place)
+        if not source:
+            source, place = "--" + place.rpartition(".")[2].replace("_", "-"), ""
+        raise ConfigError(": ".join(part for part in (source, place, what) if part)) from None
+
+
+def _in_words(cls: type[msgspec.Struct], what: str, place: str) -> str:
+    table = _TABLES.get(place.partition("[")[0], cls)
+    if unknown := _UNKNOWN.fullmatch(what):
+        return _no_such(unknown["name"], table.__struct_fields__)
+    if missing := _MISSING.fullmatch(what):
+        return f"`{missing['name']}` is missing"
+    if what.startswith("Invalid enum value"):
+        return f"{what.removeprefix('Invalid enum value ')} is not possible; write {' or '.join(OptType)}"
+    what = _KIND.sub(lambda kind: _KINDS[kind[1]], what)
+    what = _WORDS.get(what, what)
+    return what[0].lower() + what[1:]
+
+
+def _no_such(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, 1, 0.7)
+    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
+    return f"there is no setting `{name}`; {hint}"
+
+
+def _decode(kind: type, value: Any) -> Any:
+    """Read what TOML has no type for."""
+    if kind is Path:
+        if not isinstance(value, str) or not value:
+            raise ValueError("expected the path of a file, a text in quotes")
+        return Path(value).expanduser()
+    assert kind is Period
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError('expected a length of time, such as "90s" or "15m"')
+    length = Period.read(value if isinstance(value, str) else f"{value}s")
+    if length <= timedelta(0):
+        raise ValueError(f"{value!r} must be more than nothing")
+    return length

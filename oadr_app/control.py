@@ -6,6 +6,7 @@ that whoever can reach the socket still needs to be able to read the file.
 
 import hmac
 import json
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.abc
 import httpx
 
 from oadr_core import LocalProtocolError, Peer
@@ -23,7 +25,14 @@ from oadr_http import Answer, Server, ServerLimits
 Command = Callable[[Mapping[str, Any]], Awaitable[object]]
 """Does what is asked for and returns what JSON can hold; raises LocalProtocolError where the request is wrong."""
 
+_LOG: Final = logging.getLogger("oadr.control")
+
 _PATH: Final = "/v1/"
+
+_LONGEST_NAME: Final = 103
+"""Bytes that the name of a Unix socket may have; some systems allow four more."""
+
+_LIMITS: Final = ServerLimits(connections=64, body=256 * 1024, grace=1.0)
 
 
 class ControlError(Exception):
@@ -44,8 +53,7 @@ class _Commands:
 
     def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Refuse a request by its head, or say that its body may come."""
-        shown = headers.get(b"authorization", b"").decode("latin-1")
-        if not hmac.compare_digest(shown, f"Bearer {self._token}"):
+        if not hmac.compare_digest(headers.get(b"authorization", b""), b"Bearer " + self._token.encode()):
             return _json(HTTPStatus.FORBIDDEN, {"error": "the token is wrong"})
         if method != "POST" or path.removeprefix(_PATH) not in self._commands:
             return _json(HTTPStatus.NOT_FOUND, {"error": f"there is no {method} {path}"})
@@ -54,39 +62,77 @@ class _Commands:
     async def answer(self, path: str, headers: Mapping[bytes, bytes], body: bytes, peer: Peer) -> Answer:
         """Do what is asked for."""
         try:
-            asked = json.loads(body)
-            if not isinstance(asked, dict):
-                raise LocalProtocolError("the body must be a JSON object")
-            return _json(HTTPStatus.OK, await self._commands[path.removeprefix(_PATH)](asked))
-        except (LocalProtocolError, ValueError, KeyError, TypeError) as error:
-            text = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-            return _json(HTTPStatus.BAD_REQUEST, {"error": text})
+            return _json(HTTPStatus.OK, await self._commands[path.removeprefix(_PATH)](_asked(body)))
+        except LocalProtocolError as error:
+            return _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+        except Exception as error:  # the VTN goes on, whatever somebody asked of it
+            _LOG.exception("the command %s failed", path)
+            return _json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"the VTN failed: {error!r}"})
+
+
+def _asked(body: bytes) -> Mapping[str, Any]:
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise LocalProtocolError(f"the body is no JSON: {error}") from None
+    if not isinstance(asked, dict):
+        raise LocalProtocolError("the body must be a JSON object")
+    return asked
 
 
 def _json(status: HTTPStatus, content: object) -> Answer:
     return Answer(status, json.dumps(content, default=str).encode(), [(b"content-type", b"application/json")])
 
 
-@asynccontextmanager
-async def listening(socket: Path, commands: Mapping[str, Command]) -> AsyncIterator[None]:
-    """Listen for commands while the body runs.
+class ControlSocket:
+    """The socket, which exists from when it is claimed, so that a second VTN finds it before it does anything.
 
-    :param socket: where to listen; a socket that a dead process left behind is replaced.
-    :param commands: what can be asked for, by name.
-    :raises OSError: somebody else listens there, or the socket cannot be made.
+    :param path: where it is.
     """
-    with suppress(OSError):
-        async with await anyio.connect_unix(socket):
-            raise ControlError(f"another VTN listens at {socket}")
-    token = secrets.token_urlsafe(32)
-    _clear(socket)
-    _write_token(socket, token)
-    listener = await anyio.create_unix_listener(socket, mode=0o600)
-    try:
-        async with Server(_Commands(commands, token), ServerLimits(connections=64, grace=1.0)).serving(listener):
+
+    def __init__(self, path: Path, listener: anyio.abc.SocketListener, token: str) -> None:
+        self.path: Final = path
+        self._listener = listener
+        self._token = token
+
+    @classmethod
+    @asynccontextmanager
+    async def claimed(cls, path: Path) -> AsyncIterator["ControlSocket"]:
+        """Have the socket while the body runs; one that a dead process left behind is replaced.
+
+        :param path: where it is to be.
+        :raises ControlError: another VTN has it, or its name is too long.
+        :raises OSError: it cannot be made.
+        """
+        length = len(os.fsencode(path))
+        if length > _LONGEST_NAME:
+            raise ControlError(
+                f"the name of the control socket, {path}, has {length} bytes, and {_LONGEST_NAME} are possible; "
+                "name another with `control` in the configuration or with --socket"
+            )
+        with suppress(OSError):
+            async with await anyio.connect_unix(path):
+                raise ControlError(f"another VTN has the control socket {path}; is it running already?")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path)
+        token = secrets.token_urlsafe(32)
+        _write_token(path, token)
+        listener = await anyio.create_unix_listener(path, mode=0o600)
+        try:
+            yield cls(path, listener, token)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await listener.aclose()
+            _clear(path)
+
+    @asynccontextmanager
+    async def serving(self, commands: Mapping[str, Command]) -> AsyncIterator[None]:
+        """Take commands while the body runs; those that came before have waited.
+
+        :param commands: what can be asked for, by name.
+        """
+        async with Server(_Commands(commands, self._token), _LIMITS).serving(self._listener):
             yield
-    finally:
-        _clear(socket)
 
 
 def _clear(socket: Path) -> None:
@@ -113,25 +159,33 @@ def ask(socket: Path, command: str, **content: object) -> Any:
     """
     try:
         token = token_file(socket).read_text()
-    except OSError:
-        raise ControlError(f"no VTN is running with the control socket {socket}{_others(socket)}") from None
-    try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=30) as client:
             response = client.post(
                 f"http://vtn{_PATH}{command}", json=content, headers={"Authorization": f"Bearer {token}"}
             )
+    except PermissionError:
+        raise ControlError(f"the control socket {socket} belongs to another user") from None
+    except (OSError, httpx.ConnectError):
+        raise ControlError(f"no VTN is running with the control socket {socket}{_others(socket)}") from None
     except httpx.TransportError as error:
         raise ControlError(f"the VTN at {socket} does not answer: {error}") from None
-    answer = response.json()
-    if response.status_code != HTTPStatus.OK:
-        raise ControlError(str(answer.get("error", response.text)))
-    return answer
+    if response.status_code == HTTPStatus.OK:
+        return response.json()
+    raise ControlError(_refusal(response))
+
+
+def _refusal(response: httpx.Response) -> str:
+    """Why the VTN refuses; where it has no words of its own, those of the status."""
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the VTN refuses: {HTTPStatus(response.status_code).phrase}"
 
 
 def _others(socket: Path) -> str:
     """Point at the control sockets that there are instead."""
     try:
-        found = sorted(str(one) for one in socket.parent.glob("*.sock") if one.is_socket())
+        found = sorted(str(one) for one in socket.parent.glob("*.sock") if one != socket and one.is_socket())
     except OSError:
         found = []
     if found:

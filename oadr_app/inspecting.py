@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from oadr_app.periods import shown
 from oadr_app.tracing import read_trace
+from oadr_app.views import clean
 from oadr_core import (
     CalendarDuration,
     Finding,
@@ -160,7 +161,7 @@ def render(inspection: Inspection | TraceInspection, name: str) -> RenderableTyp
     if isinstance(inspection, TraceInspection):
         return _render_trace(inspection, name)
     if inspection.verdict == "refused":
-        return Group(Text(name, style="bold"), Text(f"✗ no OpenADR message: {inspection.refusal}", style="red"))
+        return Group(Text(name, style="bold"), Text(clean(f"✗ no OpenADR message: {inspection.refusal}"), style="red"))
     tree = Tree(Text(inspection.message_type, style="bold cyan"), guide_style="dim")
     _grow(tree, inspection.content)
     return Group(Text(name, style="bold"), tree, *_verdict(inspection))
@@ -171,9 +172,11 @@ def _verdict(inspection: Inspection) -> list[RenderableType]:
     if inspection.verdict == "valid":
         lines.append(Text("✓ the schema accepts it", style="green"))
     else:
-        lines.append(Text(f"✗ the schema refuses it: {inspection.refusal}", style="red"))
+        lines.append(Text(clean(f"✗ the schema refuses it: {inspection.refusal}"), style="red"))
         for place, what in inspection.forgiven:
-            lines.append(Text(f"  a lenient receiver overlooks, at {place or 'the root'}: {what}", style="yellow"))
+            lines.append(
+                Text(clean(f"  a lenient receiver overlooks, at {place or 'the root'}: {what}"), style="yellow")
+            )
     if inspection.signed:
         lines.append(Text("  it carries a signature, which was not verified", style="dim"))
     if not inspection.findings:
@@ -189,8 +192,8 @@ def _findings(findings: Sequence[Finding]) -> Table:
         table.add_row(
             Text("✗" if one.severity is Severity.ERROR else "!", style=colour),
             Text(one.rule, style=f"bold {colour}"),
-            Text(one.place, style="dim"),
-            Text(f"{one.found}; {one.right}"),
+            Text(clean(one.place), style="dim"),
+            Text(clean(f"{one.found}; {one.right}")),
         )
     return table
 
@@ -203,10 +206,10 @@ def _render_trace(inspection: TraceInspection, name: str) -> RenderableType:
         table.add_row(
             Text(f"[{number}]", style="dim"),
             one.time.strftime("%Y-%m-%d %H:%M:%S"),
-            one.ven_id or "–",
+            clean(one.ven_id or "–"),
             f"{one.requester} asks",
             Text(one.request, style="cyan"),
-            one.answer,
+            clean(one.answer),
         )
     if not inspection.findings:
         return Group(
@@ -259,4 +262,4 @@ def _plain(value: Any) -> Text:
         return Text("yes" if value else "no", style="green" if value else "yellow")
     if isinstance(value, float | int):
         return Text(f"{value:g}" if isinstance(value, float) else str(value), style="cyan")
-    return Text(str(value))
+    return Text(clean(value))

@@ -3,11 +3,13 @@
 import math
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from oadr_app.config import Load
-from oadr_core import EiEvent, EventStatus, SignalName, add_duration, event_status, value_at
+from oadr_core import EiEvent, EventStatus, SignalName, event_status, value_at
+
+_PAST: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
 
 
 class SimulatedLoad:
@@ -35,7 +37,7 @@ class SimulatedLoad:
     def level(self) -> float:
         """What the events that it takes part in ask of it now: 0 normal to 3 special (rule 9)."""
         now = self._now()
-        self._events = {key: one for key, one in self._events.items() if not _is_over(one, now)}
+        self._events = {key: one for key, one in self._events.items() if event_status(one, now) not in _PAST}
         levels = [0.0]
         for event in self._events.values():
             if event_status(event, now) is EventStatus.ACTIVE:
@@ -48,8 +50,3 @@ class SimulatedLoad:
         swing = 1 + 0.05 * math.sin(self._now().timestamp() / 10) + self._noise.gauss(0, 0.01)
         shed = min(self.load.responds * self.level, 1.0)
         return round(self.load.kilowatt * swing * (1 - shed), 3)
-
-
-def _is_over(event: EiEvent, now: datetime) -> bool:
-    duration = event.active_period.duration
-    return duration != timedelta(0) and now >= add_duration(event.active_period.dtstart, duration)

@@ -1,5 +1,6 @@
 """Times and lengths of time as people write them."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -27,12 +28,15 @@ def period(text: str) -> timedelta:
     :raises ValueError: it is none; the text says what would be.
     """
     sign, plain = (-1, text[1:]) if text.startswith("-") else (1, text)
-    if _PERIOD.fullmatch(plain):
-        return sign * timedelta(**_sum(plain))
-    match = _ISO.fullmatch(plain)
-    if match and any(match.groups()):
-        days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
-        return sign * timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        if _PERIOD.fullmatch(plain):
+            return sign * timedelta(**_sum(plain))
+        match = _ISO.fullmatch(plain)
+        if match and any(match.groups()):
+            days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+            return sign * timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except (OverflowError, ValueError):  # more digits than a number may have
+        raise ValueError(f"{text[:40]!r} is too long a time") from None
     raise ValueError(f"{text!r} is no length of time; write 90s, 15m, 1h30m or PT15M")
 
 
@@ -51,12 +55,12 @@ def steps(text: str) -> list[tuple[timedelta, float]]:
     """
     found = []
     for one in text.split(","):
-        length, equals, value = one.partition("=")
+        length, _, value = one.partition("=")
         try:
             number = float(value)
         except ValueError:
-            equals = ""
-        if not equals:
+            number = math.nan
+        if not math.isfinite(number):
             raise ValueError(f"{one!r} is no interval; write its length and its value, as 30m=1,30m=2")
         found.append((period(length.strip()), number))
     return found
@@ -72,8 +76,13 @@ def instant(text: str, now: datetime) -> datetime:
     """
     if text == "now":
         return now
-    if text.startswith("+"):
-        return now + period(text[1:])
+    try:
+        return now + period(text[1:]) if text.startswith("+") else _moment(text)
+    except OverflowError:
+        raise ValueError(f"{text!r} is too far away") from None
+
+
+def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:

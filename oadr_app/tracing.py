@@ -1,9 +1,13 @@
 """Writing a trace of exchanges to a file, and telling one from a message."""
 
+import logging
 import os
 from pathlib import Path
+from typing import Final
 
 from oadr_core import RecordedExchange
+
+_LOG: Final = logging.getLogger("oadr.trace")
 
 
 class TraceFile:
@@ -14,16 +18,26 @@ class TraceFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        self._path: Final = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def __call__(self, exchange: RecordedExchange) -> None:
-        """Write an exchange."""
-        self._file.write(exchange.dump())
-        self._file.flush()
+        """Write an exchange. What it is a trace of goes on where that fails, and the trace ends."""
+        if self._descriptor < 0:
+            return
+        try:
+            line = exchange.dump()
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError as error:
+            _LOG.error("the trace %s ends here: %s", self._path, error.strerror)
+            self.close()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def is_trace(data: bytes) -> bool:

@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 from oadr_app.config import VenFile
+from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
-from oadr_app.stores import FileStore
-from oadr_core import EiEvent, Event, EventStatus, SamplingRate, VenPolicy
+from oadr_core import EiEvent, Event, EventStatus, OptType, SamplingRate, StateError, VenPolicy, VenState
 from oadr_http import OpenADRClient, Store, Trace
 
-_LONGEST: Final = 3600.0
-"""Seconds between samples at most."""
+_LONGEST: Final = timedelta(hours=1)
+"""The time between samples at most."""
 
 
 class VenProgram:
@@ -22,7 +23,9 @@ class VenProgram:
     :param observe: is told everything that the VEN tells.
     :param trace: takes every exchange.
     :param decide: says whether it takes part in an event, instead of the configuration.
-    :raises OSError: the storage cannot be opened.
+    :param call_timeout: how long ``decide`` may take before the VEN answers without it.
+    :raises OSError: the storage cannot be opened, or is damaged.
+    :raises LocalProtocolError: two loads have one name.
     """
 
     def __init__(
@@ -33,27 +36,37 @@ class VenProgram:
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
         decide: Callable[[EiEvent], object] | None = None,
+        call_timeout: timedelta = timedelta(seconds=60),
     ) -> None:
         self.file: Final = file
         self.loads: Final = [SimulatedLoad(load) for load in file.loads]
         self._own = None if store is not None else FileStore(file.state)
         poll = None if file.poll is None else file.poll.total_seconds()
-        self.client: Final = OpenADRClient(
-            file.name,
-            file.vtn,
-            ven_id=file.ven_id,
-            strict=file.strict,
-            typed=True,
-            policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
-            store=store or self._own,
-            observe=observe,
-            trace=trace,
-        )
+        try:
+            self.client: Final = OpenADRClient(
+                file.name,
+                file.vtn,
+                ven_id=file.ven_id,
+                strict=file.strict,
+                typed=True,
+                call_timeout=call_timeout,
+                policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
+                store=store or self._own,
+                observe=observe,
+                trace=trace,
+            )
+            self._take_part_again(store or self._own)
+        except StateError as error:
+            self._close()
+            raise OSError(f"{file.state}: {error}") from None
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)
-        rate = SamplingRate(
-            min_period=file.sampling, max_period=max(file.sampling, type(file.sampling)(seconds=_LONGEST))
-        )
+        self._offer()
+
+    def _offer(self) -> None:
+        """Offer the power of each load."""
+        shortest = self.file.sampling
+        rate = SamplingRate(min_period=shortest, max_period=max(shortest, _LONGEST))
         for load in self.loads:
             self.client.add_report(
                 load.read,
@@ -72,15 +85,27 @@ class VenProgram:
             async with self.client.running():
                 yield self
         finally:
-            if self._own is not None:
-                self._own.close()
+            self._close()
+
+    def _close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+
+    # --- events ------------------------------------------------------------------------------------------------------
 
     async def _decide(self, event: EiEvent) -> str:
         """Take part in events, or not, as the configuration says; the loads follow."""
         cancelled = event.event_descriptor.event_status is EventStatus.CANCELLED
         for load in self.loads:
-            if cancelled or self.file.opt == "optOut":
+            if cancelled or self.file.opt is OptType.OPT_OUT:
                 load.decline(event)
             else:
                 load.accept(event)
         return self.file.opt
+
+    def _take_part_again(self, store: Store | None) -> None:
+        """After a restart, go on with the events that were answered before: nobody will ask about them again."""
+        blob = None if store is None else store.load().get("ven")
+        for known in () if blob is None else VenState.load(blob).events:
+            for load in self.loads if known.opt_type is OptType.OPT_IN else ():
+                load.accept(known.event)

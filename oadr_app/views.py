@@ -40,6 +40,11 @@ def local(text: str | None) -> str:
     return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
+def clean(text: object) -> str:
+    """A text of a peer's making, without what would command the terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(text))
+
+
 def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
     """A table of VENs."""
     if not listed:
@@ -51,8 +56,8 @@ def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
     for one in listed:
         online = Text("online", style="green") if one["online"] else Text("silent", style="yellow")
         table.add_row(
-            one["name"] or "–",
-            Text(one["ven_id"], style="dim"),
+            clean(one["name"] or "–"),
+            Text(clean(one["ven_id"]), style="dim"),
             online,
             one["transport"],
             *(str(one[key]) for key in ("reports", "readings", "queued")),
@@ -69,13 +74,13 @@ def events(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
         right = heading in ("in", "out", "silent")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "event")
     for one in listed:
-        silent = one["vens_told"] - one["opt_in"] - one["opt_out"]
+        silent = one["vens_told"] - one["opt_in"] - one["opt_out"] if one["answer_wanted"] else 0
         table.add_row(
-            one["event_id"],
+            clean(one["event_id"]),
             Text(one["status"], style=_STATUS_STYLE.get(one["status"], "")),
             local(one["dtstart"]),
             local(one["end"]) if one["end"] else "never",
-            "; ".join(one["signals"]),
+            clean("; ".join(one["signals"])),
             Text(str(one["opt_in"]), style="green"),
             Text(str(one["opt_out"]), style="red"),
             Text(str(silent), style="yellow" if silent else "dim"),
@@ -86,7 +91,7 @@ def events(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
 def event(shown: Mapping[str, Any]) -> RenderableType:
     """One event: what it asks for, and who answered what."""
     head = Text.assemble(
-        (shown["event_id"], "bold"),
+        (clean(shown["event_id"]), "bold"),
         "  ",
         (shown["status"], _STATUS_STYLE.get(shown["status"], "")),
         f"  modification {shown['modification_number']}",
@@ -98,7 +103,7 @@ def event(shown: Mapping[str, Any]) -> RenderableType:
         *shown["signals"],
     ]
     if shown.get("comment"):
-        lines.append(shown["comment"])
+        lines.append(clean(shown["comment"]))
     return Group(head, *(Text("  " + one) for one in lines), Text(), answers(shown["vens"]))
 
 
@@ -109,7 +114,7 @@ def answers(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
         table.add_column(heading)
     for one in listed:
         table.add_row(
-            one.get("ven_name") or one["ven_id"],
+            clean(one.get("ven_name") or one["ven_id"]),
             opt(one),
             local(one.get("answered_at")),
             "–" if one.get("modification_number") is None or not one.get("opt") else str(one["modification_number"]),

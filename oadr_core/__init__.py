@@ -60,7 +60,7 @@ from oadr_core.outputs import (
     VenOnline,
     VenRegistered,
 )
-from oadr_core.report_wishes import ReportWish
+from oadr_core.report_wishes import ReportedValue, ReportWish, reported_values
 from oadr_core.rules import (
     Exchange,
     Finding,
@@ -145,6 +145,7 @@ __all__ = [
     "ReportEnded",
     "ReportRequested",
     "ReportWish",
+    "ReportedValue",
     "ReportsReceived",
     "ReregistrationRequested",
     "ResponseCode",
@@ -194,6 +195,7 @@ __all__ = [
     "part_from_dict",
     "part_to_dict",
     "read",
+    "reported_values",
     "rules",
     "to_dict",
     "verify",

@@ -1,6 +1,6 @@
 """Which reports an application wants of a VEN, in the forms that its handler may say it, and what comes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -125,20 +125,43 @@ def told_of(ven_id: str, offer: Report, one: ReportDescription) -> dict[str, obj
     }
 
 
-def values_of(report: Report) -> Mapping[str, list[tuple[datetime, Any]]]:
-    """The values of a report by data point, as (time, value) pairs; values of bad quality are left out (rule 318)."""
-    found: dict[str, list[tuple[datetime, Any]]] = {}
+class ReportedValue(msgspec.Struct, frozen=True):
+    """A value out of a report.
+
+    :param r_id: the data point.
+    :param time: when it held, or its interval began.
+    :param value: the value; None where its quality is bad, and it must not be used (rule 318).
+    :param quality: what the VEN says of its quality, if anything.
+    """
+
+    r_id: str
+    time: datetime
+    value: Any
+    quality: str | None
+
+
+def reported_values(report: Report) -> Iterator[ReportedValue]:
+    """The values of a report, one by one; those that nothing says the time of are left out."""
     begin = report.dtstart
     for interval in report.intervals:
         begin = interval.dtstart or begin
+        if begin is None:
+            continue
         for payload in interval.payloads:
             if isinstance(payload, ReportPayload):
-                values = found.setdefault(payload.r_id, [])
-                if begin is not None and not _is_bad(payload.data_quality):
-                    values.append((begin, payload.value))
-        if begin is not None and interval.dtstart is None and interval.duration is not None:
+                quality = payload.data_quality
+                yield ReportedValue(payload.r_id, begin, None if _is_bad(quality) else payload.value, quality)
+        if interval.dtstart is None and interval.duration is not None:
             begin = add_duration(begin, interval.duration)
-    return {r_id: values for r_id, values in found.items() if values}
+
+
+def values_of(report: Report) -> Mapping[str, list[tuple[datetime, Any]]]:
+    """The values of a report by data point, as (time, value) pairs; values of bad quality are left out (rule 318)."""
+    found: dict[str, list[tuple[datetime, Any]]] = {}
+    for one in reported_values(report):
+        if one.value is not None:
+            found.setdefault(one.r_id, []).append((one.time, one.value))
+    return found
 
 
 def _is_bad(quality: str | None) -> bool:
