@@ -108,6 +108,7 @@ class AutoVen:
         self._entropy = entropy
         self._handlers = handlers
         self._phase = Startup.OFF
+        self._asked_again_until = 0.0  # on the monotonic clock
         self._in_a_row = 0
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
@@ -267,7 +268,7 @@ class AutoVen:
         elif isinstance(event, ReregistrationRequested):
             if STARTUP.allows(self._phase, StartupInput.ASKED_AGAIN):
                 self._move(StartupInput.ASKED_AGAIN)
-                self._register(now)
+                self._register_again(now)
         elif isinstance(event, ReportRequested):
             self._reporter.begin(event.report_request_id, now)
         elif isinstance(event, ReportEnded):
@@ -277,6 +278,15 @@ class AutoVen:
         if self.ven.registration in (Registration.UNREGISTERED, Registration.REGISTERED):
             self._timers.stop(("poll", None))
             self.ven.create_party_registration(now)
+
+    def _register_again(self, now: Now) -> None:
+        """Do what the VTN asks for, but only now and then: one that has lost its register answers so to everything."""
+        pause = self._asked_again_until - now.mono
+        self._asked_again_until = now.mono + max(pause, 0.0) + self.policy.registration_retry
+        if pause > 0:
+            self._wait(StartupInput.REFUSED, pause, now)
+        else:
+            self._register(now)
 
     def _refused(self, event: RegistrationRefused, now: Now) -> None:
         if event.again:  # the ids are void: register as new

@@ -171,6 +171,13 @@ class Sender:
         self._queue.insert(0, request)
         return request, wait
 
+    def postponed(self) -> None:
+        """Take the request under way as not done: the peer wants something else first, and gets it again after that."""
+        request = self._land()
+        request.move(ExchangeInput.FAIL)
+        self._setbacks = 0
+        self._queue.insert(0, request)
+
     def _land(self) -> Request:
         assert self._flying is not None
         request, self._flying, self._exchange = self._flying, None, None

@@ -163,6 +163,7 @@ class Ven(CoreBase):
         self._state = state or VenState(ven_id=config.ven_id)
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
         self._confirmed = False  # whether the VTN has registered us, or again, since we were started
+        self._asked_again = False  # whether the VTN has asked us to register again, and we have not yet
         self._sender = Sender(Address(config.transport), sealer, entropy, config.sender, self._numbers)
         self._refuser = Refuser()
         self._offers: tuple[Report, ...] = ()
@@ -371,6 +372,10 @@ class Ven(CoreBase):
             )
             self._failed(Failure.PEER_ERROR, now)
             return
+        if isinstance(answer, RequestReregistration) and self._is_done_later(sent):
+            self._sender.postponed()
+            self._operation(answer, None, now)
+            return
         request = self._sender.answered()
         self._emit(ExchangeDone(ticket=request.ticket, request=sent, answer=answer))
         self._answered(sent, answer, now)
@@ -413,8 +418,8 @@ class Ven(CoreBase):
         return ticket
 
     def _may_send(self, message: Payload) -> bool:
-        """Registration goes before everything else (rule 405)."""
-        if self._registration is Registration.REGISTERED:
+        """Registration goes before everything else (rule 405), also one that the VTN has asked for."""
+        if self._registration is Registration.REGISTERED and not self._asked_again:
             return True
         return isinstance(message, _BEFORE_REGISTRATION)
 
@@ -432,25 +437,31 @@ class Ven(CoreBase):
         """Tell whether a payload can answer another; a plain oadrResponse always can (decision D14)."""
         if answer is None:
             return not isinstance(sent, QueryRegistration | CreatePartyRegistration | RequestEvent)
-        if isinstance(answer, RequestReregistration | Response):
+        if isinstance(answer, Response):
             return True
+        if isinstance(answer, RequestReregistration):
+            return not isinstance(sent, QueryRegistration | CreatePartyRegistration | Response)
         if isinstance(sent, Poll):
             return type(answer) in VTN_OPERATIONS
         return type(answer) is VEN_REQUESTS[type(sent)]
 
+    def _is_done_later(self, sent: Payload) -> bool:
+        """Tell whether a request that is answered with oadrRequestReregistration is sent again after it (decision D27).
+
+        A poll was done with that, and to cancel there is nothing where the VTN does not know us.
+        """
+        return not self.config.manual and not isinstance(sent, Poll | CancelPartyRegistration)
+
     # --- answers of the VTN ------------------------------------------------------------------------------------------
 
     def _answered(self, sent: Payload, answer: Payload | None, now: Now) -> None:
-        if isinstance(answer, RequestReregistration) and not self.config.manual:
-            if not isinstance(sent, Poll):  # what it answers was not done, and is done after the registration
-                self._send(sent, now)
-            self._operation(answer, None, now)
-            return
         response = response_in(answer) if answer is not None else None
         if response is not None and not response.ok:
             self._refused(sent, response, now)
         elif self.config.manual and isinstance(sent, Poll | RequestEvent | RegisterReport | UpdateReport):
             return  # the application does the rest
+        elif isinstance(sent, CancelPartyRegistration) and isinstance(answer, RequestReregistration):
+            self._cancelled(now)
         elif answer is None or isinstance(answer, Response):
             self._take_bare_success(sent, now)
         elif isinstance(sent, Poll) and type(answer) in VTN_OPERATIONS:
@@ -519,6 +530,7 @@ class Ven(CoreBase):
             return
         self._move(RegistrationInput.ACCEPTED)
         self._confirmed = True
+        self._asked_again = False
         if not again:
             self._end_all_requests()
         poll_freq = answer.requested_oadr_poll_freq
@@ -645,6 +657,7 @@ class Ven(CoreBase):
         assert isinstance(message, RequestReregistration)
         self._answer(message, Response(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if self._registration is Registration.REGISTERED:
+            self._asked_again = not self.config.manual
             self._emit(ReregistrationRequested())
 
     # --- events ------------------------------------------------------------------------------------------------------
