@@ -172,8 +172,10 @@ def complete_event(given: object, entropy: Entropy, now: datetime) -> EiEvent:
         return event
     content = dict(given)
     content["event_descriptor"] = _descriptor(content.get("event_descriptor"), entropy, now)
-    signals = [_signal(one, number) for number, one in enumerate(content.get("event_signals") or ())]
-    content["event_signals"] = [signal for _, signal in signals]
+    signals = []
+    if isinstance(content.get("event_signals"), Sequence):  # what is no list is refused below
+        signals = [_signal(one, number) for number, one in enumerate(content["event_signals"])]
+        content["event_signals"] = [signal for _, signal in signals]
     content["active_period"] = _period(content.get("active_period"), signals, now)
     content.setdefault("response_required", ResponseRequired.ALWAYS)
     completed: EiEvent = part_from_dict(EiEvent, content)
@@ -198,9 +200,9 @@ def _descriptor(given: object, entropy: Entropy, now: datetime) -> object:
 
 def _signal(given: object, number: int) -> tuple[datetime | None, object]:
     """Put the intervals of a signal right; returns also when the first begins, if it says so."""
-    if not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or not isinstance(given.get("intervals"), Sequence):
         return None, given
-    made = [_interval(one, index) for index, one in enumerate(given.get("intervals") or ())]
+    made = [_interval(one, index) for index, one in enumerate(given["intervals"])]
     begin = next((start for start, _ in made[:1]), None)
     return begin, {"signal_id": str(number), **given, "intervals": [one for _, one in made]}
 
@@ -212,7 +214,7 @@ def _period(given: object, signals: Sequence[tuple[datetime | None, object]], no
     begin, first = signals[0] if signals else (None, None)
     if "dtstart" not in told:
         told["dtstart"] = whole_seconds(begin or now)
-    if "duration" not in told and isinstance(first, Mapping):
+    if "duration" not in told and isinstance(first, Mapping) and isinstance(first.get("intervals"), list):
         told["duration"] = _total(one.duration for one in first["intervals"])
     if "notification" not in told and "notification_period" not in told:
         told["notification"] = timedelta(0)
