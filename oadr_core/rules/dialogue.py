@@ -167,7 +167,7 @@ def registration_first(dialogue: Dialogue) -> Iterator[Fault]:
         if exchange.requester is Role.VEN and exchange.time > first.time and request is not None:
             missing = [name for name in missing if request.message_type() != name]
             if missing and _is_other_work(request, polls=drained):
-                right = f"{' and '.join(missing)} come before, after a new registration"
+                right = f"{' and '.join(missing)} must come first, after a new registration"
                 yield Fault(f"the VEN sends {request.message_type()}", right, f"[{number}].request")
                 return
         offered_by_vtn |= any(isinstance(one, RegisterReport) for _, who, one in exchange.said if who is Role.VTN)
@@ -323,7 +323,7 @@ def complete_lists(dialogue: Dialogue) -> Iterator[Fault]:
     latest = dialogue.exchanges[0][1].time
     for number, exchange in dialogue.exchanges:
         place, message = _list_in(exchange)
-        if message is None and (exchange.lost or exchange.unreadable):
+        if message is None and exchange.lost:
             listed.clear()  # it may have been a list
         if message is None or _may_be_cut(exchange) or exchange.time < latest:
             continue
@@ -387,7 +387,7 @@ def every_event_is_answered(dialogue: Dialogue) -> Iterator[Fault]:
     """
     messages = [one.request for _, one in dialogue.exchanges if isinstance(one.request, CreatedEvent)]
     if not dialogue.whole or not all(one.response.ok for one in messages):
-        return  # it has refused lists as a whole, or may have answered in what cannot be read
+        return  # it has refused lists as a whole, or may have answered in what is not told to be its own
     answered: dict[str, int] = {}
     for _, response in _responses(dialogue):
         answered[response.event_id] = max(response.modification_number, answered.get(response.event_id, 0))

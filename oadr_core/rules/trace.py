@@ -105,11 +105,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 class Dialogue(msgspec.Struct, frozen=True):
     """What a VTN and one VEN said to each other under one registration, in its order.
 
-    A new registration begins another dialogue, as it makes void all that was said before (rules 406 and 407). A trace
-    may begin in the middle of a dialogue.
+    A new registration begins another dialogue, as it makes void all that was said before (rules 406 and 407); so does
+    what cannot be read, as it may have been one. A trace may begin in the middle of a dialogue.
 
     :param exchanges: the exchanges, with their numbers in the trace.
-    :param whole: whether nothing was said meanwhile that could not be read, or not be told to be of another dialogue.
+    :param whole: whether nothing was said meanwhile to a party that cannot be told, and may be this one.
     """
 
     exchanges: tuple[tuple[int, Exchange], ...]
@@ -190,42 +190,42 @@ def dialogues(exchanges: Sequence[Exchange]) -> Iterator[Dialogue]:
 
     :param exchanges: the exchanges in their order.
     """
-    whose = _Vens(exchanges)
+    parties = _Parties(exchanges)
     sorted_out: dict[str, list[tuple[int, Exchange]]] = {}
     whole = True
     for number, one in enumerate(exchanges):
-        ven_id = whose.ven_of(one)
-        if ven_id:
-            sorted_out.setdefault(ven_id, []).append((number, one))
-        elif not isinstance(one.request, QueryRegistration | CreatePartyRegistration):
-            whole = False  # whoever this was said to
+        ven_id, party = parties.of(one)
+        if party is not None:
+            sorted_out.setdefault(party, []).append((number, one))
+        if not ven_id and not isinstance(one.request, QueryRegistration | CreatePartyRegistration):
+            whole = False  # any of the VENs may have been meant
     for members in sorted_out.values():
         for part in _by_registration(members):
-            yield Dialogue(tuple(part), whole and not any(one.unreadable for _, one in part))
+            yield Dialogue(tuple(part), whole)
 
 
-class _Vens:
-    """Knows which VEN an exchange is about, where no message names it: push has messages that do not.
+class _Parties:
+    """Knows which VEN an exchange is with, where no message names it: push has messages that do not.
 
-    It is the VEN that the same peer is in other exchanges, or that has registered this peer as its address; where the
-    transport knows no peers, it is the only VEN of the trace.
+    It is the VEN that the same peer is in other exchanges, or that has registered the peer as its address. A peer that
+    is no VEN we know is a party of its own: some VEN is there. One that may be several VENs tells nothing.
     """
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        self._of_peer: dict[str, set[str]] = {}
-        self._of_peer[""] = {one.ven_id for one in exchanges} - {""}
+        self._vens: dict[str, set[str]] = {}
         for one in exchanges:
-            address = getattr(one.request, "transport_address", None)
-            for peer in (one.peer, address):
-                if one.ven_id and peer:
-                    self._of_peer.setdefault(_normal(peer), set()).add(one.ven_id)
+            for peer in (one.peer, getattr(one.request, "transport_address", None)):
+                if one.ven_id and peer is not None:
+                    self._vens.setdefault(_normal(peer), set()).add(one.ven_id)
 
-    def ven_of(self, exchange: Exchange) -> str:
-        """The VEN that an exchange is about; empty where that cannot be told."""
-        if exchange.ven_id:
-            return exchange.ven_id
-        candidates = self._of_peer.get(_normal(exchange.peer), set())
-        return next(iter(candidates)) if len(candidates) == 1 else ""
+    def of(self, exchange: Exchange) -> tuple[str, str | None]:
+        """The VEN that an exchange is with, empty where that cannot be told; and a name for the party, if any."""
+        peer = _normal(exchange.peer)
+        vens = {exchange.ven_id} if exchange.ven_id else self._vens.get(peer, set())
+        if len(vens) == 1:
+            (ven_id,) = vens
+            return ven_id, f"VEN {ven_id}"
+        return "", None if vens else f"peer {peer}"
 
 
 def _normal(address: str) -> str:
@@ -233,21 +233,21 @@ def _normal(address: str) -> str:
 
 
 def _by_registration(members: Iterable[tuple[int, Exchange]]) -> Iterator[list[tuple[int, Exchange]]]:
-    """Cut the exchanges with a VEN where a registration begins or ends."""
+    """Cut the exchanges with a VEN where a registration begins or ends, or may do so."""
     part: list[tuple[int, Exchange]] = []
     for number, one in members:
-        if part and _begins(one):
+        if part and _may_begin(one):
             yield part
             part = []
         part.append((number, one))
-        if any(isinstance(message, CancelPartyRegistration) for _, _, message in one.said):
+        if one.unreadable or any(isinstance(message, CancelPartyRegistration) for _, _, message in one.said):
             yield part
             part = []
     if part:
         yield part
 
 
-def _begins(exchange: Exchange) -> bool:
-    """Whether an exchange may have begun a new registration, though its answer was lost."""
+def _may_begin(exchange: Exchange) -> bool:
+    """Whether an exchange may have begun a new registration, though its answer was lost or tells of a failure."""
     request = exchange.request
-    return isinstance(request, CreatePartyRegistration) and not request.registration_id
+    return request is None or (isinstance(request, CreatePartyRegistration) and not request.registration_id)

@@ -1,8 +1,10 @@
 """Writing traces down, and judging them as ``oadr inspect`` does."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from oadr_core.messages import (
@@ -44,6 +46,7 @@ def exchange(requester: Role, minute: float, request: Payload | str, answer: Ans
             "time": when(minute),
             "requester": requester,
             "transport": "simpleHttp",
+            "peer": "https://ven-1.example",
             "request": text(request),
             "answer": None if answer is LOST else "" if answer == EMPTY else text(answer),
             "failure": "timed out" if answer is LOST else None,
@@ -81,13 +84,14 @@ def judged(*exchanges: RecordedExchange) -> list[str]:
 
 
 def event(number: int = 0, event_id: str = "event-1", **changes: Any) -> EiEvent:
-    """An event in some modification."""
-    return but(EVENT, event_descriptor__modification_number=number, event_descriptor__event_id=event_id, **changes)
+    """An event in some modification, with no current values, so that it may be active at any time."""
+    descriptor = {"event_descriptor__modification_number": number, "event_descriptor__event_id": event_id}
+    return but(EVENT, **descriptor, event_signals__current_value=None, **changes)
 
 
-def cancelled(number: int = 1, **changes: Any) -> EiEvent:
-    """An event that was cancelled."""
-    return event(number, event_descriptor__event_status=EventStatus.CANCELLED, **changes)
+def status(of: EiEvent, to: EventStatus) -> EiEvent:
+    """An event with another status."""
+    return but(of, event_descriptor__event_status=to)
 
 
 def listing(
@@ -144,3 +148,16 @@ def offered(minute: float, answer: Answer = OK) -> RecordedExchange:
 def rule_marks(number: str) -> list[pytest.MarkDecorator]:
     """The marks of a test about a rule; decisions have none."""
     return [pytest.mark.rule(int(number[1:]))] if number.startswith("R") else []
+
+
+def of_ven(ven_id: str, exchanges: Iterable[RecordedExchange]) -> list[RecordedExchange]:
+    """The same exchanges with another VEN."""
+    return [
+        msgspec.structs.replace(
+            one,
+            peer=one.peer.replace("ven-1", ven_id),
+            request=one.request.replace("ven-1", ven_id),
+            answer=None if one.answer is None else one.answer.replace("ven-1", ven_id),
+        )
+        for one in exchanges
+    ]
