@@ -89,8 +89,8 @@ class Parser:
         before = len(self.complete)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._pass_over_upgrade()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._pass_over_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             self._give_up(_answer_to(error))
         except httptools.HttpParserError:
@@ -100,12 +100,18 @@ class Parser:
             if self._head_size > self._longest_head:
                 self._give_up(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
-    def _pass_over_upgrade(self) -> None:
-        """An upgrade was offered: it is not taken, and what follows the request is not HTTP/1.1 for sure."""
-        if self.complete:
-            self.complete[-1][0].keep_alive = False
-        else:
+    def _pass_over_upgrade(self, rest: bytes) -> None:
+        """An upgrade was offered, as some clients do with every request, and is not taken.
+
+        llhttp stops behind the head then, so the same head is read again without the offer.
+        """
+        request, headers = self.complete.pop()
+        if request.method == "CONNECT":
             self._give_up(Answer(HTTPStatus.NOT_IMPLEMENTED))
+            return
+        kept = b"".join(b"%b: %b\r\n" % one for one in headers.items() if one[0] not in (b"connection", b"upgrade"))
+        self._parser = httptools.HttpRequestParser(self)
+        self.feed(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.target, kept, rest))
 
     def _give_up(self, answer: Answer) -> None:
         """Read no more. What follows a request that ends the connection does not matter."""
