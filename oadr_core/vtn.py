@@ -436,8 +436,8 @@ class Vtn(CoreBase):
 
     def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
-        if not isinstance(given, Asked):
-            return False
+        if not self._asking or not isinstance(given, Asked):
+            return False  # mostly so, and the digest of a long report is dear
         waiting = self._asking.get(_question_key(record, given))
         if waiting is None:
             return False
