@@ -9,7 +9,9 @@ from typing import Final
 
 import msgspec
 
+from oadr_core.answers import response_in
 from oadr_core.clock import Deadline, Now, Timers
+from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, Handlers
@@ -110,6 +112,7 @@ class AutoVen:
         self._phase = Startup.OFF
         self._asked_again_until = 0.0  # on the monotonic clock
         self._in_a_row = 0
+        self._offers_renewed_until = 0.0  # on the monotonic clock
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
         self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
@@ -328,12 +331,29 @@ class AutoVen:
             self._synchronise(now)
         elif isinstance(request, RequestEvent) and self._phase is Startup.SYNCHRONISING:
             self._run(now)
+        elif self._phase is Startup.RUNNING and isinstance(request, UpdateReport):
+            self._renew_offers(answer, now)
         elif self._phase is Startup.RUNNING and isinstance(request, Poll):
             operational = answer is not None and not isinstance(answer, Response)
             self._in_a_row = self._in_a_row + 1 if operational else 0
             self._plan_poll(now, at_once=operational and self._in_a_row < _MOST_IN_A_ROW)
         elif self._phase is Startup.RUNNING and self._in_a_row == 0 and type(request) in ANSWERS_TO_VTN:
             self._plan_poll(now, at_once=True)  # the VTN may have waited for this answer (decision D19)
+
+    def _renew_offers(self, answer: Payload | None, now: Now) -> None:
+        """A VTN that does not know a report that it had asked for has lost more than that: offer everything again.
+
+        That makes it ask for what it wants (rule 306). A VTN that never knows is not asked more often than now and then.
+        """
+        response = None if answer is None else response_in(answer)
+        if (
+            response is None
+            or response.response_code != ResponseCode.INVALID_ID
+            or now.mono < self._offers_renewed_until
+        ):
+            return
+        self._offers_renewed_until = now.mono + self.policy.registration_retry
+        self.ven.register_report(self._reporter.metadata(now), now)
 
     def _synchronise(self, now: Now) -> None:
         if self.ven.config.report_only:

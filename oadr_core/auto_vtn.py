@@ -317,6 +317,7 @@ class AutoVtn:
     ) -> None:
         """Make requests of wishes: one for each rhythm of each offer."""
         self._forget(ven_id)
+        self._bind_known(ven_id, wishes)
         requests = []
         for offer in offers:
             for rhythm in dict.fromkeys((one.sampling, one.reporting) for one in wishes[offer.report_specifier_id]):
@@ -326,12 +327,23 @@ class AutoVtn:
                 requests.append(request)
                 for one in alike:
                     self._bind((ven_id, request.report_request_id, one.r_id), one.callback)
-        self._bound.add(ven_id)
         self.vtn.call_returned(call.call, requests, now=now)
 
     def _bind(self, binding: _Binding, callback: ReportCallback | None) -> None:
         if callback is not None:
             self._callbacks[binding] = callback
+
+    def _bind_known(self, ven_id: str, wishes: Mapping[str, Sequence[ReportWish]]) -> None:
+        """Bind callbacks to requests that were made before this run; data for them may still be on their way."""
+        self._bound.add(ven_id)
+        record = self.vtn.vens.get(ven_id)
+        for requested in () if record is None else (*record.requests, *record.former):
+            specifier = requested.request.report_specifier
+            callbacks = {one.r_id: one.callback for one in wishes.get(specifier.report_specifier_id, ())}
+            for payload in specifier.specifier_payloads:
+                binding = (ven_id, requested.request.report_request_id, payload.r_id)
+                if binding not in self._callbacks:
+                    self._bind(binding, callbacks.get(payload.r_id))
 
     def _forget(self, ven_id: str) -> None:
         """Forget callbacks of requests that have ended."""
@@ -372,13 +384,7 @@ class AutoVtn:
         offers = () if record is None else record.offered()
 
         def then(wishes: Mapping[str, Sequence[ReportWish]], later: Now) -> None:
-            self._bound.add(ven_id)
-            for requested in () if record is None else record.requests:
-                specifier = requested.request.report_specifier
-                callbacks = {one.r_id: one.callback for one in wishes.get(specifier.report_specifier_id, ())}
-                for payload in specifier.specifier_payloads:
-                    binding = (ven_id, requested.request.report_request_id, payload.r_id)
-                    self._bind(binding, callbacks.get(payload.r_id))
+            self._bind_known(ven_id, wishes)
             self._route_reports(call, later)
 
         self._ask_about_offers(call, ven_id, offers, then, now)

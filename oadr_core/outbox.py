@@ -115,6 +115,7 @@ class Outbox:
         self._sent.clear()
 
     def _drop(self, key: str, why: str) -> None:
+        """Give a report up: first tell, then forget, so that a crash in between tells twice rather than never."""
         report_request_id = self._unsent.pop(key).report.report_request_id
-        self._emit(Save(key, None))
         self._emit(ReportDropped(report_request_id=report_request_id, why=why))
+        self._emit(Save(key, None))

@@ -109,8 +109,14 @@ class Wire:
         self.flights: Final[list[Flight]] = []
         self.default_route = ""
         """The host that requests without an address go to: the VTN."""
-        self.on_transmit: Callable[[Host, Transmit, bytes], None] | None = None
-        self.on_reply: Callable[[Host, Reply, bytes], None] | None = None
+        self.on_transmit: Callable[[Flight, Transmit], None] | None = None
+        """Is told of every request that leaves."""
+        self.on_reply: Callable[[Host, Flight | None, Reply, bytes], None] | None = None
+        """Is told of every answer that leaves, and of the request it answers, unless nobody waits for it any more."""
+        self.on_deliver: Callable[[Flight], None] | None = None
+        """Is told of every request that arrives."""
+        self.on_over: Callable[[Flight], None] | None = None
+        """Is told when a source is about to learn what has become of its request."""
         self._waiting: dict[tuple[str, int, InboundId], Flight] = {}
 
     def add(self, host: Host, now: Now) -> None:
@@ -151,10 +157,10 @@ class Wire:
                 else:
                     host.saved[output.key] = output.blob
             elif isinstance(output, Transmit):
-                body = output.render(now)
-                self.flights.append(Flight(host, output.exchange, output.to, output.service, body))
+                flight = Flight(host, output.exchange, output.to, output.service, output.render(now))
+                self.flights.append(flight)
                 if self.on_transmit is not None:
-                    self.on_transmit(host, output, body)
+                    self.on_transmit(flight, output)
             elif isinstance(output, Reply):
                 self._replied(host, output, now)
             elif isinstance(output, Call):
@@ -164,9 +170,9 @@ class Wire:
 
     def _replied(self, host: Host, reply: Reply, now: Now) -> None:
         body = reply.render(now)
-        if self.on_reply is not None:
-            self.on_reply(host, reply, body)
         flight = self._waiting.pop((host.name, host.boots, reply.inbound), None)
+        if self.on_reply is not None:
+            self.on_reply(host, flight, reply, body)
         if flight is not None:
             flight.answered, flight.answer, flight.refusal = True, body, reply.refusal
 
@@ -181,6 +187,8 @@ class Wire:
     def deliver(self, flight: Flight, now: Now) -> None:
         """Have a request arrive. It may do so any number of times; the last arrival's answer counts."""
         host = self.destination(flight)
+        if self.on_deliver is not None:
+            self.on_deliver(flight)
         peer = Peer("simpleHttp", flight.source.identity, flight.source.name)
         inbound = host.core.receive_request(flight.body, peer=peer, service=flight.service, now=now)
         flight.inbound = inbound
@@ -196,6 +204,7 @@ class Wire:
             self.flights.remove(flight)
         if flight.boot != flight.source.boots:
             return  # the connection died with the host that had opened it
+        self._over(flight)
         if flight.refusal is not None:
             flight.source.core.exchange_failed(flight.exchange, flight.refusal, now=now)
         else:
@@ -209,8 +218,13 @@ class Wire:
         """
         self.flights.remove(flight)
         if told and flight.boot == flight.source.boots:
+            self._over(flight)
             flight.source.core.exchange_failed(flight.exchange, Failure.BROKEN, now=now)
             self.drain(flight.source, now)
+
+    def _over(self, flight: Flight) -> None:
+        if self.on_over is not None:
+            self.on_over(flight)
 
     def settle(self, now: Now) -> None:
         """Deliver everything that is on the wire, at once and in order, until only handlers are waited for."""

@@ -114,9 +114,10 @@ class Judge:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def transmitted(self, host: Host, transmit: Transmit, body: bytes, now: Now) -> Payload:
+    def transmitted(self, flight: Flight, transmit: Transmit, now: Now) -> None:
         """A request leaves a host."""
-        message = self.document(host, body)
+        host = flight.source
+        message = self.document(host, flight.body)
         assert type(message) in SERVICES[transmit.service], f"{message.message_type()} to {transmit.service}"
         allowed = ANSWERS_TO_VTN if host.name == self._vtn else ANSWERS_TO_VEN
         assert type(message) in allowed, f"{host.name} asks for {message.message_type()}"
@@ -124,7 +125,6 @@ class Judge:
             assert message.response is None, "a pushed list answers nothing (rule 40)"
         if host.name != self._vtn:
             self._one_at_a_time(host, transmit, message, now)
-        return message
 
     def _one_at_a_time(self, host: Host, transmit: Transmit, message: Payload, now: Now) -> None:
         """A VEN waits for the answer to one request before it sends the next."""
@@ -143,12 +143,12 @@ class Judge:
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
-    def replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> Payload | None:
+    def replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> None:
         """A host answers a request."""
         answer = self.document(host, body) if body else None
         assert reply.refusal is None or answer is None, "a refusal of the transport holds no payload"
         if flight is None or reply.refusal is not None:
-            return answer
+            return
         request = read(flight.body).message
         to_vtn = flight.source.name == self._vtn
         allowed = (ANSWERS_TO_VTN if to_vtn else ANSWERS_TO_VEN).get(type(request))
@@ -159,7 +159,6 @@ class Judge:
             assert response.request_id == _request_id(request), "the answer repeats the requestID (rules 40 and 303)"
         if isinstance(answer, DistributeEvent):
             assert response is not None, "a list that answers has an eiResponse (rule 40)"
-        return answer
 
     # --- every document ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from oadr_core import (
     AutoVtn,
     Call,
     CallId,
+    CreatePartyRegistration,
     EiEvent,
     EventDescriptor,
     EventSignal,
@@ -34,6 +36,7 @@ from oadr_core import (
     Report,
     ReportDescription,
     ReportDropped,
+    ReportPayload,
     ReportWish,
     ResponseRequired,
     SamplingRate,
@@ -41,6 +44,7 @@ from oadr_core import (
     SignalType,
     Startup,
     Target,
+    Transmit,
     VenConfig,
     VenPolicy,
     VtnConfig,
@@ -49,7 +53,9 @@ from oadr_core import (
 )
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester
+from oadr_core.outbox import UnsentReport
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
+from tests.pair.judge import Judge
 
 SAMPLING = timedelta(seconds=10)
 REPORTING = timedelta(seconds=30)
@@ -84,6 +90,11 @@ class Ven:
         self.pull = pull
         self.seed = seed
         self.readings: dict[datetime, float] = {}
+        self.usurped = False
+        """Whether a registration that it had sent earlier arrived after a later one, which it cannot know."""
+        self.latest_registration = b""
+        self.unsent: dict[str, bytes] = {}
+        """The reports that it kept when it was last looked at."""
         self.host = Host(name, self.build)
 
     def build(self, saved: Mapping[str, bytes], now: Now) -> AutoVen:
@@ -165,11 +176,15 @@ class Pair(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.wire = Wire()
         self.wire.default_route = "vtn"
+        self.judge = Judge("vtn")
+        self.wire.on_transmit = self.transmitted
+        self.wire.on_reply = self.judge.replied
+        self.wire.on_over = self.judge.over
+        self.wire.on_deliver = self.delivered
         self.vtn = Vtn(seed)
         self.vens = [Ven(f"ven{number}", pull=pull, seed=seed + number) for number, pull in enumerate(modes)]
         self.spent: set[Flight] = set()
         self.asked: set[tuple[Host, int, CallId]] = set()
-        self.dropped = 0
         self.crashes = 0
         self.events = 0
         self.wire.add(self.vtn.host, self.now)
@@ -183,6 +198,19 @@ class Pair(RuleBasedStateMachine):
     @property
     def hosts(self) -> list[Host]:
         return [self.vtn.host, *(ven.host for ven in self.vens)]
+
+    def transmitted(self, flight: Flight, transmit: Transmit) -> None:
+        """A request leaves."""
+        self.judge.transmitted(flight, transmit, self.now)
+        for ven in self.vens:
+            if flight.source is ven.host and isinstance(transmit.message, CreatePartyRegistration):
+                ven.latest_registration = flight.body
+
+    def delivered(self, flight: Flight) -> None:
+        """A request arrives."""
+        for ven in self.vens:
+            if flight.source is ven.host and b"oadrCreatePartyRegistration" in flight.body:
+                ven.usurped = ven.usurped or flight.body != ven.latest_registration
 
     def guarded(self, action: Callable[[], None]) -> None:
         """Do something during which the power of a host may fail; a host without power starts again."""
@@ -295,6 +323,25 @@ class Pair(RuleBasedStateMachine):
         ven_id = data.draw(st.sampled_from(self.registered()))
         self.guarded(lambda: self.command(lambda core: core.vtn.request_reregistration(ven_id, self.now)))
 
+    @precondition(lambda self: self.registered())
+    @rule(data=st.data())
+    def vtn_cancels_registration(self, data: st.DataObject) -> None:
+        ven_id = data.draw(st.sampled_from(self.registered()))
+        self.guarded(lambda: self.command(lambda core: core.vtn.cancel_party_registration(ven_id, self.now)))
+
+    @precondition(lambda self: any(ven.core.ven.registration is Registration.REGISTERED for ven in self.vens))
+    @rule(data=st.data())
+    def ven_cancels_registration(self, data: st.DataObject) -> None:
+        """A VEN ends its registration, and is started anew later."""
+        registered = [ven for ven in self.vens if ven.core.ven.registration is Registration.REGISTERED]
+        ven = data.draw(st.sampled_from(registered))
+
+        def cancel() -> None:
+            ven.core.cancel_party_registration(self.now)
+            self.wire.drain(ven.host, self.now)
+
+        self.guarded(cancel)
+
     def command(self, action: Callable[[AutoVtn], object]) -> None:
         """The operator asks the VTN for something."""
         action(self.vtn.core)
@@ -319,6 +366,8 @@ class Pair(RuleBasedStateMachine):
 
     def look(self) -> None:
         """Look at what the cores have just told, and forget it."""
+        for ven in self.vens:
+            self.no_report_vanishes(ven)
         for host in self.hosts:
             for event in host.events:
                 if isinstance(event, OptReceived):
@@ -326,14 +375,30 @@ class Pair(RuleBasedStateMachine):
                     assert known is None or known.modification_number == event.modification_number, (
                         "an opt was recorded for a superseded modification"
                     )
-                if isinstance(event, ReportDropped):
-                    self.dropped += 1
             host.events.clear()
         for ven in self.vens:
             for call in ven.host.calls:
                 if call.handler == "on_event" and (ven.host, ven.host.boots, call.call) not in self.asked:
                     self.asked.add((ven.host, ven.host.boots, call.call))
                     self.not_decided(ven, call)
+
+    def no_report_vanishes(self, ven: Ven) -> None:
+        """A report that a VEN keeps no longer is stored at the VTN, or the VEN has told that it is lost."""
+        before = ven.unsent
+        ven.unsent = {key: blob for key, blob in ven.host.saved.items() if key.startswith("report/")}
+        told = [event.report_request_id for event in ven.host.events if isinstance(event, ReportDropped)]
+        stored = {time: value for values in self.vtn.stored.values() for time, value in values.items()}
+        for key in before.keys() - ven.unsent.keys():
+            report = UnsentReport.load(before[key]).report
+            if report.report_request_id in told:
+                told.remove(report.report_request_id)
+                continue
+            read = {one.dtstart for one in report.intervals if one.payloads[0] == self.as_read(ven, one.dtstart)}
+            assert stored.keys() >= read, "a report was forgotten that the VTN never stored"
+
+    def as_read(self, ven: Ven, due: datetime | None) -> ReportPayload | None:
+        """What was read at a time; not the placeholder of a reading that came too late."""
+        return None if due not in ven.readings else ReportPayload(r_id="load", value=ven.readings[due])
 
     def not_decided(self, ven: Ven, call: Call) -> None:
         event: Any = call.arguments["event"]
@@ -348,6 +413,8 @@ class Pair(RuleBasedStateMachine):
         if not hasattr(self, "vens"):
             return
         for ven in self.vens:
+            if ven.core.phase is Startup.OFF:
+                continue  # it has ended its registration
             waits = ven.core.next_timeout() is not None or ven.host.calls or not ven.core.ven.idle
             assert waits or not ven.pull, f"{ven.host.name} will never wake again, in phase {ven.core.phase}"
 
@@ -368,6 +435,9 @@ class Pair(RuleBasedStateMachine):
             return
         for host in self.hosts:
             host.fuse = None
+        for ven in self.vens:
+            if ven.core.phase is Startup.OFF:
+                self.wire.boot(ven.host, self.now)
         self.heal(HOUR)
         for ven in self.vens:
             self.agree(ven)
@@ -394,7 +464,7 @@ class Pair(RuleBasedStateMachine):
                 return
             for host, call in calls:
                 if call in host.calls:
-                    self.guarded(lambda host=host, call=call: self.run(host, call))
+                    self.guarded(partial(self.run, host, call))
 
     def agree(self, ven: Ven) -> None:
         core, vtn = ven.core, self.vtn.core.vtn
@@ -402,7 +472,7 @@ class Pair(RuleBasedStateMachine):
         assert core.ven.registration is Registration.REGISTERED
         state = core.ven.state
         record = vtn.vens[state.ven_id]
-        assert record.registration_id == state.registration_id
+        assert record.registration_id == state.registration_id or ven.usurped
         self.agree_on_events(ven)
         self.agree_on_reports(ven)
 
