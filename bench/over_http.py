@@ -1,7 +1,7 @@
 """Idle polls over HTTP, unsigned: our VTN on trio and on asyncio, and OpenLEADR's, under the same load by turns.
 
-Each server has a core of the machine for itself, and the load generator another; a server that waits for its turn does
-nothing.
+The servers have a core of the machine for themselves, and the load generator another; a server that waits for its turn
+does nothing. The floor is a server that answers without reading, as fast as the load generator can ask.
 """
 
 import os
@@ -20,6 +20,7 @@ from bench.timing import Effort
 from bench.worker import PEERS, Worker, on_core, ours, peer_python
 
 _PEER: Final = "OpenLEADR's VTN"
+_FLOOR: Final = "answers unread"
 _SERVER_CORE: Final = 0
 _LOAD_CORE: Final = 1
 _WARM_UP: Final = 1.0
@@ -34,8 +35,9 @@ def run(effort: Effort) -> Result:
     with ExitStack() as stack:
         servers = _servers(stack, result)
         client = stack.enter_context(httpx.Client(trust_env=False))
-        for server in servers.values():
-            enrol(_exchange_with(client, server.greeting), "bench", VEN_ID)
+        for name, server in servers.items():
+            if name != _FLOOR:
+                enrol(_exchange_with(client, server.greeting), "bench", VEN_ID)
             _turn(server, document, _WARM_UP)
         rates: dict[str, list[float]] = {name: [] for name in servers}
         costs: dict[str, list[float]] = {name: [] for name in servers}
@@ -54,6 +56,7 @@ def _servers(stack: ExitStack, result: Result) -> Mapping[str, Worker]:
     servers: dict[str, Worker] = {}
     python = peer_python()
     with on_core(_SERVER_CORE):
+        servers[_FLOOR] = stack.enter_context(ours("bench.bare"))
         for backend in ("trio", "asyncio"):
             servers[f"our VTN on {backend}"] = stack.enter_context(ours("bench.serve", backend))
         if python is None:
@@ -88,7 +91,9 @@ def _figures(name: str, rates: Mapping[str, list[float]], costs: Mapping[str, li
         figure("http", what, "polls/s", rates[name]),
         figure("http", what, "µs", [one * 1e6 for one in costs[name]], against="CPU of the server a poll"),
     ]
-    if name != _PEER and _PEER in rates:
+    if name != _FLOOR:
+        found.append(ratio("http", what, costs[name], costs[_FLOOR], against=f"{_FLOOR}, by CPU"))
+    if name not in (_FLOOR, _PEER) and _PEER in rates:
         found += [
             ratio("http", what, rates[name], rates[_PEER], against=f"{_PEER}, by the clock", budget=at_least(2)),
             ratio("http", what, costs[_PEER], costs[name], against=f"{_PEER}, by CPU"),
