@@ -3,12 +3,17 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
 
-from oadr_core import Event, RecordedExchange
+from oadr_core import Event, OptReceived, RecordedExchange
+from oadr_http import MemoryStore, OpenADRClient, OpenADRServer
 from tests.interop.watch import PATIENCE, Watch
 
 EventT = TypeVar("EventT", bound=Event)
+
+SECOND: Final = timedelta(seconds=1)
+HOUR: Final = timedelta(hours=1)
 
 
 class Ours(Watch):
@@ -82,3 +87,51 @@ class _Taking(logging.Handler):
 
 def _story(events: Sequence[Event]) -> str:
     return "\n".join(repr(one)[:300] for one in events)
+
+
+class OurVtn:
+    """A VTN of ours that keeps its state, and takes every reading that it is offered."""
+
+    def __init__(self, store: MemoryStore | None = None, port: int = 0) -> None:
+        self.ours = Ours()
+        self.readings: list[tuple[datetime, float]] = []
+        self.server = OpenADRServer(
+            "VTN-Ours",
+            http_port=port,
+            requested_poll_freq=SECOND,
+            store=store,
+            observe=self.ours.observe,
+            trace=self.ours.trace,
+        )
+        self.server.add_handler("on_register_report", self._which_reports)
+
+    def _which_reports(self, resource_id: str) -> object:
+        return self._take, SECOND
+
+    async def _take(self, data: Sequence[tuple[datetime, float]]) -> None:
+        self.readings += data
+        self.ours.note()
+
+    async def is_served(self, event_id: str) -> None:
+        """Wait until readings have come, and the VEN has answered a new event."""
+        (ven_id,) = self.server.vens
+        interval = {"dtstart": datetime.now(UTC), "duration": HOUR, "signal_payload": 1}
+        self.server.add_event(ven_id, "SIMPLE", "level", [interval], event_id=event_id)
+        await self.ours.tells(OptReceived, event_id=event_id)
+        await self.ours.until(lambda: len(self.readings) >= 2, "two readings")
+
+
+class OurVen:
+    """A VEN of ours with one reading."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.ours = Ours()
+        self.readings: list[list[object]] = []
+        self.client = OpenADRClient("Our VEN", url, observe=self.ours.observe, trace=self.ours.trace, **options)
+        self.client.add_handler("on_event", lambda: "optIn")
+        self.client.add_report(self._read, "boiler", r_id="power", sampling_rate=SECOND)
+
+    async def _read(self, due: datetime) -> float:
+        value = len(self.readings) / 2
+        self.readings.append([due.isoformat(), value])
+        return value

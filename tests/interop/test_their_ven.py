@@ -11,14 +11,11 @@ from lxml import etree
 from oadr_core import EventAtVtn, OptReceived, OptType, Role, VenDeregistered, VenRecord, VenRegistered
 from oadr_http import OpenADRServer
 from tests.interop.judge import broken, documents, findings, kinds, refused
-from tests.interop.ours import Ours
+from tests.interop.ours import HOUR, SECOND, Ours
 from tests.interop.peer import Peer, Told, running_peer
+from tests.interop.theirs import BOILER
 
-BOILER: Final = {"r_id": "power", "resource_id": "boiler", "measurement": "power_real", "first": 1.0}
-GRID: Final = {"r_id": "volt", "resource_id": "grid", "measurement": "voltage", "first": 230.0}
-
-SECOND: Final = timedelta(seconds=1)
-HOUR: Final = timedelta(hours=1)
+GRID: Final = {**BOILER, "r_id": "volt", "resource_id": "grid", "measurement": "voltage", "first": 230.0}
 
 
 class Dialogue:
@@ -61,7 +58,7 @@ class Dialogue:
             "run",
             url=self.vtn.url,
             ven_name="Their VEN",
-            reports=[{**one, "sampling_rate": 1} for one in (BOILER, GRID)],
+            reports=[BOILER, GRID],
         )
         await self.events_come_and_go(str(theirs.told("running")[0]["ven_id"]))
         await ours.until(lambda: all(len(values) >= 3 for values in self.data.values()), "three values of each")

@@ -12,13 +12,10 @@ from lxml import etree
 from oadr_core import EventDecided, OptType, Registered, RegistrationEnded, ReportRequested, Role
 from oadr_http import OpenADRClient
 from tests.interop.judge import broken, documents, findings, kinds, refused
-from tests.interop.ours import Ours
+from tests.interop.ours import HOUR, SECOND, Ours
 from tests.interop.peer import Peer, running_peer
 
 RESOURCES: Final = ("boiler", "pump")
-
-SECOND: Final = timedelta(seconds=1)
-HOUR: Final = timedelta(hours=1)
 
 
 class Dialogue:

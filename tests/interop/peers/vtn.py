@@ -30,17 +30,18 @@ class TheirVtn:
         poll: float = 1.0,
         sampling: float | None = None,
         reporting: float | None = None,
+        forgetful: bool = False,
     ) -> None:
         """Make a server, and have it listen; port 0 takes a free one, and the site tells which.
 
         It asks for every data point at the spacing ``sampling``, in reports as long as ``reporting``; without a
-        ``sampling`` it wants no reports.
+        ``sampling`` it wants no reports. A forgetful server registers every VEN, and knows none.
         """
         server = self._server = OpenADRServer(
             vtn_id=vtn_id,
             http_port=port,
             requested_poll_freq=timedelta(seconds=poll),
-            ven_lookup=lambda ven_id: self._vens.get(ven_id),
+            ven_lookup=lambda ven_id: None if forgetful else self._vens.get(ven_id),
         )
         rhythm = [timedelta(seconds=one) for one in (sampling, reporting) if one is not None]
 
@@ -99,6 +100,10 @@ class TheirVtn:
     def cancel_event(self, ven_id: str, event_id: str) -> None:
         """Cancel an event."""
         self._server.cancel_event(ven_id, event_id)
+
+    def forget(self, ven_id: str) -> None:
+        """Know a VEN no more, as if its registration had been lost."""
+        del self._vens[ven_id]
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -165,6 +170,7 @@ async def main() -> None:
             "add_event": vtn.add_event,
             "modify_event": vtn.modify_event,
             "cancel_event": vtn.cancel_event,
+            "forget": vtn.forget,
             "stop": vtn.stop,
         }
     )
