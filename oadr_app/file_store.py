@@ -118,6 +118,8 @@ class FileStore:
             fresh.replace(target)
         except OSError:
             os.close(descriptor)
+            with suppress(OSError):  # the room that it takes is needed more elsewhere
+                fresh.unlink(missing_ok=True)
             raise
         if self._descriptor >= 0:
             os.close(self._descriptor)

@@ -203,6 +203,8 @@ class SqliteStore:
         try:
             work(self._writer)
         except Exception as error:
+            if not self._writer.in_transaction:  # it was so bad that SQLite has taken back everything
+                raise
             self._writer.execute("ROLLBACK TO one")
             return error
         finally:
