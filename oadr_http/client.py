@@ -17,6 +17,8 @@ LONGEST_ANSWER: Final = 2 * 1024 * 1024
 
 _PROFILE: Final = "OpenADR2/Simple/2.0b"
 
+_HIGHEST_PORT: Final = 65535
+
 _KEEP: Final = 60.0
 """Seconds that a connection is kept open for the next request; servers tend to close after 75."""
 
@@ -75,9 +77,7 @@ class HttpCarrier:
                 return await self._post(self._address(transmit), body)
         except (TimeoutError, httpx.TimeoutException):
             raise ExchangeFailed(Failure.SILENCE) from None
-        except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, OverflowError):
-            # a push VEN may have registered any text as its address: a host name too long for the resolver is a
-            # ValueError, a port too high for the socket an OverflowError
+        except (httpx.ConnectError, ValueError):  # no URL at all, or a host name that is too long for the resolver
             raise ExchangeFailed(Failure.UNREACHABLE) from None
         except BadCoding:
             raise ExchangeFailed(Failure.BAD_ANSWER) from None
@@ -89,22 +89,36 @@ class HttpCarrier:
             why = failure(response.status_code)
             if why is not None:
                 raise ExchangeFailed(why)
-            answer = bytearray()
-            async for piece in response.aiter_raw():
-                answer += piece
-                if len(answer) > LONGEST_ANSWER:
-                    raise ExchangeFailed(Failure.BAD_ANSWER)
-            coding = response.headers.get("content-encoding", "")
-            return decompressed(bytes(answer), coding, LONGEST_ANSWER)
+            answer = await _read(response)
+            return decompressed(answer, response.headers.get("content-encoding", ""), LONGEST_ANSWER)
 
     def _address(self, transmit: Transmit) -> str:
-        """The endpoint (rule 511). A push VEN may have registered its root, or the whole path."""
-        base = transmit.to.base.rstrip("/")
-        if not base:
+        """The endpoint (rule 511). A push VEN may have registered its root, or the whole path.
+
+        :raises LocalProtocolError: what the VEN has registered is no URL, or it has registered none.
+        """
+        if not transmit.to.base and self._url:
             return f"{self._url}/{transmit.service}"
+        base = base_url(transmit.to.base)
         if not base.endswith(_PROFILE):
             base = f"{base}/{_PROFILE}"
         return f"{base}/{transmit.service}"
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Read the body of a response, as it came."""
+    answer = bytearray()
+    try:
+        async for piece in response.aiter_raw():
+            answer += piece
+            if len(answer) > LONGEST_ANSWER:
+                await response.aclose()  # fails the iteration, which would not be cleaned up if it were left
+    except httpx.TransportError:
+        if len(answer) <= LONGEST_ANSWER:
+            raise
+    if len(answer) > LONGEST_ANSWER:
+        raise ExchangeFailed(Failure.BAD_ANSWER)
+    return bytes(answer)
 
 
 def base_url(url: str) -> str:
@@ -119,5 +133,7 @@ def base_url(url: str) -> str:
     except httpx.InvalidURL:
         raise wrong from None
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+        raise wrong
+    if (parsed.port or 0) > _HIGHEST_PORT:
         raise wrong
     return url.rstrip("/")
