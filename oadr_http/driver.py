@@ -339,7 +339,11 @@ async def run_handler(
     """Run a handler: a coroutine function in place, a plain function in a thread, so that it stalls nobody."""
     if inspect.iscoroutinefunction(inspect.unwrap(_inner(function))):
         return await function(**arguments)  # type: ignore[misc]
-    value = await anyio.to_thread.run_sync(partial(function, **arguments), abandon_on_cancel=True, limiter=limiter)
+
+    def call() -> tuple[object]:
+        return (function(**arguments),)  # wrapped, as trio takes it for a mistake when a thread returns a coroutine
+
+    (value,) = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
     return await value if inspect.isawaitable(value) else value
 
 
