@@ -9,6 +9,7 @@ from oadr_core.answers import response_in
 from oadr_core.blobs import VERSION, check_part, load
 from oadr_core.clock import Now
 from oadr_core.entropy import Entropy, new_id
+from oadr_core.errors import StateError
 from oadr_core.machines.registration import Registration
 from oadr_core.messages import Payload, Report, UpdateReport
 from oadr_core.outputs import Output, ReportDropped, Save
@@ -44,6 +45,13 @@ class UnsentReport(msgspec.Struct, frozen=True, kw_only=True):
         return unsent
 
 
+def _number(key: str) -> int:
+    number = key.removeprefix(_PREFIX)
+    if not (number.isascii() and number.isdecimal()):
+        raise StateError(f"UnsentReport: the key {key!r} has no number")
+    return int(number)
+
+
 class Outbox:
     """Keeps reports until the VTN has confirmed them.
 
@@ -66,7 +74,7 @@ class Outbox:
             key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)
         }
         self._sent: dict[str, str] = {}  # the keys of reports that were handed to the VEN, by their requestID
-        self._made = max((int(key.removeprefix(_PREFIX)) for key in self._unsent), default=0)
+        self._made = max((_number(key) for key in self._unsent), default=0)
 
     def __len__(self) -> int:
         """How many reports are not yet confirmed."""

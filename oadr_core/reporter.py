@@ -38,14 +38,15 @@ class _Sampling:
         self.done: dict[int, tuple[Interval, ...]] = {}
 
     def complete_reports(self) -> list[list[Interval]]:
-        """Take the reports of which every reading is there."""
+        """Take the reports of which every reading is there, in their order: a later one waits for an earlier one."""
         complete = []
-        for number in sorted({self.schedule.report_of(one) for one in self.done}):
-            members = sorted(one for one in self.done if self.schedule.report_of(one) == number)
+        for number in sorted({self.schedule.report_of(one) for one in (*self.done, *self.open)}):
             waits = any(self.schedule.report_of(one) == number for one in self.open)
-            more = self.schedule.report_of(self.next) == number and not self.schedule.completes(members[-1])
-            if not waits and not more:
-                complete.append([interval for one in members for interval in self.done.pop(one)])
+            more = self.schedule.report_of(self.next) == number and not self.schedule.is_over(self.next)
+            if waits or more:
+                break
+            members = sorted(one for one in self.done if self.schedule.report_of(one) == number)
+            complete.append([interval for one in members for interval in self.done.pop(one)])
         return complete
 
     @property
@@ -137,8 +138,15 @@ class Reporter:
         due = sampling.schedule
         if not due.is_over(sampling.next):
             self._timers.at(("sample", due.report_request_id), due.due(sampling.next))
-        elif sampling.is_over:  # its time passed while nobody could read
-            self._ven.note_delivery(due.report_request_id, now, last=True)
+        elif not sampling.open:
+            self._conclude(sampling, now)
+
+    def _conclude(self, sampling: _Sampling, now: Now) -> None:
+        """The time of a request passed while nobody could read: deliver what there is, if anything."""
+        for intervals in sampling.complete_reports():
+            self._make(sampling, intervals, now)
+        if sampling.is_over:
+            self._ven.note_delivery(sampling.schedule.report_request_id, now, last=True)
 
     # --- samples -----------------------------------------------------------------------------------------------------
 
@@ -148,7 +156,11 @@ class Reporter:
         offer = None if sampling is None else self._offers.get(sampling.schedule.report_specifier_id)
         if sampling is None or offer is None:
             return
-        number, due = sampling.next, sampling.schedule
+        due = sampling.schedule
+        number = sampling.next = due.present(sampling.next, now.utc)
+        if due.is_over(number):
+            self._conclude(sampling, now)
+            return
         sampling.open[number] = dict.fromkeys(due.r_ids)
         sampling.next = due.after(number, now.utc)
         self._plan(sampling, now)

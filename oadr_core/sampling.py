@@ -64,13 +64,16 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             return number + 1
         return max(number + 1, _boundary(self.start, self.spacing, now))
 
+    def present(self, number: int, now: datetime) -> int:
+        """Number the reading that can be taken now, where one was due: that of the latest boundary.
+
+        They differ where nobody was awake at the time, as when the machine was suspended or its clock was set.
+        """
+        return number if self.once else max(number, (now - self.start) // self.spacing)
+
     def report_of(self, number: int) -> int:
         """Number the report that a reading belongs to."""
         return number // self.together
-
-    def completes(self, number: int) -> bool:
-        """Whether a reading is the last of its report."""
-        return self.once or (number + 1) % self.together == 0 or self.is_over(number + 1)
 
 
 def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> Schedule:

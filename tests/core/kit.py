@@ -175,10 +175,10 @@ class Grid:
         self.clock = ManualClock(NOON)
         self.wire = Wire()
         self.wire.default_route = "vtn"
-        self.wire.on_transmit = lambda host, transmit, body: self.log.append(
-            (host.name, transmit.message.message_type(), transmit.message, self.now.mono)
+        self.wire.on_transmit = lambda flight, transmit: self.log.append(
+            (flight.source.name, transmit.message.message_type(), transmit.message, self.now.mono)
         )
-        self.wire.on_reply = lambda host, reply, body: self.log.append(
+        self.wire.on_reply = lambda host, flight, reply, body: self.log.append(
             (host.name, _shown(reply.message), reply.message, self.now.mono)
         )
         self.log: list[tuple[str, str, Payload | None, float]] = []

@@ -101,8 +101,8 @@ def test_every_data_point_has_to_be_within_its_own_rate() -> None:
     )
     both = (msgspec.structs.replace(one, report_descriptions=(*one.report_descriptions, slow)),)
     asked = {"granularity": SECOND * 10, "back": MINUTE}
-    assert code(request(r_ids=("load",), **asked), both) == 200  # type: ignore[arg-type]
-    assert code(request(r_ids=("load", "slow"), **asked), both) == 454  # type: ignore[arg-type]
+    assert code(request(r_ids=("load",), **asked), both) == 200
+    assert code(request(r_ids=("load", "slow"), **asked), both) == 454
 
 
 def test_a_rate_without_a_longest_period_has_none() -> None:
