@@ -24,11 +24,12 @@ from oadr_core.wire.parse import parse
 from oadr_core.wire.plain import from_dict, to_dict
 from oadr_core.wire.verify import problems
 from tests.wire.documents import DOCUMENTS, message_type
-from tests.wire.mutants import ATTRIBUTES, TEXTS, Mutator
+from tests.wire.mutants import ATTRIBUTES, TEXTS, Mutant, Mutator, copy, remove
 
 MESSAGES: Final = 2300
 MUTANTS_OF_MESSAGES: Final = 2300
 MUTANTS_OF_DOCUMENTS: Final = 5100
+"""How many documents are judged in every run: 2,000 generated and 5,000 changed ones at least."""
 
 CANNOT_BE_HELD: Final = {
     "is no date and time such as": "datetime holds no year before the first",
@@ -153,13 +154,56 @@ def without_fractions(message: Payload) -> Payload:
     return msgspec.json.decode(text.replace(b":59.500000Z", b":59Z"), type=type(message))
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_changed_documents_are_judged_as_by_the_official_schema(name: str, judge: Judge) -> None:
+def mutants(name: str) -> Iterator[Mutant]:
+    """Changed forms of a document, the same in every run."""
     mutator = Mutator(list(DOCUMENTS).index(name), TEXTS, ATTRIBUTES)
     for _ in range(math.ceil(MUTANTS_OF_DOCUMENTS / len(DOCUMENTS))):
-        mutant = mutator.mutant(DOCUMENTS[name])
+        yield mutator.mutant(DOCUMENTS[name])
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_changed_documents_are_judged_as_by_the_official_schema(name: str, judge: Judge) -> None:
+    for mutant in mutants(name):
         judge.agree(mutant.text, mutant.changes)
     assert judge.count >= MUTANTS_OF_DOCUMENTS / len(DOCUMENTS)
+    assert set(judge.verdicts) == {False, True}
+
+
+def kinds() -> Iterator[tuple[str, etree._Element, etree._Element]]:
+    """Every kind of element, once in each kind of parent, with the name and the root of a document that has one."""
+    seen: set[tuple[str, ...]] = set()
+    for name, text in DOCUMENTS.items():
+        root = etree.fromstring(text)
+        for element in root.iterdescendants("*"):
+            kind = (str(element.tag), *(str(parent.tag) for parent in element.iterancestors()))[:3]
+            if kind not in seen:
+                seen.add(kind)
+                yield name, root, element
+
+
+def changed_elements() -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Documents in which a single element is missing, is there twice, or has changed places; and what was done."""
+    for name, root, element in kinds():
+        parent = element.getparent()
+        assert parent is not None
+        place = parent.index(element)
+        again = copy(element)
+        element.addnext(again)
+        yield etree.tostring(root, encoding="unicode"), (name, element.tag, "twice")
+        remove(again)
+        remove(element)
+        yield etree.tostring(root, encoding="unicode"), (name, element.tag, "missing")
+        if place < len(parent):
+            parent.insert(place + 1, element)
+            yield etree.tostring(root, encoding="unicode"), (name, element.tag, "behind the next")
+            remove(element)
+        parent.insert(place, element)
+
+
+def test_every_element_is_as_often_and_where_the_official_schema_wants_it(judge: Judge) -> None:
+    for text, change in changed_elements():
+        judge.agree(text, change)
+    assert judge.count > 1000
     assert set(judge.verdicts) == {False, True}
 
 
@@ -175,13 +219,19 @@ def leaves() -> Iterator[tuple[str, etree._Element, etree._Element]]:
                 yield name, root, leaf
 
 
-def test_every_simple_type_takes_the_texts_that_the_official_schema_takes(judge: Judge) -> None:
+def texts_in_leaves() -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Documents in which some text stands in one of the elements that hold a text, and what was done to each."""
     for name, root, leaf in leaves():
         valid = leaf.text or ""
         for text in (*TEXTS, f" {valid}", f"{valid}\n", valid.upper(), valid.lower()):
             leaf.text = text
-            judge.agree(etree.tostring(root, encoding="unicode"), (name, leaf.tag, text))
+            yield etree.tostring(root, encoding="unicode"), (name, leaf.tag, text)
         leaf.text = valid
+
+
+def test_every_simple_type_takes_the_texts_that_the_official_schema_takes(judge: Judge) -> None:
+    for text, change in texts_in_leaves():
+        judge.agree(text, change)
     assert judge.count > 10_000
     assert set(judge.not_held) == set(CANNOT_BE_HELD.values())
 
