@@ -6,11 +6,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from oadr_core import Event, OptReceived, RecordedExchange
+from oadr_core import (
+    Event,
+    ExchangeAbandoned,
+    ExchangeSetBack,
+    HandlerFailed,
+    OptReceived,
+    PeerForgiven,
+    PeerMisbehaved,
+    RecordedExchange,
+    ReportDropped,
+)
 from oadr_http import MemoryStore, OpenADRClient, OpenADRServer
 from tests.interop.watch import PATIENCE, Watch
 
 EventT = TypeVar("EventT", bound=Event)
+
+TROUBLES: Final = (ExchangeAbandoned, ExchangeSetBack, HandlerFailed, PeerForgiven, PeerMisbehaved, ReportDropped)
 
 SECOND: Final = timedelta(seconds=1)
 HOUR: Final = timedelta(hours=1)
@@ -57,6 +69,10 @@ class Ours(Watch):
             for one in self.events
             if isinstance(one, kind) and all(getattr(one, name) == value for name, value in like.items())
         ]
+
+    def troubles(self) -> list[Event]:
+        """What went wrong, was not allowed, or had to be forgiven."""
+        return [one for one in self.events if isinstance(one, TROUBLES)]
 
     async def tells(self, kind: type[EventT], *, times: int = 1, within: float = PATIENCE, **like: object) -> EventT:
         """Wait until it has told something, now or before.

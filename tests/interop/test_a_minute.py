@@ -37,6 +37,7 @@ async def their_client_runs_against_our_vtn(python: Path) -> None:
     was_read = [(datetime.fromisoformat(one["time"]), one["value"]) for one in theirs.told("read")]
     assert vtn.readings == was_read[: len(vtn.readings)]
     assert vtn.readings[-1][0] - vtn.readings[0][0] >= timedelta(seconds=READINGS - 2)
+    assert vtn.ours.troubles() == []
     assert findings(vtn.ours.exchanges, Role.VTN) == []
     (warning,) = theirs.log()
     assert "The VTN offered reports" in warning
@@ -54,6 +55,7 @@ async def our_ven_runs_against_their_server(python: Path) -> None:
     arrived = [value for one in theirs.told("data") for value in one["values"]]
     assert arrived == ven.readings[: len(arrived)]
     assert len(theirs.told("registered")) == 1
+    assert ven.ours.troubles() == []
     assert findings(ven.ours.exchanges, Role.VEN) == []
     assert all("The current_value for a SIMPLE event" in line for line in theirs.log())
 

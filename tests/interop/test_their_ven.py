@@ -62,8 +62,12 @@ class Dialogue:
         )
         await self.events_come_and_go(str(theirs.told("running")[0]["ven_id"]))
         await ours.until(lambda: all(len(values) >= 3 for values in self.data.values()), "three values of each")
-        (self.record,) = self.vtn.vens.values()
-        self.vtn.cancel_party_registration(self.record.ven_id)
+        (record,) = self.vtn.vens.values()
+        (requested,) = record.requests
+        self.vtn.cancel_report(record.ven_id, requested.request.report_request_id)
+        await ours.until(lambda: not self.vtn.vens[record.ven_id].requests, "the end of the report")
+        self.record = self.vtn.vens[record.ven_id]
+        self.vtn.cancel_party_registration(record.ven_id)
         await ours.tells(VenDeregistered)
         await theirs.until(lambda: len(theirs.told("sent")) == len(theirs.told("taken")), "it is idle")
         await theirs.do("stop")
@@ -143,6 +147,15 @@ def test_every_value_arrives_once_as_their_client_read_it(dialogue: Dialogue, r_
     assert arrived == was_read[: len(arrived)]
 
 
+def test_a_report_that_our_vtn_cancels_ends_on_both_sides(dialogue: Dialogue) -> None:
+    assert dialogue.record is not None
+    assert not dialogue.record.requests
+    (cancelled,) = dialogue.theirs.told("received", type="oadrCancelReport")
+    (former,) = dialogue.record.former
+    assert cancelled["content"]["report_request_id"] == former.request.report_request_id
+    assert kinds(dialogue.ours.exchanges, Role.VEN).count("oadrCanceledReport") == 1
+
+
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +231,10 @@ def test_the_rules_that_their_client_breaks_are_found_and_no_others(dialogue: Di
 
 
 # --- the logs --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_went_wrong_on_our_side_and_nothing_had_to_be_forgiven(dialogue: Dialogue) -> None:
+    assert dialogue.ours.troubles() == []
 
 
 def test_our_log_has_no_warning(dialogue: Dialogue) -> None:

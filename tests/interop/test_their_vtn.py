@@ -237,6 +237,10 @@ def test_the_rules_that_their_server_breaks_are_found_and_no_others(dialogue: Di
 # --- the logs --------------------------------------------------------------------------------------------------------
 
 
+def test_nothing_went_wrong_on_our_side_and_nothing_had_to_be_forgiven(dialogue: Dialogue) -> None:
+    assert dialogue.ours.troubles() == []
+
+
 def test_our_log_has_no_warning_but_that_the_registration_has_ended(dialogue: Dialogue) -> None:
     assert dialogue.ours.log == ["WARNING oadr.ven: the registration has ended: cancelled"]
 
