@@ -9,15 +9,16 @@ import json
 import logging
 import os
 import secrets
+import socket as unix
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import anyio.abc
-import httpx
 
 from oadr_core import LocalProtocolError, Peer
 from oadr_http import Answer, Server, ServerLimits
@@ -31,6 +32,9 @@ _PATH: Final = "/v1/"
 
 _LONGEST_NAME: Final = 103
 """Bytes that the name of a Unix socket may have; some systems allow four more."""
+
+_PATIENCE: Final = 30.0
+"""Seconds that the VTN may take to answer a command."""
 
 _LIMITS: Final = ServerLimits(connections=64, body=256 * 1024, grace=1.0)
 
@@ -159,27 +163,45 @@ def ask(socket: Path, command: str, **content: object) -> Any:
     """
     try:
         token = token_file(socket).read_text()
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=30) as client:
-            response = client.post(
-                f"http://vtn{_PATH}{command}", json=content, headers={"Authorization": f"Bearer {token}"}
-            )
+        status, answer = _post(socket, f"{_PATH}{command}", json.dumps(content).encode(), token)
     except PermissionError:
         raise ControlError(f"the control socket {socket} belongs to another user") from None
-    except (OSError, httpx.ConnectError):
+    except (FileNotFoundError, ConnectionRefusedError):
         raise ControlError(f"no VTN is running with the control socket {socket}{_others(socket)}") from None
-    except httpx.TransportError as error:
-        raise ControlError(f"the VTN at {socket} does not answer: {error}") from None
-    if response.status_code == HTTPStatus.OK:
-        return response.json()
-    raise ControlError(_refusal(response))
-
-
-def _refusal(response: httpx.Response) -> str:
-    """Why the VTN refuses; where it has no words of its own, those of the status."""
+    except (OSError, HTTPException) as error:
+        raise ControlError(f"the VTN at {socket} does not answer: {error or type(error).__name__}") from None
     try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"the VTN refuses: {HTTPStatus(response.status_code).phrase}"
+        found = json.loads(answer)
+    except ValueError:  # it was refused before any command saw it
+        found = {"error": f"the VTN refuses: {HTTPStatus(status).phrase}"}
+    if status != HTTPStatus.OK:
+        raise ControlError(str(found["error"]))
+    return found
+
+
+class _Connection(HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("vtn", timeout=_PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = unix.socket(unix.AF_UNIX)
+        self.sock.settimeout(_PATIENCE)
+        self.sock.connect(str(self._path))
+
+
+def _post(socket: Path, path: str, body: bytes, token: str) -> tuple[int, bytes]:
+    """Send a request; returns the status and the content of the answer."""
+    connection = _Connection(socket)
+    try:
+        connection.request("POST", path, body, {"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
 
 
 def _others(socket: Path) -> str:

@@ -8,7 +8,17 @@ from typing import Final
 from oadr_app.config import VenFile
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
-from oadr_core import EiEvent, Event, EventStatus, OptType, SamplingRate, StateError, VenPolicy, VenState
+from oadr_core import (
+    EiEvent,
+    Event,
+    EventStatus,
+    LocalProtocolError,
+    OptType,
+    SamplingRate,
+    StateError,
+    VenPolicy,
+    VenState,
+)
 from oadr_http import OpenADRClient, Store, Trace
 
 _LONGEST: Final = timedelta(hours=1)
@@ -56,12 +66,15 @@ class VenProgram:
                 trace=trace,
             )
             self._take_part_again(store or self._own)
+            self._offer()
         except StateError as error:
-            self._close()
+            self.close()
             raise OSError(f"{file.state}: {error}") from None
+        except LocalProtocolError:
+            self.close()
+            raise
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)
-        self._offer()
 
     def _offer(self) -> None:
         """Offer the power of each load."""
@@ -85,9 +98,10 @@ class VenProgram:
             async with self.client.running():
                 yield self
         finally:
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the storage; for those who did not run it."""
         if self._own is not None:
             self._own.close()
 
