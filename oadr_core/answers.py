@@ -46,6 +46,10 @@ def response_to(request: Payload, code: int = ResponseCode.OK, description: str 
     return EiResponse(response_code=int(code), response_description=text, request_id=request_id_of(request))
 
 
+_OF_A_VTN: Final = frozenset({CreatedPartyRegistration, DistributeEvent})
+"""Answers that only a VTN can give, as they name it; a VEN that is asked such a thing has nothing but oadrResponse."""
+
+
 class Refuser:
     """Builds the error answer that fits a request (rule 517 and decision D14).
 
@@ -69,6 +73,8 @@ class Refuser:
         if answer is None:
             operation = VTN_OPERATIONS.get(type(request))
             answer = Response if operation is None else operation.answer
+        if answer in _OF_A_VTN and not self._vtn_id:
+            answer = Response
         response = response_to(request, code, description)
         return _BUILDERS[answer](self, request, response, ven_id or None)
 

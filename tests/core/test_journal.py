@@ -1,0 +1,160 @@
+"""Lines for people: one for everything that a core tells, or a reason why there is none."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from oadr_core import (
+    Event,
+    EventDecided,
+    EventOffered,
+    ExchangeAbandoned,
+    ExchangeSetBack,
+    Failure,
+    HandlerFailed,
+    OptReceived,
+    OptType,
+    PeerForgiven,
+    PeerMisbehaved,
+    Poll,
+    Queried,
+    Registered,
+    RegistrationEnded,
+    RegistrationRefused,
+    ReportDropped,
+    ReportEnded,
+    ReportRequested,
+    ReportsReceived,
+    ReregistrationRequested,
+    Service,
+    TicketId,
+    UpdateReport,
+    VenDeregistered,
+    VenOffline,
+    VenOnline,
+    VenRegistered,
+    log_line,
+)
+from tests.core.kit import offer
+
+SILENT = {
+    "EventsReceived",  # every list says the same; what is decided has its line
+    "ExchangeDone",  # every answer would have one
+}
+
+OPT = {"ven_id": "ven", "event_id": "event", "modification_number": 2, "opt_type": OptType.OPT_OUT}
+
+LINES: list[tuple[Event, str, str]] = [
+    (
+        Queried(vtn_id="Grid", profiles=(("2.0b", "simpleHttp"), ("2.0b", "xmpp"))),
+        "DEBUG",
+        "the VTN Grid offers 2.0b over simpleHttp, 2.0b over xmpp",
+    ),
+    (
+        Registered(ven_id="ven", registration_id="r", vtn_id="Grid", again=False),
+        "INFO",
+        "registered with the VTN Grid as ven",
+    ),
+    (
+        Registered(ven_id="ven", registration_id="r", vtn_id="Grid", again=True),
+        "INFO",
+        "registered again with the VTN Grid as ven",
+    ),
+    (
+        RegistrationRefused(code=463, description="who are you?", again=False),
+        "WARNING",
+        "the VTN does not register us: who are you? (code 463)",
+    ),
+    (
+        RegistrationEnded(by_peer=True, cancelled=True),
+        "WARNING",
+        "the registration has ended: the VTN cancelled it",
+    ),
+    (RegistrationEnded(by_peer=False, cancelled=True), "WARNING", "the registration has ended: cancelled"),
+    (
+        RegistrationEnded(by_peer=True, cancelled=False),
+        "WARNING",
+        "the registration has ended: the VTN does not know us any more",
+    ),
+    (ReregistrationRequested(), "INFO", "the VTN asks us to register again"),
+    (
+        EventDecided(event_id="event", modification_number=2, opt_type=OptType.OPT_IN),
+        "INFO",
+        "event event (modification 2): optIn",
+    ),
+    (ReportRequested(report_request_id="r1"), "INFO", "report r1 was asked for"),
+    (ReportEnded(report_request_id="r1"), "INFO", "report r1 is not wanted any more"),
+    (ReportDropped(report_request_id="r1", why="no room"), "WARNING", "a report for r1 was dropped: no room"),
+    (VenRegistered(ven_id="ven", ven_name="House", again=False), "INFO", "VEN ven (House) is registered"),
+    (VenRegistered(ven_id="ven", ven_name="", again=True), "INFO", "VEN ven (no name) is registered again"),
+    (VenDeregistered(ven_id="ven", by_peer=True), "INFO", "VEN ven is no longer registered: it cancelled"),
+    (VenDeregistered(ven_id="ven", by_peer=False), "INFO", "VEN ven is no longer registered: we cancelled"),
+    (VenOnline(ven_id="ven"), "INFO", "VEN ven is back"),
+    (VenOffline(ven_id="ven"), "WARNING", "VEN ven is silent"),
+    (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
+    (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
+    (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
+    (
+        ReportsReceived(ven_id="ven", message=UpdateReport(request_id="1", reports=(offer(),), ven_id="ven")),
+        "DEBUG",
+        "VEN ven delivered 0 intervals",
+    ),
+    (
+        ExchangeSetBack(ticket=TicketId(1), service=Service.OADR_POLL, why=Failure.UNREACHABLE, wait=2.04),
+        "WARNING",
+        "OadrPoll: the peer cannot be reached; trying again in 2.0 s",
+    ),
+    (
+        ExchangeAbandoned(ticket=TicketId(1), request=Poll(ven_id="ven"), why=Failure.FORBIDDEN),
+        "WARNING",
+        "oadrPoll is given up: the peer does not accept us",
+    ),
+    (PeerMisbehaved(who="Grid", what="sent nonsense", code=459), "WARNING", "Grid: sent nonsense (code 459)"),
+    (PeerMisbehaved(who="Grid", what="sent nonsense"), "WARNING", "Grid: sent nonsense"),
+    (
+        PeerForgiven(who="Grid", message_type="oadrPoll", forgiven=("a", "b", "c", "d")),
+        "INFO",
+        "Grid sent oadrPoll that the schema refuses: a; b; c",
+    ),
+    (
+        HandlerFailed(handler="on_event", error="raised OSError: no"),
+        "WARNING",
+        "the handler on_event raised OSError: no",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "level", "line"), LINES, ids=lambda one: type(one).__name__)
+def test_what_is_told_has_its_line(event: Event, level: str, line: str) -> None:
+    found = log_line(event)
+    assert found is not None
+    assert (found[0].name, found[1]) == (level, line)
+    assert found[0] == getattr(logging, level)
+
+
+def every_event() -> set[type[Event]]:
+    found: set[type[Event]] = set()
+    ahead: list[type[Any]] = [Event]
+    while ahead:
+        found |= {one for one in ahead if one.__module__ == "oadr_core.outputs"} - {Event}
+        ahead = [below for one in ahead for below in one.__subclasses__()]
+    return found
+
+
+def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
+    assert {one.__name__ for one in every_event()} == {type(event).__name__ for event, _, _ in LINES} | SILENT
+
+
+def test_events_of_other_packages_have_no_line() -> None:
+    class Mine(Event, frozen=True, kw_only=True):
+        pass
+
+    assert log_line(Mine()) is None
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[31mred", "back\rspace", "\u2028", "\x00"])
+def test_a_peer_cannot_break_lines_or_paint_the_terminal(text: str) -> None:
+    found = log_line(PeerMisbehaved(who=text, what=text))
+    assert found is not None
+    assert found[1].isprintable()
