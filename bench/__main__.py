@@ -10,7 +10,7 @@ import msgspec
 
 from bench import codec, memory, over_http, poll
 from bench.figures import Result, WrongAnswer
-from bench.report import report, write_json, write_table
+from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
 
 _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
@@ -53,7 +53,7 @@ def main() -> int:
             print(f"a wrong answer, so there is nothing to measure: {error}", file=sys.stderr)
             return 1
     told = report(results, quick=options.quick, seconds=time.monotonic() - began)
-    (write_json if options.json else write_table)(told)
+    options.write(told)
     return 0
 
 
@@ -70,7 +70,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"run this one alone: {', '.join(_BENCHMARKS)}; may be repeated",
     )
     parser.add_argument("--rounds", metavar="N", type=_positive, help="how often the turns go round")
-    parser.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+    form = parser.add_mutually_exclusive_group()
+    form.set_defaults(write=write_table)
+    for name, write, what in (
+        ("json", write_json, "one JSON object"),
+        ("markdown", write_markdown, "a Markdown table"),
+    ):
+        form.add_argument(
+            f"--{name}", dest="write", action="store_const", const=write, help=f"write {what} to standard output"
+        )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Showing figures: a table for people, one JSON object for machines."""
+"""Showing figures: a table for people, the same as Markdown, one JSON object for machines."""
 
 import os
 import platform
@@ -53,6 +53,17 @@ def write_json(told: Report) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
 
 
+def write_markdown(told: Report) -> None:
+    """Write the figures as docs/benchmarks.md has them."""
+    print(f"{_where(told)}.\n")
+    for row in (_HEADINGS, ("---", "---", "--:", "--:", "--:", "---"), *map(_row, told.figures)):
+        print(f"| {' | '.join(row)} |")
+
+
+def _where(told: Report) -> str:
+    return f"{told.system}, Python {told.python}, {told.cores} cores, {told.seconds:.0f} seconds"
+
+
 def write_table(told: Report) -> None:
     """Write the report for people: with rich, where it is installed."""
     rows = [_row(one) for one in told.figures]
@@ -60,7 +71,7 @@ def write_table(told: Report) -> None:
         _write_rich(rows)
     except ImportError:
         _write_plain(rows)
-    print(f"\n{told.system}, Python {told.python}, {told.cores} cores, {told.seconds:.0f} seconds")
+    print(f"\n{_where(told)}")
     for note in told.notes:
         print(f"* {note}")
     kept = sum(one.met is True for one in told.figures)
