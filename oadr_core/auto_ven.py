@@ -343,7 +343,7 @@ class AutoVen:
     def _renew_offers(self, answer: Payload | None, now: Now) -> None:
         """A VTN that does not know a report that it had asked for has lost more than that: offer everything again.
 
-        That makes it ask for what it wants (rule 306). A VTN that never knows is not asked more often than now and then.
+        That makes it ask for what it wants (rule 306). A VTN that never knows is asked only now and then.
         """
         response = None if answer is None else response_in(answer)
         if (

@@ -597,7 +597,7 @@ class Vtn(CoreBase):
             awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
             later = [until for until in awaited if until is not None and until > now.utc]
             if later:
-                self._timers.at(("push", ven_id), min(later))
+                self._timers.after(("push", ven_id), now.mono + (min(later) - now.utc).total_seconds())
 
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
         push = self._pushes[record.ven_id]

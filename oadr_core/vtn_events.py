@@ -113,26 +113,33 @@ def _is_about(standing: Standing, record: EventRecord) -> bool:
     return standing.modification_number == record.modification_number
 
 
-def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
+def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bool:
+    """Tell whether an answer is awaited that will be given up at ``until``.
+
+    A wall clock that was set back must not make anybody wait for longer than was meant.
+    """
+    return until is not None and now < until <= now + patience
+
+
+def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
     if standing is None or not _is_about(standing, record):
         return True
     if record.event.response_required is ResponseRequired.NEVER:
         return standing.times < TELLINGS
     if standing.state is EventAtVtn.TOLD:
-        return standing.until is None or now >= standing.until
+        return not is_pending(standing.until, now, patience)
     return standing.state is EventAtVtn.UNTOLD
 
 
-def is_awaited(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
+def is_awaited(record: EventRecord, standing: Standing | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether the answer of a VEN to an event is awaited."""
     return (
         standing is not None
         and standing.state is EventAtVtn.TOLD
         and _is_about(standing, record)
         and record.event.response_required is ResponseRequired.ALWAYS
-        and standing.until is not None
-        and now < standing.until
+        and is_pending(standing.until, now, patience)
     )
 
 

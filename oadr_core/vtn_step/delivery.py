@@ -10,7 +10,7 @@ from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.report import ReportAtRequesterInput
 from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
 from oadr_core.outputs import PeerMisbehaved
-from oadr_core.vtn_events import by_event, has_to_be_told, is_awaited
+from oadr_core.vtn_events import by_event, has_to_be_told, is_awaited, is_pending
 from oadr_core.vtn_record import QueuedMessage, QueuedOperation, RequestedReport
 from oadr_core.vtn_step.events import distribute, listed
 from oadr_core.vtn_step.reports import move_requests
@@ -52,12 +52,14 @@ def hand(turn: Turn, request: Payload | None) -> None:
         return
     told = by_event(record.standings)
     events = listed(turn)
-    if len(waiting) < len(record.queue) or any(is_awaited(one, told.get(one.event_id), turn.now) for one in events):
+    patience = turn.config.answer_timeout
+    awaited = any(is_awaited(one, told.get(one.event_id), turn.now, patience) for one in events)
+    if awaited or len(waiting) < len(record.queue):
         return  # an answer is outstanding (decision D19)
     metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
     if metadata:
         _hand_out(turn, metadata[0])
-    elif any(has_to_be_told(one, told.get(one.event_id), turn.now) for one in events):
+    elif any(has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events):
         distribute(turn, request, None)
     elif waiting:
         _hand_out(turn, waiting[0])
@@ -65,7 +67,7 @@ def hand(turn: Turn, request: Payload | None) -> None:
 
 def _is_offered(turn: Turn, operation: QueuedOperation) -> bool:
     """Whether an operation was handed out, and its answer is still awaited."""
-    return operation.state is Delivery.OFFERED and operation.until is not None and turn.now < operation.until
+    return operation.state is Delivery.OFFERED and is_pending(operation.until, turn.now, turn.config.answer_timeout)
 
 
 def _hand_out(turn: Turn, operation: QueuedOperation) -> None:

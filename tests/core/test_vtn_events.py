@@ -220,7 +220,7 @@ def test_what_a_ven_has_opted_out_of_stays_in_its_list() -> None:
 def test_an_event_that_takes_a_forgotten_ones_id_is_new() -> None:
     gone = standing(EventAtVtn.GONE, number=3)
     assert is_listed(record(event()), gone, NOON)
-    assert has_to_be_told(record(event()), gone, NOON)
+    assert has_to_be_told(record(event()), gone, NOON, MINUTE)
     assert present_standing(record(event()), gone).state is EventAtVtn.UNTOLD
 
 
@@ -231,32 +231,42 @@ def test_an_event_that_takes_a_forgotten_ones_id_is_new() -> None:
         (standing(EventAtVtn.UNTOLD), True),
         (standing(EventAtVtn.TOLD, until=MINUTE), False),
         (standing(EventAtVtn.TOLD, until=NONE), True),
+        (standing(EventAtVtn.TOLD, until=HOUR), True),
         (standing(EventAtVtn.TOLD, until=-MINUTE), True),
         (standing(EventAtVtn.TOLD), True),
         (standing(EventAtVtn.SETTLED), False),
     ],
-    ids=["never told", "untold", "awaited", "overdue now", "long overdue", "told before a restart", "answered"],
+    ids=[
+        "never told",
+        "untold",
+        "awaited",
+        "overdue now",
+        "told before the clock was set back",
+        "long overdue",
+        "told before a restart",
+        "answered",
+    ],
 )
 def test_a_ven_has_to_be_told_until_it_answers(stands: Standing | None, told: bool) -> None:
-    assert has_to_be_told(record(event()), stands, NOON) == told
+    assert has_to_be_told(record(event()), stands, NOON, MINUTE) == told
     changed = record(event(number=1))
-    assert has_to_be_told(changed, stands, NOON), "and again of every change"
-    assert not is_awaited(changed, stands, NOON)
+    assert has_to_be_told(changed, stands, NOON, MINUTE), "and again of every change"
+    assert not is_awaited(changed, stands, NOON, MINUTE)
 
 
 @pytest.mark.rule(52)
 def test_only_an_answer_that_is_not_overdue_is_awaited() -> None:
-    assert is_awaited(record(event()), standing(EventAtVtn.TOLD, until=MINUTE), NOON)
-    assert not is_awaited(record(event()), standing(EventAtVtn.TOLD, until=MINUTE), NOON + MINUTE)
-    assert not is_awaited(record(event()), standing(EventAtVtn.SETTLED, until=MINUTE), NOON)
-    assert not is_awaited(record(event()), None, NOON)
+    assert is_awaited(record(event()), standing(EventAtVtn.TOLD, until=MINUTE), NOON, MINUTE)
+    assert not is_awaited(record(event()), standing(EventAtVtn.TOLD, until=MINUTE), NOON + MINUTE, MINUTE)
+    assert not is_awaited(record(event()), standing(EventAtVtn.SETTLED, until=MINUTE), NOON, MINUTE)
+    assert not is_awaited(record(event()), None, NOON, MINUTE)
     never = record(event(required=ResponseRequired.NEVER))
-    assert not is_awaited(never, standing(EventAtVtn.TOLD, until=MINUTE), NOON), "no answer may come"
+    assert not is_awaited(never, standing(EventAtVtn.TOLD, until=MINUTE), NOON, MINUTE), "no answer may come"
 
 
 def test_an_event_that_must_not_be_answered_is_told_a_few_times() -> None:
     never = record(event(required=ResponseRequired.NEVER))
-    told = [has_to_be_told(never, standing(EventAtVtn.TOLD, times=times), NOON) for times in range(4)]
+    told = [has_to_be_told(never, standing(EventAtVtn.TOLD, times=times), NOON, MINUTE) for times in range(4)]
     assert told == [times < TELLINGS for times in range(4)]
 
 
