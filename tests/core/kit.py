@@ -276,7 +276,7 @@ class Grid:
     def run(self, seconds: float) -> None:
         """Let time pass in which everything works."""
         end = self.now.mono + seconds
-        self.settle()
+        self.drain()
         while (due := self.wire.next_timeout()) is not None and due <= end:
             self.clock.advance_to(due)
             self.wire.wake(self.now)
