@@ -85,12 +85,17 @@ class HttpCarrier:
             raise ExchangeFailed(Failure.BROKEN) from None
 
     async def _post(self, url: str, body: bytes) -> bytes:
-        async with self._client.stream("POST", url, content=body, headers=self._headers) as response:
+        request = self._client.build_request("POST", url, headers={**self._headers, "Content-Length": str(len(body))})
+        request.stream = _Body(body)
+        response = await self._client.send(request, stream=True)
+        try:
             why = failure(response.status_code)
             if why is not None:
                 raise ExchangeFailed(why)
             answer = await _read(response)
-            return decompressed(answer, response.headers.get("content-encoding", ""), LONGEST_ANSWER)
+        finally:
+            await response.aclose()
+        return decompressed(answer, response.headers.get("content-encoding", ""), LONGEST_ANSWER)
 
     def _address(self, transmit: Transmit) -> str:
         """The endpoint (rule 511). A push VEN may have registered its root, or the whole path.
@@ -103,6 +108,23 @@ class HttpCarrier:
         if not base.endswith(_PROFILE):
             base = f"{base}/{_PROFILE}"
         return f"{base}/{transmit.service}"
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a request. httpx would make a generator of the bytes, which it leaves behind when sending fails."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = [content]
+
+    def __aiter__(self) -> Self:
+        """Begin, once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Take the body, which is one piece."""
+        if not self._content:
+            raise StopAsyncIteration
+        return self._content.pop()
 
 
 async def _read(response: httpx.Response) -> bytes:

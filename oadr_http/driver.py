@@ -108,7 +108,8 @@ class Driver:
         self._thread = 0  # the one that the event loop runs in
         self._wake = anyio.Event()
         self._wakes_at = float("inf")
-        self._held: deque[Output] = deque()  # outputs that wait for the store
+        self._held: deque[Output | anyio.Event] = deque()  # outputs that wait for the store, and who waits for it too
+        self._lost = False
         self._replies: dict[InboundId, Reply | None] = {}  # for those who still want one
         self._waiting: dict[InboundId, anyio.Event] = {}
 
@@ -169,6 +170,18 @@ class Driver:
         if deadline is not None and deadline.at < self._wakes_at:
             self._wake.set()
 
+    async def saved(self) -> None:
+        """Wait until all that the core wants saved so far is durable; for those who confirm it to somebody.
+
+        :raises OSError: it never will be, as the driver has ended.
+        """
+        if self._held:
+            done = anyio.Event()
+            self._held.append(done)
+            await done.wait()
+        if self._lost:
+            raise OSError("the last changes of the state could not be saved")
+
     async def _save(self) -> None:
         """Make durable all that waits to be, then perform what waited for it."""
         assert self._store is not None
@@ -195,7 +208,11 @@ class Driver:
                 await self._store.save(changes)
         except (OSError, TimeoutError) as error:
             _LOG.error("the last changes of the state cannot be saved: %s", error or "the store does not answer")
-        else:
+            self._lost = True
+        for one in self._held:
+            if isinstance(one, anyio.Event):
+                one.set()
+        if not self._lost:
             self._held.clear()
 
     def _answer_no_more(self) -> None:
@@ -205,8 +222,10 @@ class Driver:
 
     # --- outputs -----------------------------------------------------------------------------------------------------
 
-    def _perform(self, output: Output) -> None:
-        if isinstance(output, Reply):
+    def _perform(self, output: Output | anyio.Event) -> None:
+        if isinstance(output, anyio.Event):
+            output.set()
+        elif isinstance(output, Reply):
             if output.inbound in self._replies:
                 self._replies[output.inbound] = output
             waiting = self._waiting.pop(output.inbound, None)

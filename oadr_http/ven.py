@@ -116,6 +116,7 @@ class OpenADRClient:
                 config, self._carrier(), sealer=sealer, store=store, observe=self._observed, recorder=self._recorder
             )
         self._driver: Driver | None = None
+        self._ran = False
         self._stop: anyio.Event | None = None
 
     def _carrier(self) -> HttpCarrier:
@@ -219,6 +220,9 @@ class OpenADRClient:
         :raises LocalProtocolError: it does not run by itself, or ran before.
         """
         core = self._by_itself()
+        if self._ran:
+            raise LocalProtocolError("the VEN ran before; make another one, with the same store if it has one")
+        self._ran = True
         async with self._carrier() as carrier:
             driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
             core.start(system_now())

@@ -290,6 +290,14 @@ class OpenADRServer:
             raise LocalProtocolError(f"the event {event_id!r} is not for the VEN {ven_id!r}")
         return self._do(lambda now: self._core.vtn.cancel_event(event_id, now))
 
+    async def saved(self) -> None:
+        """Wait until all that was done so far is durable: what was made or cancelled then outlives a crash.
+
+        :raises OSError: it never will be, as the VTN has ended.
+        """
+        if self._driver is not None:
+            await self._driver.saved()
+
     # --- VENs and reports --------------------------------------------------------------------------------------------
 
     def request_reregistration(self, ven_id: str) -> None:
