@@ -13,7 +13,7 @@ import msgspec
 from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError
-from oadr_core.handlers import Handler, Handlers, arguments, info
+from oadr_core.handlers import Handler, Handlers, arguments, by_name, info
 from oadr_core.machines.exchange import Failure
 from oadr_core.messages import (
     CreatePartyRegistration,
@@ -331,7 +331,7 @@ class AutoVtn:
 
     def _bind(self, binding: _Binding, callback: ReportCallback | None) -> None:
         if callback is not None:
-            self._callbacks[binding] = callback
+            self._callbacks[binding] = by_name(callback)
 
     def _bind_known(self, ven_id: str, wishes: Mapping[str, Sequence[ReportWish]]) -> None:
         """Bind callbacks to requests that were made before this run; data for them may still be on their way."""

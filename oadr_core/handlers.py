@@ -8,7 +8,7 @@ come as dicts, or as instances of their classes where the handlers are declared 
 import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -84,7 +84,7 @@ class Handlers:
             raise LocalProtocolError(f"there is no handler {name!r}; {hint}")
         if not callable(function):
             raise LocalProtocolError(f"the handler {name!r} must be a function, not {type(function).__name__}")
-        self._functions[name] = function
+        self._functions[name] = by_name(function)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a handler of the name."""
@@ -132,6 +132,34 @@ def arguments(function: Handler, values: Mapping[str, object]) -> dict[str, obje
     if any(name in values for name in names):
         return {name: values[name] for name in names if name in values}
     return dict(zip(names, values.values(), strict=False))
+
+
+def by_name(function: Handler) -> Handler:
+    """Make a function that takes all its arguments by name, as a driver hands them over; ``list.append`` does not."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return function
+    parameters = signature.parameters.values()
+    nameless = [one.name for one in parameters if one.kind is inspect.Parameter.POSITIONAL_ONLY]
+    if not nameless:
+        return function
+
+    def called(**told: object) -> object:
+        first = [told.pop(name) for name in nameless if name in told]
+        return function(*first, **told)
+
+    async def awaited(**told: object) -> object:
+        result: Any = called(**told)
+        return await result
+
+    named: Any = awaited if inspect.iscoroutinefunction(function) else called
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    named.__signature__ = signature.replace(
+        parameters=[one.replace(kind=either) if one.name in nameless else one for one in parameters]
+    )
+    chosen: Handler = named
+    return chosen
 
 
 def _parameters(function: Handler) -> list[str] | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
 from oadr_core.errors import LocalProtocolError
-from oadr_core.handlers import Handler, arguments
+from oadr_core.handlers import Handler, arguments, by_name
 from oadr_core.messages import Interval, RegisterReport, Report
 from oadr_core.offers import METADATA, data_name
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
@@ -88,7 +88,8 @@ class Reporter:
         missing = {one.r_id for one in report.report_descriptions} - set(callbacks)
         if missing:
             raise LocalProtocolError(f"the data points {', '.join(sorted(missing))} have no callback")
-        self._offers[report.report_specifier_id] = Offer(report, callbacks)
+        named = {r_id: by_name(callback) for r_id, callback in callbacks.items()}
+        self._offers[report.report_specifier_id] = Offer(report, named)
 
     def metadata(self, now: Now) -> Sequence[Report]:
         """All offers, as they are registered."""

@@ -1,6 +1,7 @@
 """Calling user code: with the arguments it asks for, in the form it wants."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import VEN_HANDLERS, VTN_HANDLERS, EiEvent, Handlers, LocalProtocolError, Poll, arguments
-from oadr_core.handlers import COMPACT, info
+from oadr_core.handlers import COMPACT, by_name, info
 from tests.core.kit import event
 
 OPT = {"ven_id": "ven", "event_id": "event", "opt_type": "optIn"}
@@ -75,6 +76,28 @@ def test_a_handler_is_told_what_it_asks_for(function: Callable[..., object], exp
 )
 def test_what_is_chosen_can_be_called(function: Callable[..., object]) -> None:
     function(**arguments(function, OPT))
+
+
+def test_a_function_that_takes_its_arguments_by_place_alone_can_be_a_handler() -> None:
+    kept: list[object] = []
+    append = by_name(kept.append)
+    append(**arguments(append, OPT))
+    assert kept == ["ven"]
+
+    def mixed(event_id: object, /, opt_type: object) -> object:
+        return event_id, opt_type
+
+    async def later(event_id: object, /) -> object:
+        return event_id
+
+    assert by_name(mixed)(**arguments(by_name(mixed), OPT)) == ("event", "optIn")
+    assert inspect.iscoroutinefunction(by_name(later)), "a driver can still tell"
+    coroutine: Any = by_name(later)(**arguments(by_name(later), OPT))
+    with pytest.raises(StopIteration) as result:
+        coroutine.send(None)
+    assert result.value.value == "event"
+    assert by_name(everything) is everything
+    assert by_name(dict) is dict
 
 
 def test_a_builtin_that_does_not_tell_its_parameters_is_told_everything() -> None:

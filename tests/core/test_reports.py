@@ -1,0 +1,418 @@
+"""Reports from end to end: offered, asked for, sampled, delivered, cancelled, and what goes wrong on the way."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from oadr_core import (
+    CanceledReport,
+    CancelReport,
+    CreatedReport,
+    CreateReport,
+    EiResponse,
+    HandlerFailed,
+    LocalProtocolError,
+    RegisteredReport,
+    RegisterReport,
+    Reply,
+    Report,
+    ReportDropped,
+    ReportEnded,
+    ReportRequested,
+    ReportsReceived,
+    ReportWish,
+    UpdatedReport,
+    UpdateReport,
+    VtnPolicy,
+    encode,
+)
+from oadr_core.offers import METADATA
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, asked, offer, one, request
+from tests.core.test_registration import registered
+
+both = pytest.mark.parametrize("pull", [True, False], ids=["pull", "push"])
+SECOND = timedelta(seconds=1)
+
+
+class Meter:
+    """A VTN that wants the load of a VEN, and what it has stored."""
+
+    def __init__(self, *, pull: bool = True, sampling: int = 10, reporting: int = 30, **rest: Any) -> None:
+        self.stored: list[tuple[float, float]] = []
+        wish = ReportWish(r_id="load", sampling=SECOND * sampling, reporting=SECOND * reporting, callback=self.store)
+        handlers: dict[str, Callable[..., object]] = {"on_register_report": lambda report: [wish]}
+        self.grid = Grid(vtn_handlers={**handlers, **rest})
+        self.grid.add_ven(pull=pull, offers={"load": self.read})
+
+    def read(self) -> float:
+        return self.grid.now.mono
+
+    def store(self, data: list[tuple[datetime, float]]) -> None:
+        self.stored += [((at - NOON).total_seconds(), value) for at, value in data]
+
+
+# --- the straight path -----------------------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.rule(301, 306, 344, 317)
+def test_what_is_offered_is_asked_for_sampled_and_delivered(pull: bool) -> None:
+    meter = Meter(pull=pull)
+    meter.grid.run(125)
+    assert meter.stored == [(at, pytest.approx(at)) for at in range(0, 120, 10)]
+    assert len(meter.grid.messages(UpdateReport)) == 4
+    (registered_report,) = (one for one in meter.grid.messages(RegisteredReport) if one.report_requests)
+    (wanted,) = registered_report.report_requests
+    assert meter.grid.messages(CreatedReport)[0].pending_reports == (wanted.report_request_id,)
+    assert meter.grid.ven().unsent == 0
+
+
+@pytest.mark.rule(301, 305)
+def test_a_ven_with_nothing_to_offer_says_so() -> None:
+    grid = Grid()
+    grid.add_ven()
+    grid.run(5)
+    mine = [message for who, _, message, _ in grid.log if who == "ven" and isinstance(message, RegisterReport)]
+    assert [one.reports for one in mine] == [()]
+
+
+def test_a_vtn_without_a_handler_may_ask_for_all_usage_by_itself() -> None:
+    grid = Grid(vtn_policy=VtnPolicy(request_reports=True, shortest_sampling=SECOND * 20))
+    grid.add_ven(offers={"load": lambda: 1.0, "sun": lambda: 2.0})
+    grid.run(100)
+    received = grid.told(ReportsReceived)
+    assert len(received) == 6, "at once, and then every 20 seconds"
+    values = {
+        payload.r_id for one in received for r in one.message.reports for i in r.intervals for payload in i.payloads
+    }
+    assert values == {"load", "sun"}
+
+
+def test_the_compact_handler_is_asked_about_each_data_point() -> None:
+    told = []
+
+    def on_register_report(resource_id: object, unit: object, min_sampling_interval: object, r_id: object) -> object:
+        told.append((resource_id, unit, min_sampling_interval, r_id))
+        return (None, SECOND * 10) if r_id == "load" else None
+
+    grid = Grid(vtn_handlers={"on_register_report": on_register_report})
+    grid.add_ven(offers={"load": lambda: 1.0, "sun": lambda: 2.0})
+    grid.run(20)
+    assert told == [("boiler", "W", SECOND, "load"), ("boiler", "W", SECOND, "sun")]
+    payloads = [
+        p.r_id
+        for one in grid.told(ReportsReceived)
+        for r in one.message.reports
+        for i in r.intervals
+        for p in i.payloads
+    ]
+    assert set(payloads) == {"load"}
+
+
+def test_reports_go_to_their_callbacks_and_to_the_handler() -> None:
+    whole: list[Report] = []
+    meter = Meter(on_update_report=whole.append)
+    meter.grid.run(70)
+    assert len(whole) == 2
+    assert len(meter.stored) == 6
+
+
+# --- offers that change ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(306)
+def test_new_offers_end_what_was_asked_for_and_the_vtn_asks_again() -> None:
+    meter = Meter()
+    grid = meter.grid
+    grid.run(65)
+    host = grid.hosts["ven"]
+    before = grid.ven().ven.state.report_requests
+    grid.ven().offer(offer("more", ("load",)), {"load": lambda: 5.0}, grid.now)
+    grid.run(65)
+    assert len(grid.told(ReportEnded, host)) == 1
+    after = grid.ven().ven.state.report_requests
+    assert len(after) == 2
+    assert not {one.request.report_request_id for one in before} & {one.request.report_request_id for one in after}
+    record = grid.vtn.vtn.vens[grid.ven_id()]
+    assert {one.request.report_request_id for one in record.requests} == {
+        one.request.report_request_id for one in after
+    }
+
+
+# --- requests by the operator ----------------------------------------------------------------------------------------
+
+
+def grid_with_offer(*, pull: bool = True) -> Grid:
+    grid = Grid()
+    grid.add_ven(pull=pull, offers={"load": lambda: 1.0})
+    grid.run(30)
+    grid.log.clear()
+    return grid
+
+
+@both
+@pytest.mark.rule(329)
+def test_a_report_can_be_asked_for_and_cancelled_at_any_time(pull: bool) -> None:
+    grid = grid_with_offer(pull=pull)
+    host, ven_id = grid.hosts["ven"], grid.ven_id()
+    grid.vtn.vtn.create_report(ven_id, [request(begin=None)], grid.now)
+    grid.run(65)
+    assert [one.report_request_id for one in grid.told(ReportRequested, host)] == ["request"]
+    assert grid.messages(CreatedReport)[-1].pending_reports == ("request",)
+    assert len(grid.messages(UpdateReport)) >= 1
+    grid.vtn.vtn.cancel_report(ven_id, ["request"], grid.now)
+    grid.run(15)
+    assert grid.messages(CanceledReport)[-1].pending_reports == ()
+    assert [one.report_request_id for one in grid.told(ReportEnded, host)] == ["request"]
+    assert not grid.vtn.vtn.vens[ven_id].requests
+    grid.log.clear()
+    grid.run(120)
+    assert grid.messages(UpdateReport) == []
+
+
+@pytest.mark.rule(329, 345)
+def test_with_a_report_to_follow_there_is_one_more_and_it_is_pending_until_then() -> None:
+    grid = grid_with_offer()
+    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.run(50)
+    grid.vtn.vtn.cancel_report(grid.ven_id(), ["request"], grid.now, report_to_follow=True)
+    while not grid.messages(CanceledReport):
+        grid.run(1)
+    assert grid.messages(CanceledReport)[-1].pending_reports == ("request",)
+    grid.log.clear()
+    grid.run(300)
+    assert len(grid.messages(UpdateReport)) == 1
+
+
+@pytest.mark.rule(336)
+def test_unknown_ids_are_told_and_the_known_ones_are_cancelled() -> None:
+    grid = grid_with_offer()
+    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.run(30)
+    grid.vtn.vtn.cancel_report(grid.ven_id(), ["request", "unknown"], grid.now)
+    grid.run(15)
+    (answer,) = grid.messages(CanceledReport)
+    assert (answer.response.response_code, answer.pending_reports) == (452, ()), "decision D38"
+
+
+@pytest.mark.rule(304, 340)
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (request(specifier_id="unknown"), 452),
+        (request(r_ids=("unknown",)), 452),
+        (request(granularity=HOUR, back=HOUR), 454),
+        (request(granularity=NONE, back=MINUTE), 461),
+    ],
+)
+def test_what_was_not_offered_is_refused_and_the_vtn_expects_nothing(wanted: Any, code: int) -> None:
+    grid = grid_with_offer()
+    grid.vtn.vtn.create_report(grid.ven_id(), [wanted], grid.now)
+    grid.run(15)
+    (answer,) = grid.messages(CreatedReport)
+    assert (answer.response.response_code, answer.pending_reports) == (code, ())
+    assert grid.ven().ven.state.report_requests == ()
+    assert not grid.vtn.vtn.vens[grid.ven_id()].requests
+
+
+def test_the_same_request_again_is_a_retry_and_another_of_the_same_id_is_a_mistake() -> None:
+    grid = grid_with_offer(pull=False)
+    for wanted, code in ((request(), 200), (request(), 200), (request(back=MINUTE), 452)):
+        message = CreateReport(request_id="1", report_requests=(wanted,), ven_id=grid.ven_id())
+        answer = one(Reply, asked(grid.ven(), message, grid.now)).message
+        assert isinstance(answer, CreatedReport)
+        assert (answer.response.response_code, answer.pending_reports) == (code, ("request",)), "decision D37"
+    assert len(grid.ven().ven.state.report_requests) == 1
+
+
+@both
+@pytest.mark.rule(301, 311, 324)
+def test_metadata_can_be_asked_for(pull: bool) -> None:
+    grid = grid_with_offer(pull=pull)
+    wanted = request("again", specifier_id=METADATA, r_ids=("0",), granularity=NONE, back=NONE, begin=None)
+    grid.vtn.vtn.create_report(grid.ven_id(), [wanted], grid.now)
+    grid.run(30)
+    (answer,) = (message for who, _, message, _ in grid.log if who == "ven" and isinstance(message, RegisterReport))
+    assert answer.report_request_id == "again"
+    assert len(answer.reports) == 1
+    assert grid.ven().ven.state.report_requests == ()
+    assert not grid.vtn.vtn.vens[grid.ven_id()].requests
+
+
+# --- deliveries ------------------------------------------------------------------------------------------------------
+
+
+def delivered(grid: Grid, ven_id: str, *request_ids: str, message_id: str = "1") -> UpdatedReport:
+    """Deliver reports by hand."""
+    reports = tuple(
+        Report(
+            report_request_id=one, report_specifier_id="usage", report_name="TELEMETRY_USAGE", created_date_time=NOON
+        )
+        for one in request_ids
+    )
+    message = UpdateReport(request_id=message_id, reports=reports, ven_id=ven_id)
+    outputs = asked(grid.vtn, message, grid.now)
+    grid.host.events += [output for output in outputs if isinstance(output, ReportsReceived)]
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, UpdatedReport)
+    return answer
+
+
+@pytest.mark.rule(304)
+def test_a_report_that_nobody_asked_for_is_refused() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    assert delivered(grid, ven_id, "unknown").response.response_code == 452
+    assert delivered(grid, ven_id, "known", message_id="2").response.response_code == 200
+    answer = delivered(grid, ven_id, "known", "unknown", message_id="3")
+    assert answer.response.response_code == 452
+    assert len(grid.told(ReportsReceived)) == 2, "the known part is taken all the same"
+
+
+@pytest.mark.rule(346)
+def test_the_same_delivery_again_is_confirmed_and_not_taken_twice() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    first = delivered(grid, ven_id, "known")
+    assert delivered(grid, ven_id, "known") == first
+    assert len(grid.told(ReportsReceived)) == 1
+
+
+def test_what_was_under_way_when_a_report_was_cancelled_is_still_taken() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    grid.vtn.vtn.cancel_report(ven_id, ["known"], grid.now)
+    asked(grid.vtn, CanceledReport(response=EiResponse(), ven_id=ven_id), grid.now)
+    assert not grid.vtn.vtn.vens[ven_id].requests
+    assert delivered(grid, ven_id, "known").response.response_code == 200
+
+
+def test_a_report_that_the_application_cannot_store_is_kept_and_sent_again() -> None:
+    full = True
+
+    def on_update_report(report: Report) -> None:
+        if full:
+            raise OSError("no space")
+
+    meter = Meter(on_update_report=on_update_report)
+    grid = meter.grid
+    grid.settle = lambda: settle_with_errors(grid)
+    grid.run(125)
+    assert grid.ven().unsent >= 3
+    assert grid.told(HandlerFailed)
+    full = False
+    grid.run(120)
+    assert grid.ven().unsent == 0
+    assert not grid.told(ReportDropped, grid.hosts["ven"])
+    assert {at for at, _ in meter.stored} == set(range(0, 240, 10)), "nothing is lost"
+
+
+def settle_with_errors(grid: Grid) -> None:
+    """As :meth:`Grid.settle`, with handlers that may raise."""
+    while True:
+        grid.wire.settle(grid.now)
+        waiting = [(host, call) for host in grid.wire.hosts.values() for call in host.calls]
+        if not waiting:
+            return
+        for host, call in waiting:
+            assert call.function is not None
+            try:
+                value = call.function(**call.arguments)
+            except OSError as error:
+                host.calls.remove(call)
+                host.core.call_raised(call.call, error, now=grid.now)
+                grid.wire.drain(host, grid.now)
+            else:
+                grid.wire.run(host, call, value, grid.now)
+
+
+def step(grid: Grid) -> None:
+    """Let the next thing on the wire happen, or time pass until there is one; handlers return at once."""
+    for host in grid.wire.hosts.values():
+        for call in list(host.calls):
+            assert call.function is not None
+            grid.wire.run(host, call, call.function(**call.arguments), grid.now)
+    moving = [flight for flight in grid.wire.flights if flight.inbound is None or flight.answered]
+    if moving and moving[0].answered:
+        grid.wire.answer(moving[0], grid.now)
+    elif moving:
+        grid.wire.deliver(moving[0], grid.now)
+    else:
+        due = grid.wire.next_timeout()
+        assert due is not None
+        grid.clock.advance_to(due)
+        grid.wire.wake(grid.now)
+
+
+@pytest.mark.rule(328, 335)
+def test_a_cancel_in_the_confirmation_is_obeyed_and_not_confirmed() -> None:
+    grid = grid_with_offer()
+    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    while not (updates := [flight for flight in grid.wire.flights if b"oadrUpdateReport" in flight.body]):
+        step(grid)
+    (flight,) = updates
+    grid.wire.flights.remove(flight)
+    cancel = CancelReport(request_id="9", report_request_id=("request",), ven_id=grid.ven_id())
+    answer = UpdatedReport(response=EiResponse(), cancel_report=cancel, ven_id=grid.ven_id())
+    grid.log.clear()
+    grid.ven().receive_response(flight.exchange, encode(answer), now=grid.now)
+    grid.run(120)
+    assert grid.ven().ven.state.report_requests == ()
+    assert grid.messages(CanceledReport) == []
+    assert grid.messages(UpdateReport) == []
+
+
+# --- the VTN as a source ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(308, 510)
+def test_a_vtn_that_is_asked_for_metadata_gives_them_and_for_other_reports_refuses() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    wanted = request("mine", specifier_id=METADATA, r_ids=("0",))
+    answer = one(
+        Reply, asked(grid.vtn, CreateReport(request_id="1", report_requests=(wanted,), ven_id=ven_id), grid.now)
+    ).message
+    assert isinstance(answer, CreatedReport)
+    assert (answer.response.response_code, answer.pending_reports) == (200, ("mine",))
+    other = CreateReport(request_id="2", report_requests=(request(),), ven_id=ven_id)
+    refused = one(Reply, asked(grid.vtn, other, grid.now)).message
+    assert isinstance(refused, CreatedReport)
+    assert refused.response.response_code == 452
+
+
+# --- mistakes of the application -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "everything",
+        [("load",)],
+        [("load", None, "often")],
+        [("moon", None, SECOND)],
+        [5],
+    ],
+)
+def test_a_wish_that_means_nothing_is_told_and_the_offers_wait(returned: object) -> None:
+    grid = Grid(vtn_handlers={"on_register_report": lambda report: returned})
+    grid.add_ven(offers={"load": lambda: 1.0})
+    grid.run(5)
+    failed = grid.told(HandlerFailed)
+    assert failed
+    assert failed[0].handler == "on_register_report"
+    assert not grid.vtn.vtn.vens[grid.ven_id()].requests
+
+
+def test_an_offer_that_breaks_a_rule_is_refused() -> None:
+    grid = Grid()
+    grid.add_ven()
+    bad = msgspec.structs.replace(offer(), report_request_id="7")
+    with pytest.raises(LocalProtocolError):
+        grid.ven().offer(bad, {"load": lambda: 1.0})
