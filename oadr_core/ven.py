@@ -168,6 +168,7 @@ class Ven(CoreBase):
         self._refuser = Refuser()
         self._offers: tuple[Report, ...] = ()
         self._list: EventList | None = None
+        self._last_cancel: tuple[CancelReport, list[str]] | None = None  # with what was unknown; it may come again
         self._deciding: dict[str, tuple[int, CallId | None]] = {}  # the modification that is being decided, by event
 
     # --- questions to the core ---------------------------------------------------------------------------------------
@@ -615,7 +616,9 @@ class Ven(CoreBase):
 
     def _on_cancel_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, CancelReport)
-        unknown = self._cancel_report(message, now)
+        if self._last_cancel is None or self._last_cancel[0] != message:
+            self._last_cancel = (message, self._cancel_report(message, now))
+        _, unknown = self._last_cancel
         code = ResponseCode.INVALID_ID if unknown else ResponseCode.OK  # rule 336, decision D38
         text = f"unknown reportRequestID {', '.join(unknown)}" if unknown else None
         answer = CanceledReport(
