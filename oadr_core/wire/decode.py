@@ -76,12 +76,13 @@ class _Generator:
         if len(nodes) == 1 and nodes[0].step.occurs.repeated and nodes[0].field:
             return self._only(nodes[0], element)
         child, tag = f"c{depth}", f"t{depth}"
-        first = f"{element}[0]" if nodes[0].step.occurs.required else f"next(iter({element}), None)"
+        has_any = any(node.step.occurs.required for node in nodes)
+        first = f"{element}[0]" if has_any else f"next(iter({element}), None)"
         self._source.line(f"{child} = {first}")
         known = False  # whether t<n> is the tag of c<n>
         for node in nodes:
             if node.step.occurs is Occurs.ONCE:
-                self._take(node, child, depth)
+                self._take(node, child, tag if known else f"{child}.tag", depth)
                 if node is not nodes[-1]:
                     self._source.line(f"{child} = {child}.getnext()")
                 known = False
@@ -109,7 +110,7 @@ class _Generator:
 
     def _optional(self, node: Node, child: str, tag: str, depth: int, *, last: bool) -> None:
         with self._source.block(f"if {self._test(node, tag)}:"):
-            self._take(node, child, depth)
+            self._take(node, child, tag, depth)
             if not last:
                 self._advance(child, tag)
         with self._source.block("else:"):
@@ -138,10 +139,9 @@ class _Generator:
             child = f"{child}[0]"
         return self._leaf(node.field.kind, child, tag)
 
-    def _take(self, node: Node, child: str, depth: int) -> None:
+    def _take(self, node: Node, child: str, tag: str, depth: int) -> None:
         """Read a single element, which is there."""
         if node.field is not None:
-            tag = f"{child}.tag"
             self._source.line(f"v_{node.field.name} = {self._leaf(node.field.kind, child, tag)}")
         elif node.children:
             for attribute in node.children:

@@ -16,10 +16,12 @@ from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
 from oadr_core.wire.feeds import standalone
 from oadr_core.wire.generate import Source
-from oadr_core.wire.scalars import converter, escape, write_float
+from oadr_core.wire.scalars import Escaped, converter, escape, write_float
 
 _LATE: Final = ("gml",)
 """Prefixes that are declared where they are used, as hardly any document needs them."""
+
+_ESCAPED: Final = Escaped()
 
 Append = Callable[[str], None]
 
@@ -32,17 +34,19 @@ def encode_payload(message: Payload) -> str:
         :func:`oadr_core.wire.envelope.encode` says which.
     """
     pieces: list[str] = []
-    _encoder(type(message))(message, pieces.append)
-    opening, closing = _envelope(type(message))
+    opening, encode, closing = _document(type(message))
+    encode(message, pieces.append)
     return f"{opening}{''.join(pieces)}{closing}"
 
 
 @cache
-def _envelope(cls: type[Payload]) -> tuple[str, str]:
+def _document(cls: type[Payload]) -> tuple[str, Callable[[Any, Append], None], str]:
+    """What stands before a payload of the class, the function that appends it, and what stands behind it."""
     prefixes = {"oadr", "ei"} | _prefixes(cls, set())
     names = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in NAMESPACES if prefix in prefixes)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<oadr:oadrPayload{names}><oadr:oadrSignedObject>',
+        _encoder(cls),
         "</oadr:oadrSignedObject></oadr:oadrPayload>",
     )
 
@@ -120,7 +124,8 @@ class _Generator:
             self._flush()
             with self._source.block(f"if v.{node.field.name} is not None:"):
                 self._text(f' {node.step.name}="')
-                self._value(self._scalar(node.field.kind, f"v.{node.field.name}") + ".replace('\"', '&quot;')")
+                written = self._scalar(node.field.kind, f"v.{node.field.name}")
+                self._value(written if node.field.kind.family == "token" else f"{written}.replace('\"', '&quot;')")
                 self._text('"')
                 self._flush()
         self._text(">")
@@ -197,12 +202,12 @@ class _Generator:
             return f"{self._source.name(_texts(scalar), 'texts')}[{value}]"
         written = converter(scalar)
         if written.write is str:
-            return f"{self._source.name(escape, 'escape')}({value})"
+            return f"{self._source.name(_ESCAPED, 'escaped')}[{value}]"
         return f"{self._source.name(written.write, scalar.family)}({value})"
 
 
 class _Texts(dict[str, str]):
-    """The texts that a list holds, and those that may extend it."""
+    """The texts that a list holds, and those that may extend it, fit for an element and for an attribute."""
 
     def __init__(self, scalar: Scalar) -> None:
         super().__init__({text: text for text in scalar.values})
@@ -212,7 +217,7 @@ class _Texts(dict[str, str]):
         problem = self._problem(text)
         if problem is not None:
             raise ValueError(problem)
-        return escape(text)
+        return escape(text).replace('"', "&quot;")
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -74,6 +74,25 @@ def _escape_one(match: re.Match[str]) -> str:
         return _ESCAPES[match[0]]
     except KeyError:
         raise ValueError(f"the character U+{ord(match[0]):04X} cannot be sent in XML") from None
+
+
+class Escaped(dict[str, str]):
+    """Texts, made fit to stand between two tags, by what they were: ids and the like are written again and again.
+
+    Remembers some thousands of short ones, so that a peer cannot fill it.
+    """
+
+    _most: Final = 4096
+    _longest: Final = 64
+
+    def __missing__(self, text: str) -> str:
+        """Escape a text that is not remembered."""
+        escaped = escape(text)
+        if len(text) <= self._longest:
+            if len(self) >= self._most:
+                self.clear()
+            self[text] = escaped
+        return escaped
 
 
 def collapse(text: str) -> str:
@@ -368,8 +387,22 @@ _MOST_DIGITS: Final = 15
 """Beyond this, days cannot be held by a timedelta, nor months by the stored state."""
 
 
+_REMEMBERED: Final = 1024
+"""How many durations are remembered: a day of a quarter of an hour each says the same one hundred times."""
+_LONGEST_REMEMBERED: Final = 24
+
+
 def read_duration(text: str) -> Duration:
     """Read a duration, weeks and fractions included (decisions D11, D44 and D45)."""
+    return _read_duration(text) if len(text) > _LONGEST_REMEMBERED else _remembered_duration(text)
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_duration(text: str) -> Duration:
+    return _read_duration(text)
+
+
+def _read_duration(text: str) -> Duration:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:40]!r} is no duration such as PT1H30M")
@@ -409,6 +442,7 @@ def _forgive_duration(text: str, tell: Tell) -> Duration:
     return value
 
 
+@lru_cache(_REMEMBERED)
 def write_duration(value: Duration) -> str:
     """Write a duration as ``PnDTnHnMnS``, and no time at all as ``PT0S`` (decision D45)."""
     months = 0

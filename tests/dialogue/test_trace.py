@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oadr_core.messages import EiResponse, Payload, QueryRegistration
@@ -61,6 +61,7 @@ def test_an_exchange_that_is_written_is_read_as_it_was(one: RecordedExchange) ->
     assert RecordedExchange.load(line) == one
 
 
+@settings(max_examples=50)
 @given(st.lists(recorded(), max_size=5))
 def test_any_trace_can_be_judged(trace: list[RecordedExchange]) -> None:
     report = check_trace(trace)
@@ -214,6 +215,7 @@ def test_a_registration_begins_a_dialogue_and_what_cannot_be_read_may_have_been_
     assert sorted_out(*trace) == [([0], True), ([1, 2], True), ([3], True), ([4], True)]
 
 
+@settings(max_examples=50)
 @given(st.lists(strategies.payloads(), max_size=8))
 def test_every_exchange_is_in_one_dialogue_at_most(messages: list[Payload]) -> None:
     trace = [asks(minute, message, LOST, time=when(minute)) for minute, message in enumerate(messages)]

@@ -76,6 +76,30 @@ _CHOSEN: Final = (
     f"<scale:siScaleCode>M</scale:siScaleCode>{_POWER_ATTRIBUTES}</power:powerItem>"
 )
 
+_UNITS: Final = (
+    unit("power:voltage", "Voltage", "V"),
+    _ENERGY,
+    unit("power:energyApparent", "ApparentEnergy", "VAh"),
+    unit("power:energyReactive", "ReactiveEnergy", "VARh", "M"),
+    _POWER,
+    unit("power:powerReal", "RealPower", "J/s", "none", _POWER_ATTRIBUTES),
+    unit("power:powerApparent", "ApparentPower", "VA", "G", _POWER_ATTRIBUTES),
+    unit("power:powerReactive", "ReactivePower", "VAR", "T", _POWER_ATTRIBUTES),
+    _CHOSEN,
+    unit("oadr:current", "Current", "A", "m"),
+    unit("oadr:frequency", "Frequency", "Hz", "micro"),
+    unit("oadr:Therm", "Therm", "thm", "n"),
+    unit("oadr:temperature", "temperature", "celsius", "p"),
+    unit("oadr:temperature", "temperature", "fahrenheit", "c"),
+    _PULSES,
+    unit("oadr:currency", "currency", "EUR", "d"),
+    unit("oadr:currencyPerKW", "currencyPerKW", "USD"),
+    _EURO,
+    unit("oadr:currencyPerThm", "currency", "GBP"),
+    unit("oadr:customUnit", "moisture", "%"),
+)
+"""Every quantity, with the texts and the scales that it may have."""
+
 _AREA: Final = (
     '<gml:FeatureCollection gml:id="{0}"><gml:location><gml:Polygon gml:id="{0}-ring"><gml:exterior><gml:LinearRing>'
     "<gml:posList>52.1 5.1 52.2 5.1 52.2 5.2 52.1 5.1</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon>"
@@ -431,6 +455,14 @@ _CONTENTS: Final = {
         "0",
         "METADATA_HISTORY_GREENBUTTON",
     ),
+    "oadrRegisterReport of every unit": _REQUEST
+    + _report(
+        nested("xcal:duration", "P1D")
+        + "".join(_description(f"{number}", "x-own", one, "x-own") for number, one in enumerate(_UNITS)),
+        "0",
+        "x-own",
+    )
+    + _VEN,
     "oadrRegisteredReport": response() + _REQUESTS + _VEN,
     "oadrCreateReport": _REQUEST + _REQUESTS + _VEN,
     "oadrCreatedReport": response() + _pending("17", "18") + _VEN,
