@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from oadr_core.messages import (
     Available,
+    CalendarDuration,
+    CalendarProperties,
     CreatedPartyRegistration,
     CreateOpt,
     CreatePartyRegistration,
@@ -16,8 +19,10 @@ from oadr_core.messages import (
     Measurement,
     Payload,
     ReportPayload,
+    SamplingRate,
     SignalPayload,
     Target,
+    Tolerate,
     TransportName,
 )
 from oadr_core.rules.events import device_classes_only
@@ -68,6 +73,21 @@ def finite_numbers(part: msgspec.Struct) -> Iterator[Fault]:
         value = getattr(part, name)
         if isinstance(value, float) and not math.isfinite(value):
             yield Fault(f"the number {value}", "numbers are finite", name)
+
+
+_SHORT: Final = ("notification", "ramp_up", "recovery", "startafter", "min_period", "requested_oadr_poll_freq")
+
+
+@rule("D44", CalendarProperties, severity=Severity.WARNING)
+@rule("D44", Tolerate, severity=Severity.WARNING)
+@rule("D44", SamplingRate, severity=Severity.WARNING)
+@rule("D44", CreatedPartyRegistration, severity=Severity.WARNING)
+def months_for_minutes(part: msgspec.Struct) -> Iterator[Fault]:
+    """A duration of some months is plausible where it stands; P5M is five months, PT5M five minutes."""
+    for name in _SHORT:
+        value = getattr(part, name, None)
+        if isinstance(value, CalendarDuration):
+            yield Fault(f"a duration of {value.months} months", "it is much shorter; PT5M is five minutes", name)
 
 
 @rule("R402", CreatePartyRegistration)

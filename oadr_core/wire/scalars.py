@@ -419,11 +419,10 @@ def _read_duration(text: str) -> Duration:
 
 
 def _number(digits: str | None) -> int:
-    if digits is None:
-        return 0
-    if len(digits) > 100 or int(digits) >= 10**_MOST_DIGITS:
+    digits = "" if digits is None else digits.lstrip("0")
+    if len(digits) > _MOST_DIGITS:
         raise OverflowError
-    return int(digits)
+    return int(digits or "0")
 
 
 def _times(number: str, seconds: int) -> int:

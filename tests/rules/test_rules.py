@@ -11,6 +11,7 @@ from hypothesis import given
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import (
     PAYLOADS,
+    CalendarDuration,
     CancelReport,
     EiEvent,
     EiResponse,
@@ -84,6 +85,7 @@ OBEYING: Final[Mapping[str, Part]] = {
     "a list of events": EVENTS,
     "a list of no events": but(EVENTS, events=()),
     "an active event": ACTIVE,
+    "an event with a window": but(EVENT, active_period__tolerance=WINDOW),
     "an event without end": OPEN_ENDED,
     "an event of a month": but(
         OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, timedelta(days=30), 1),)
@@ -153,6 +155,7 @@ def test_a_message_that_obeys_is_clean_and_may_be_sent(name: str) -> None:
 # --- messages that break a rule --------------------------------------------------------------------------------------
 
 NOT_A_NUMBER: Final = float("nan")
+FIVE_MONTHS: Final = CalendarDuration(months=5)
 LOUD: Final = Interval(duration=HOUR, uid="0", payloads=(SignalPayload(value=STATUS),))
 TWICE: Final = Interval(duration=2 * HOUR, uid="0", payloads=(SignalPayload(value=1.0), SignalPayload(value=2.0)))
 
@@ -725,6 +728,30 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         "target.resource_id",
         "an empty resource_id; it is left out",
     ),
+    (
+        "D44",
+        but(EVENT, active_period__notification=FIVE_MONTHS),
+        "active_period.notification",
+        "a duration of 5 months; it is much shorter; PT5M is five minutes",
+    ),
+    (
+        "D44",
+        but(EVENT, active_period__tolerance=but(WINDOW, tolerate__startafter=FIVE_MONTHS)),
+        "active_period.tolerance.tolerate.startafter",
+        "a duration of 5 months; it is much shorter; PT5M is five minutes",
+    ),
+    (
+        "D44",
+        but(OFFERS, reports__report_descriptions__sampling_rate__min_period=FIVE_MONTHS),
+        "reports[0].report_descriptions[0].sampling_rate.min_period",
+        "a duration of 5 months; it is much shorter; PT5M is five minutes",
+    ),
+    (
+        "D44",
+        but(REGISTERED, requested_oadr_poll_freq=FIVE_MONTHS),
+        "requested_oadr_poll_freq",
+        "a duration of 5 months; it is much shorter; PT5M is five minutes",
+    ),
     ("R509", Poll(ven_id="ven-1", schema_version=None), "schema_version", "no schemaVersion; it is 2.0b"),
     ("R509", Poll(ven_id="ven-1", schema_version="x-2"), "schema_version", "the schemaVersion 'x-2'; it is 2.0b"),
     (
@@ -853,7 +880,7 @@ def test_every_rule_says_in_a_line_what_it_asks_for() -> None:
 
 def test_shoulds_are_warnings() -> None:
     warnings = {one.number for one in DECLARED if one.severity is Severity.WARNING}
-    assert warnings == {"R46", "R48", "R110", "R334", "R402"}
+    assert warnings == {"D44", "R46", "R48", "R110", "R334", "R402"}
 
 
 def test_a_rule_about_all_payloads_looks_at_each() -> None:

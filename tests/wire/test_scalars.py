@@ -33,6 +33,8 @@ from oadr_core.messages.declare import (
 from oadr_core.testing import strategies
 from oadr_core.wire import envelope
 from oadr_core.wire.scalars import (
+    Escaped,
+    _remembered_duration,
     collapse,
     converter,
     escape,
@@ -468,6 +470,32 @@ def test_blanks_are_those_of_xml() -> None:
 def test_text_is_escaped_so_that_it_comes_back(text: str, escaped: str) -> None:
     assert escape(text) == escaped
     assert etree.fromstring(f"<x>{escaped}</x>").text == text
+
+
+def test_escaped_texts_are_remembered_and_do_not_pile_up() -> None:
+    remembered = Escaped()
+    for number in range(10_000):
+        assert remembered[f"<{number}>"] == f"&lt;{number}&gt;"
+    assert 0 < len(remembered) < 5000
+    assert remembered["a&" * 1000] == "a&amp;" * 1000
+    assert "a&" * 1000 not in remembered
+
+
+def test_a_text_that_cannot_be_sent_is_not_remembered() -> None:
+    remembered = Escaped()
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"U\+0000"):
+            remembered["a\0"]
+    assert not remembered
+
+
+def test_durations_are_remembered_and_do_not_pile_up() -> None:
+    for number in range(3000):
+        assert read_duration(f"PT{number}S") == timedelta(seconds=number)
+        assert write_duration(timedelta(days=number)) == (f"P{number}D" if number else "PT0S")
+    assert read_duration(f"PT{'0' * 10_000}7S") == timedelta(seconds=7)
+    assert _remembered_duration.cache_info().currsize <= 1024
+    assert write_duration.cache_info().currsize <= 1024
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x08", "\x0b", "\x1f", "\ud800", "\ufffe", "\uffff"])
