@@ -34,6 +34,7 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import (
     Address,
+    ExchangeAbandoned,
     ExchangeId,
     ExchangeSetBack,
     HandlerFailed,
@@ -316,8 +317,13 @@ class Vtn(CoreBase):
         if record is not None:
             given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
             self._take(record, given, None, now)
-        service = SERVICE[type(push.message)] if push.message is not None else Service.EI_EVENT
-        self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait))
+        if push.message is None:
+            return
+        if REMEDY[why] is Remedy.GIVE_UP:
+            self._emit(ExchangeAbandoned(ticket=TicketId(0), request=push.message, why=why))
+        else:
+            service = SERVICE[type(push.message)]
+            self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait))
 
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""

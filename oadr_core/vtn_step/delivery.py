@@ -7,7 +7,7 @@ from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.machines.operations import VTN_OPERATIONS
-from oadr_core.machines.report import ReportAtRequesterInput
+from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
 from oadr_core.outputs import PeerMisbehaved
 from oadr_core.vtn_events import by_event, has_to_be_told, is_awaited, is_pending
@@ -113,7 +113,16 @@ def push_failed(turn: Turn) -> None:
 
 def push_refused(turn: Turn) -> None:
     """What was handed out is withdrawn; events are handed out anew, with new times, when their answer is overdue."""
+    refused = [one.message for one in turn.ven().queue if one.state is Delivery.OFFERED]
     turn.withdraw(lambda one: one.state is Delivery.OFFERED)
+    wanted = {
+        request.report_request_id
+        for message in refused
+        if isinstance(message, CreateReport)
+        for request in message.report_requests
+    }
+    unconfirmed = {one.request.report_request_id for one in turn.ven().requests if one.state is ReportAtRequester.ASKED}
+    move_requests(turn, wanted & unconfirmed, ReportAtRequesterInput.REFUSE)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
