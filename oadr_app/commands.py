@@ -29,7 +29,7 @@ _PAST: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
 
 
 class Operator:
-    """Does what an operator asks for.
+    """Does what an operator asks for, and confirms it when it is durable.
 
     :param server: the VTN.
     :param store: what it has stored.
@@ -57,7 +57,9 @@ class Operator:
         if not isinstance(event, dict):
             raise LocalProtocolError("`event` must be there, and be a JSON object")
         ven_ids = self._ven_ids(asked.get("vens"))
-        return {"event_id": self._server.add_raw_event(ven_ids, event), "vens": ven_ids}
+        event_id = self._server.add_raw_event(ven_ids, event)
+        await self._server.saved()
+        return {"event_id": event_id, "vens": ven_ids}
 
     def _ven_ids(self, asked: object) -> list[str]:
         """Find VENs by id or by name; all if none is named."""
@@ -93,7 +95,9 @@ class Operator:
 
     async def _cancel_event(self, asked: Mapping[str, Any]) -> object:
         event_id = self._event(asked).event_id
-        return {"event_id": event_id, "modification_number": self._server.cancel_event(event_id=event_id)}
+        number = self._server.cancel_event(event_id=event_id)
+        await self._server.saved()
+        return {"event_id": event_id, "modification_number": number}
 
     def _event(self, asked: Mapping[str, Any]) -> EventRecord:
         """Find an event by its id, or by the beginning of it."""

@@ -1,6 +1,7 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
 import ipaddress
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -9,8 +10,10 @@ from oadr_app.commands import Operator
 from oadr_app.config import ConfigError, VtnFile
 from oadr_app.control import ControlSocket
 from oadr_app.sqlite_store import SqliteStore, StoredReading
-from oadr_core import RegistrationDecision, Report, StateError, reported_values
+from oadr_core import RegistrationDecision, Report, ResponseCode, StateError, reported_values
 from oadr_http import OpenADRServer, Trace
+
+_LOG: Final = logging.getLogger("oadr.vtn")
 
 
 class VtnProgram:
@@ -89,16 +92,20 @@ class VtnProgram:
             http = self.file.http
             raise OSError(f"the VTN cannot listen at {http.host}:{http.port}: {error.strerror or error}") from None
 
-    async def _store_report(self, report: Report, ven_id: str) -> None:
-        """Store what a VEN reports; it is confirmed when the disk has it."""
+    async def _store_report(self, report: Report, ven_id: str) -> tuple[int, str] | None:
+        """Store what a VEN reports; it is confirmed when the disk has it, and asked for again when it has not."""
         specifier_id = report.report_specifier_id
-        await self.store.add_readings(
-            [
-                StoredReading(ven_id, specifier_id, one.r_id, one.time, one.value, one.quality)
-                for one in reported_values(report)
-                if one.value is None or isinstance(one.value, float)
-            ]
-        )
+        readings = [
+            StoredReading(ven_id, specifier_id, one.r_id, one.time, one.value, one.quality)
+            for one in reported_values(report)
+            if one.value is None or isinstance(one.value, float)
+        ]
+        try:
+            await self.store.add_readings(readings)
+        except OSError as error:
+            _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
+            return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
+        return None
 
     async def _admit(self, registration_info: Mapping[str, Any]) -> RegistrationDecision:
         """Register the VENs of the configuration, and no others."""

@@ -15,7 +15,16 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TextIO
 
 from oadr_app.control import ControlError, ask
-from oadr_core import EventRecord, Standing, VenRecord
+from oadr_app.tracing import read_trace
+from oadr_core import (
+    EventRecord,
+    Standing,
+    UpdatedReport,
+    UpdateReport,
+    VenRecord,
+    decode,
+    reported_values,
+)
 
 PATIENCE: Final = 60.0
 """Seconds that something may take which should happen soon; a busy machine is slow."""
@@ -132,11 +141,11 @@ class Program:
 class Vtn(Program):
     """A VTN that runs in a folder; started there again, it is the same VTN."""
 
-    SETTINGS: Final = 'vtn_id = "test-VTN"\npoll = "1s"\n[http]\nport = {port}\n[reports]\nsampling = "1s"\n'
-
-    def __init__(self, folder: Path, *arguments: object, port: int = 0) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / "vtn.toml").write_text(self.SETTINGS.format(port=port))
+    def __init__(self, folder: Path, *arguments: object, port: int = 0, answer_timeout: str = "60s") -> None:
+        (folder / "vtn.toml").write_text(
+            f'vtn_id = "test-VTN"\npoll = "1s"\nanswer_timeout = "{answer_timeout}"\n'
+            f'[http]\nport = {port}\n[reports]\nsampling = "1s"\n'
+        )
         super().__init__(("vtn", *arguments), folder)
         self.url: Final = self.says(r"listens at (http://\S+);")[1]
 
@@ -179,9 +188,9 @@ class Programs:
         self._started.append(program)
         return program
 
-    def vtn(self, folder: Path, *arguments: object, port: int = 0) -> Vtn:
+    def vtn(self, folder: Path, *arguments: object, port: int = 0, answer_timeout: str = "60s") -> Vtn:
         """Start a VTN, and wait until it listens."""
-        program = Vtn(folder, *arguments, port=port)
+        program = Vtn(folder, *arguments, port=port, answer_timeout=answer_timeout)
         self._started.append(program)
         return program
 
@@ -206,6 +215,11 @@ class Stored(NamedTuple):
     events: dict[str, int]
     opts: dict[tuple[str, str], str]
 
+    @property
+    def values(self) -> dict[tuple[str, int], float]:
+        """The values by data point and time, for data points that no two VENs have."""
+        return {(r_id, when): value for (_, r_id, when), value in self.readings.items()}
+
     def survives_in(self, later: "Stored") -> None:
         """Assert that nothing is gone or changed."""
         assert self.readings.items() <= later.readings.items()
@@ -229,6 +243,19 @@ def stored(file: Path) -> Stored:
         {one.event_id: one.modification_number for one in events},
         {(name, one.event_id): str(one.opt_type) for name, one in answers if one.opt_type is not None},
     )
+
+
+def confirmed(trace: Path) -> dict[tuple[str, int], float]:
+    """The readings that a VEN was told are stored, by data point and time, as its trace shows."""
+    found: dict[tuple[str, int], float] = {}
+    for one in read_trace(trace.read_bytes().rpartition(b"\n")[0]):
+        request = decode(one.request.encode())
+        if isinstance(request, UpdateReport) and one.answer:
+            answer = decode(one.answer.encode())
+            if isinstance(answer, UpdatedReport) and answer.response.ok:
+                values = [value for report in request.reports for value in reported_values(report)]
+                found |= {(value.r_id, int(value.time.timestamp() * 10**6)): value.value for value in values}
+    return found
 
 
 def objects(text: str) -> list[dict[str, Any]]:
