@@ -10,18 +10,26 @@ import msgspec
 import pytest
 
 from oadr_core import (
+    Call,
     CanceledPartyRegistration,
     CancelPartyRegistration,
+    CreatedPartyRegistration,
     DistributeEvent,
     Event,
+    HandlerFailed,
     Payload,
+    Peer,
     PeerMisbehaved,
     Poll,
+    Reply,
     ReportWish,
+    VtnConfig,
+    encode,
     read,
 )
 from oadr_core.testing import Flight, Host
-from tests.core.kit import HOUR, Grid, event, request
+from tests.core.kit import HOUR, Grid, asked, drained, event, one, request
+from tests.core.test_registration import create
 
 both = pytest.mark.parametrize("pull", [True, False], ids=["pull", "push"])
 
@@ -153,3 +161,42 @@ def test_a_cancel_that_comes_twice_ends_the_registration_once() -> None:
     flight.answer = copy.answer  # the first answer was lost
     grid.wire.answer(flight, grid.now)
     assert not grid.ven().ven.state.registered, "463 says as well that there is no registration"
+
+
+def test_a_request_that_comes_again_while_the_application_decides_is_asked_about_once_and_answered_each_time() -> None:
+    grid = Grid(vtn_handlers={"on_create_party_registration": lambda: True})
+    message = create()
+    for _ in range(3):
+        grid.vtn.receive_request(encode(message), peer=Peer(), service=None, now=grid.now)
+    outputs = drained(grid.vtn, grid.now)
+    call = one(Call, outputs)
+    assert not [output for output in outputs if isinstance(output, Reply)]
+    grid.vtn.call_returned(call.call, True, now=grid.now)
+    replies = [output for output in drained(grid.vtn, grid.now) if isinstance(output, Reply)]
+    assert len(replies) == 3
+    assert len({output.inbound for output in replies}) == 3
+    assert len({encode(output.message) for output in replies if output.message is not None}) == 1
+    assert len(grid.vtn.vtn.vens) == 1
+
+
+@pytest.mark.parametrize("how", ["late", "raises"])
+def test_a_vtn_whose_handler_fails_answers_with_500_and_takes_the_retry(how: str) -> None:
+    grid = Grid(VtnConfig(vtn_id="Grid", call_timeout=20.0), {"on_create_party_registration": lambda: True})
+    message = create()
+    call = one(Call, asked(grid.vtn, message, grid.now))
+    if how == "raises":
+        grid.vtn.call_raised(call.call, OSError("no database"), now=grid.now)
+    else:
+        grid.vtn.handle_timeout(grid.clock.advance(19.9))
+        assert drained(grid.vtn, grid.now) == []
+        grid.vtn.handle_timeout(grid.clock.advance(0.1))
+    outputs = drained(grid.vtn, grid.now)
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, CreatedPartyRegistration)
+    assert answer.response.response_code == 500
+    assert one(HandlerFailed, outputs).handler == "on_create_party_registration"
+    again = one(Call, asked(grid.vtn, message, grid.now))
+    grid.vtn.call_returned(again.call, True, now=grid.now)
+    second = one(Reply, drained(grid.vtn, grid.now)).message
+    assert isinstance(second, CreatedPartyRegistration)
+    assert second.response.ok
