@@ -1,0 +1,150 @@
+"""A VTN reaches VENs that do not poll by requests of its own (rules 500 and 511)."""
+
+from typing import Final
+
+import anyio.abc
+import httpx
+import pytest
+
+from oadr_core import (
+    CreatedPartyRegistration,
+    CreatePartyRegistration,
+    DistributeEvent,
+    EiResponse,
+    ExchangeSetBack,
+    Failure,
+    Payload,
+    RegisteredReport,
+    RegisterReport,
+    Response,
+    TransportName,
+    VenRegistered,
+    decode,
+    encode,
+)
+from oadr_http import OpenADRServer
+from tests.http.desk import until
+from tests.http.test_carrier import Stranger, response, stranger
+from tests.http.watch import Told, Watch, intervals, vtn
+
+pytestmark = pytest.mark.anyio
+
+_XML: Final = {"content-type": "application/xml"}
+
+
+async def ask(there: OpenADRServer, service: str, message: Payload) -> Payload:
+    """Send a request to a VTN as a VEN would."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{there.url}/{service}", content=encode(message), headers=_XML)
+    assert answer.status_code == 200
+    return decode(answer.content)
+
+
+async def register(there: OpenADRServer, address: str, name: str = "VEN") -> str:
+    """Register a VEN that is reached by push."""
+    message = CreatePartyRegistration(
+        request_id="1",
+        profile_name="2.0b",
+        transport_name=TransportName.SIMPLE_HTTP,
+        transport_address=address,
+        report_only=False,
+        xml_signature=False,
+        ven_name=name,
+        http_pull_model=False,
+    )
+    answer = await ask(there, "EiRegisterParty", message)
+    assert isinstance(answer, CreatedPartyRegistration)
+    assert answer.ven_id
+    return answer.ven_id
+
+
+def pushed(ven: Stranger) -> list[Payload]:
+    """What a VEN was told, in order."""
+    return [decode(body) for _, body in ven.asked]
+
+
+@pytest.mark.rule(511)
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_event_is_pushed_to_the_address_that_the_ven_registered(whole: bool) -> None:
+    told, there = Told(), vtn()
+    there.add_handler("on_registered_report", lambda payload, ven_id: told.note(ven_id, payload))
+    answered = encode(RegisteredReport(response=EiResponse(request_id="1"), ven_id="ven-7"))
+    there.add_handler("on_create_party_registration", lambda: ("ven-7", "reg-7"))
+    kind = "content-type: application/xml"
+    async with stranger(response(answered, kind), response(b"")) as ven, there.running():
+        await register(there, ven.url if whole else ven.url.removesuffix("/OpenADR2/Simple/2.0b"))
+        assert (await told.hears("ven-7"))[0]["response"]["response_code"] == 200
+        there.add_event("ven-7", "SIMPLE", "level", intervals(1), event_id="shed")
+        await until(lambda: len(ven.asked) == 2)
+        offer, events = pushed(ven)
+    assert isinstance(offer, RegisterReport)
+    assert isinstance(events, DistributeEvent)
+    assert events.events[0].event_descriptor.event_id == "shed"
+    for (head, body), service in zip(ven.asked, (b"EiReport", b"EiEvent"), strict=True):
+        lines = head.lower().split(b"\r\n")
+        assert lines[0] == b"post /openadr2/simple/2.0b/%b http/1.1" % service.lower()
+        assert b"content-length: %d" % len(body) in lines
+        assert b"accept-encoding: identity" in lines, "nothing lets a VEN compress"
+        assert not [line for line in lines if line.startswith((b"content-encoding", b"transfer-encoding"))]
+
+
+async def test_a_push_that_fails_is_made_again() -> None:
+    watch = Watch()
+    there = vtn(observe=watch)
+
+    async def close(stream: anyio.abc.SocketStream) -> None:
+        await stream.aclose()
+
+    async with stranger(close, response(b""), response(b"")) as ven, there.running():
+        ven_id = await register(there, ven.url)
+        assert (await watch.sees(ExchangeSetBack)).why is Failure.BROKEN
+        await until(lambda: len(ven.asked) >= 2)
+        first, second, *_ = pushed(ven)
+        assert type(first) is type(second)
+    assert ven_id in there.vens
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:99999/",
+        f"http://{'a' * 70}.invalid/",
+        "http://[::1/",
+        "ftp://127.0.0.1/",
+        "nonsense",
+    ],
+)
+async def test_an_address_that_is_none_disturbs_nobody_else(address: str) -> None:
+    watch = Watch()
+    there = vtn(observe=watch)
+    async with stranger(response(b""), response(b"")) as ven, there.running():
+        bad = await register(there, address, "bad")
+        assert (await watch.sees(ExchangeSetBack)).why is Failure.UNREACHABLE
+        good = await register(there, ven.url, "good")
+        there.add_event([bad, good], "SIMPLE", "level", intervals(1))
+        await until(lambda: ven.asked)
+        assert len([one for one in watch.events if isinstance(one, VenRegistered)]) == 2
+
+
+async def test_a_ven_that_answers_nonsense_disturbs_nobody_else() -> None:
+    watch = Watch()
+    there = vtn(observe=watch)
+    nonsense = response(b"<html>It works!</html>", "content-type: text/html")
+    async with stranger(nonsense) as bad, stranger(response(b""), response(b"")) as ven, there.running():
+        await register(there, bad.url, "bad")
+        assert (await watch.sees(ExchangeSetBack)).why is Failure.BAD_ANSWER
+        await register(there, ven.url, "good")
+        await until(lambda: ven.asked)
+
+
+async def test_a_response_is_taken_where_the_profile_has_an_empty_body() -> None:
+    watch = Watch()
+    there = vtn(observe=watch)
+    offered = encode(RegisteredReport(response=EiResponse(request_id="1"), ven_id="ven-7"))
+    taken = encode(Response(response=EiResponse(), ven_id="ven-7"))
+    there.add_handler("on_create_party_registration", lambda: ("ven-7", "reg-7"))
+    async with stranger(response(offered), response(taken)) as ven, there.running():
+        await register(there, ven.url)
+        there.add_event("ven-7", "SIMPLE", "level", intervals(1))
+        await until(lambda: len(ven.asked) == 2)
+    assert not [one for one in watch.events if isinstance(one, ExchangeSetBack)]
