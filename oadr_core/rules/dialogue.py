@@ -164,9 +164,10 @@ def registration_first(dialogue: Dialogue) -> Iterator[Fault]:
     offered_by_vtn = drained = False
     for number, exchange in sorted(rest, key=lambda one: one[1].time):
         request = exchange.request
-        if exchange.requester is Role.VEN and exchange.time > first.time and request is not None:
+        if exchange.requester is Role.VEN and request is not None:
             missing = [name for name in missing if request.message_type() != name]
-            if missing and _is_other_work(request, polls=drained):
+            was_under_way = exchange.time <= first.time
+            if missing and not was_under_way and _is_other_work(request, polls=drained):
                 right = f"{' and '.join(missing)} must come first, after a new registration"
                 yield Fault(f"the VEN sends {request.message_type()}", right, f"[{number}].request")
                 return

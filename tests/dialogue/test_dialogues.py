@@ -349,6 +349,14 @@ KEEPING: Final[Mapping[str, Trace]] = {
     "nothing": (),
     # registration
     "the usual start": (*START, asks(1, POLL, NOTHING), asks(2, CREATE_OPT, CREATED_OPT)),
+    "a start within the same instant": (
+        registered(0),
+        offered(0),
+        requested(0),
+        asks(0, CREATE_OPT, CREATED_OPT),
+        asks(1, POLL, NOTHING),
+        asks(1, CREATE_OPT, CREATED_OPT),
+    ),
     "events before metadata": (registered(0), requested(1), offered(2), asks(3, POLL, NOTHING)),
     "polls for the metadata of the VTN": (
         registered(0),
