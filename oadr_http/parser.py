@@ -84,6 +84,13 @@ class Parser:
         self.wrong: Answer | None = None
         self.expects = False
 
+    @property
+    def awaited(self) -> int:
+        """The bytes of the body that is arriving; 0 where none is, or none that is kept."""
+        if self.stage is not Stage.BODY or self._request.refused is not None:
+            return 0
+        return int(self._headers.get(b"content-length", b"0"))
+
     def feed(self, data: bytes) -> None:
         """Take bytes from the connection."""
         before = len(self.complete)

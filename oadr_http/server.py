@@ -31,6 +31,7 @@ class ServerLimits:
     :param connections: open at a time; further ones are told to come back later.
     :param head: bytes of request line and headers.
     :param body: bytes of a body.
+    :param bodies: bytes of all bodies that are arriving or being answered; further ones are told to come back later.
     :param head_timeout: seconds for the whole of a head to arrive, once it has begun.
     :param body_timeout: seconds for the whole of a body to arrive, once its head is there.
     :param idle_timeout: seconds that a connection may be silent between requests.
@@ -41,6 +42,7 @@ class ServerLimits:
     connections: int = 10_000
     head: int = 16 * 1024
     body: int = 2 * 1024 * 1024
+    bodies: int = 256 * 1024 * 1024
     head_timeout: float = 10.0
     body_timeout: float = 60.0
     idle_timeout: float = 75.0
@@ -81,9 +83,10 @@ class _Connection:
     :ivar expires: when it is ended, unless it has come to another stage before; looked at now and then, which costs
         less than a timeout of its own for every read and write.
     :ivar expired: whether it was ended for that.
+    :ivar reserved: bytes that it may take up, of those that all may take up together.
     """
 
-    __slots__ = ("expired", "expires", "scope", "stage", "stream")
+    __slots__ = ("expired", "expires", "reserved", "scope", "stage", "stream")
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self.stream: Final = stream
@@ -91,6 +94,7 @@ class _Connection:
         self.stage: Stage | None = None
         self.expires = math.inf
         self.expired = False
+        self.reserved = 0
 
     def enter(self, stage: Stage, patience: float) -> None:
         """Come to a stage, or stay at it: a peer that sends a byte now and then gains no time."""
@@ -110,6 +114,7 @@ class Server:
         self._application = application
         self._limits = limits or ServerLimits()
         self._connections: set[_Connection] = set()
+        self._reserved = 0
         self._stopping = False
         self._empty = anyio.Event()
 
@@ -183,6 +188,7 @@ class Server:
             pass  # the peer has gone
         finally:
             self._connections.discard(connection)
+            self._reserved -= connection.reserved
             if self._stopping and not self._connections:
                 self._empty.set()
 
@@ -215,11 +221,22 @@ class Server:
                 return parser.wrong
             if self._stopping and parser.stage is Stage.IDLE:
                 return None
+            if not self._reserve(connection, parser.awaited):
+                return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
             connection.enter(parser.stage, patience[parser.stage])
             if parser.expects:
                 parser.expects = False
                 await stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             parser.feed(await stream.receive(_CHUNK))
+
+    def _reserve(self, connection: _Connection, size: int) -> bool:
+        """Give a connection memory for a body, or take it back; tell whether there is enough."""
+        more = size - connection.reserved
+        if more > 0 and self._reserved + more > self._limits.bodies:
+            return False
+        self._reserved += more
+        connection.reserved = size
+        return True
 
     def _parser(self) -> Parser:
         limits = self._limits

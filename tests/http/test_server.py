@@ -279,6 +279,26 @@ async def test_a_body_too_long_is_refused_and_the_refusal_arrives() -> None:
     assert opened.desk.taken == []
 
 
+async def test_all_bodies_together_have_a_limit() -> None:
+    async with office(ServerLimits(bodies=1500)) as opened:
+        async with opened.line() as first, opened.line() as second:
+            head, body = request(b"x" * 1000)[:-500], b"x" * 500
+            await first.say(head)
+            await until(lambda: opened.server._reserved == 1000)
+            await second.say(head)
+            answer = await second.answer()
+            assert (answer.status, answer.headers["connection"]) == (503, "close")
+            await first.say(body)
+            assert (await first.answer()).status == 200
+            await first.say(head, body)
+            assert (await first.answer()).status == 200
+            await first.say(head)
+            await until(lambda: opened.server._reserved == 1000)
+        await until(lambda: not opened.server._connections)
+        assert opened.server._reserved == 0
+    assert opened.desk.bodies == [b"x" * 1000] * 2
+
+
 async def test_further_connections_are_told_to_come_back() -> None:
     async with office(ServerLimits(connections=2)) as opened:
         async with opened.line() as first, opened.line() as second:
