@@ -44,8 +44,6 @@ STARTUP: Final = Machine(
     table={
         (_STATE.OFF, _INPUT.START): _STATE.QUERYING,
         (_STATE.QUERYING, _INPUT.QUERIED): _STATE.REGISTERING,
-        # a push VEN that was registered before may be told so before it has registered again
-        (_STATE.QUERYING, _INPUT.ENDED): _STATE.WAITING,
         (_STATE.QUERYING, _INPUT.STOP): _STATE.OFF,
         (_STATE.REGISTERING, _INPUT.REGISTERED): _STATE.OFFERING,
         (_STATE.REGISTERING, _INPUT.REFUSED): _STATE.WAITING,

@@ -11,7 +11,9 @@ from oadr_core import (
     ActivePeriod,
     AutoVen,
     AutoVtn,
+    CreatedPartyRegistration,
     EiEvent,
+    EiResponse,
     EventDescriptor,
     EventSignal,
     EventStatus,
@@ -150,6 +152,17 @@ def asked(core: Core, message: Payload, now: Now, identity: str | None = None) -
     """Everything that comes of a request."""
     core.receive_request(encode(message), peer=Peer(identity=identity), service=None, now=now)
     return drained(core, now)
+
+
+def created(ven_id: str, registration_id: str) -> CreatedPartyRegistration:
+    """The VTN's answer to a registration."""
+    return CreatedPartyRegistration(
+        response=EiResponse(),
+        registration_id=registration_id,
+        ven_id=ven_id,
+        vtn_id="Grid",
+        profiles=VtnConfig(vtn_id="Grid").profiles(),
+    )
 
 
 # --- a VTN and its VENs ----------------------------------------------------------------------------------------------

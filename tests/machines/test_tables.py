@@ -27,7 +27,7 @@ REFUSED         .         .            WAITING      .              .            
 OFFERED         .         .            .            SYNCHRONISING  .              .            .
 SYNCHRONISED    .         .            .            .              RUNNING        .            .
 LOST            .         .            REGISTERING  REGISTERING    REGISTERING    REGISTERING  .
-ENDED           .         WAITING      WAITING      WAITING        WAITING        WAITING      WAITING
+ENDED           .         .            WAITING      WAITING        WAITING        WAITING      WAITING
 ASKED_AGAIN     .         .            .            REGISTERING    REGISTERING    REGISTERING  .
 RETRY           .         .            .            .              .              .            REGISTERING
 STOP            .         OFF          OFF          OFF            OFF            OFF          OFF
