@@ -845,8 +845,11 @@ def test_a_vtn_tells_its_url(host: str, prefix: str, url: str) -> None:
     assert OpenADRServer("VTN", http_host=host, http_path_prefix=prefix).url == url
 
 
-async def test_two_prefixes_are_two_servers() -> None:
-    there, watch = vtn(http_path_prefix="/site/OpenADR2/Simple/2.0b"), Watch()
+@pytest.mark.parametrize(
+    "place", [{"http_path_prefix": "/site/OpenADR2/Simple/2.0b"}, {"http_path_prefix": ""}, {"http_host": "localhost"}]
+)
+async def test_a_vtn_is_found_where_it_says(place: dict[str, str]) -> None:
+    there, watch = vtn(**place), Watch()
     async with there.running(), ven(there.url + "/", observe=watch).running():
         await watch.sees(Registered)
 
