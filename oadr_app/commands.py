@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import anyio
 import anyio.to_thread
 
 from oadr_app.control import Command
@@ -25,6 +26,12 @@ from oadr_core import (
 )
 from oadr_http import OpenADRServer
 
+_LONGEST: Final = 5.0
+"""Seconds that a change may take to be saved before the operator is told that it is not."""
+
+_SHORT: Final = 1.0
+"""Seconds that a view waits for what it shows to be saved."""
+
 _PAST: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
 
 
@@ -41,14 +48,41 @@ class Operator:
 
     def commands(self) -> Mapping[str, Command]:
         """The commands by name. Each takes a JSON object and returns what JSON can hold."""
-        return {
-            "event/create": self._create_event,
+        changes = {"event/create": self._create_event, "event/cancel": self._cancel_event}
+        views = {
             "event/list": self._list_events,
             "event/show": self._show_event,
-            "event/cancel": self._cancel_event,
             "vens": self._list_vens,
             "status": self._status,
         }
+        return {
+            **{name: self._durable(command) for name, command in changes.items()},
+            **{name: self._settled(command) for name, command in views.items()},
+        }
+
+    def _durable(self, command: Command) -> Command:
+        """Confirm a change when it cannot be lost any more."""
+
+        async def change(asked: Mapping[str, Any]) -> object:
+            answer = await command(asked)
+            with anyio.move_on_after(_LONGEST) as waiting:
+                await self._server.saved()
+            if waiting.cancelled_caught:
+                raise LocalProtocolError("it was done, but it cannot be saved at present; the VTN keeps trying")
+            return answer
+
+        return change
+
+    def _settled(self, command: Command) -> Command:
+        """Show what cannot be lost any more, except where the disk fails and an operator wants to see all the more."""
+
+        async def show(asked: Mapping[str, Any]) -> object:
+            answer = await command(asked)
+            with anyio.move_on_after(_SHORT):
+                await self._server.saved()
+            return answer
+
+        return show
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -57,9 +91,7 @@ class Operator:
         if not isinstance(event, dict):
             raise LocalProtocolError("`event` must be there, and be a JSON object")
         ven_ids = self._ven_ids(asked.get("vens"))
-        event_id = self._server.add_raw_event(ven_ids, event)
-        await self._server.saved()
-        return {"event_id": event_id, "vens": ven_ids}
+        return {"event_id": self._server.add_raw_event(ven_ids, event), "vens": ven_ids}
 
     def _ven_ids(self, asked: object) -> list[str]:
         """Find VENs by id or by name; all if none is named."""
@@ -95,9 +127,7 @@ class Operator:
 
     async def _cancel_event(self, asked: Mapping[str, Any]) -> object:
         event_id = self._event(asked).event_id
-        number = self._server.cancel_event(event_id=event_id)
-        await self._server.saved()
-        return {"event_id": event_id, "modification_number": number}
+        return {"event_id": event_id, "modification_number": self._server.cancel_event(event_id=event_id)}
 
     def _event(self, asked: Mapping[str, Any]) -> EventRecord:
         """Find an event by its id, or by the beginning of it."""

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from oadr_app.control import ControlError
 from tests.app.program import Ended, Programs, Vtn, confirmed, is_answered, oadr, stored, until
 
 Command = Callable[..., Ended]
+
+LEVEL = {"signal_name": "SIMPLE", "signal_type": "level", "intervals": [{"duration": 3600, "signal_payload": 1}]}
 
 
 # --- beginning -------------------------------------------------------------------------------------------------------
@@ -206,6 +209,9 @@ def test_a_vtn_whose_disk_is_full_confirms_nothing_and_goes_on_when_there_is_roo
     vtn.says(r"ERROR .* cannot be (saved|stored)\b", times=5)
     assert stored(tmp_path / "vtn.sqlite") == before
     assert confirmed(tmp_path / "trace.jsonl").items() <= before.values.items()
+    assert list(vtn.vens()) == ["bakery"], "an operator sees what there is all the same"
+    with pytest.raises(ControlError, match="it was done, but it cannot be saved at present; the VTN keeps trying"):
+        vtn.ask("event/create", event={"event_descriptor": {"event_id": "late"}, "event_signals": [LEVEL]})
     room_at = datetime.now(UTC).timestamp() * 10**6
     limit_files(vtn, resource.RLIM_INFINITY)
     until(lambda: max(when for _, when in stored(tmp_path / "vtn.sqlite").values) > room_at, "new readings")
@@ -214,4 +220,5 @@ def test_a_vtn_whose_disk_is_full_confirms_nothing_and_goes_on_when_there_is_roo
     assert "Traceback" not in vtn.text + ven.text
     after = stored(tmp_path / "vtn.sqlite").values
     assert confirmed(tmp_path / "trace.jsonl").items() <= after.items()
+    assert "late" in stored(tmp_path / "vtn.sqlite").events
     assert [when for _, when in after if full_at < when < room_at], "what was measured meanwhile came later"
