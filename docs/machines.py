@@ -18,6 +18,7 @@ import oadr_core.machines
 from oadr_core.machines.exchange import REMEDY, Failure
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.machines.table import Machine
+from oadr_core.messages import Payload, Poll, Response
 
 _INTRODUCTION: Final = """\
 # State machines
@@ -162,7 +163,10 @@ def _operations() -> Iterator[str]:
     yield ""
     yield "A request goes to the endpoint of its service. Its answer is of the same kind where it is an error."
     yield ""
-    rows = [["VEN", *_named(one), f"`{answer.message_type()}`", ""] for one, answer in VEN_REQUESTS.items()]
+    also: dict[type[Payload], str] = {Poll: "or what the VTN has for the VEN", Response: "or nothing, an empty success"}
+    rows = [
+        ["VEN", *_named(one), f"`{answer.message_type()}`", also.get(one, "")] for one, answer in VEN_REQUESTS.items()
+    ]
     for one, operation in VTN_OPERATIONS.items():
         by = "in the response when it is pushed" if operation.inline else "always by a request of its own"
         urgent = "; goes before all that was queued" if operation.urgent else ""
