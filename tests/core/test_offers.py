@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oadr_core import CalendarDuration, RemoteProtocolError, Report, ReportRequest, SamplingRate
 from oadr_core.offers import METADATA, check_request, data_name
-from tests.core.kit import HOUR, MINUTE, NONE, NOON, offer, request
+from tests.core.kit import HOUR, MINUTE, NONE, offer, request
 
 SECOND = timedelta(seconds=1)
 OFFERS = (offer("usage", ("load", "sun")), offer("other", ("wind",)))
@@ -27,7 +27,7 @@ def code(asked: ReportRequest, offers: tuple[Report, ...] = OFFERS) -> int:
 
 def sampled(least: Any, most: Any, kept: Any = HOUR) -> tuple[Report, ...]:
     """The offer of one data point that can be sampled so often."""
-    (one,) = (offer(),)
+    one = offer()
     rate = SamplingRate(min_period=least, max_period=most)
     described = tuple(msgspec.structs.replace(point, sampling_rate=rate) for point in one.report_descriptions)
     return (msgspec.structs.replace(one, report_descriptions=described, duration=kept),)
@@ -110,7 +110,7 @@ def test_a_rate_without_a_longest_period_has_none() -> None:
 
 
 def test_a_point_without_a_rate_and_an_offer_without_a_length_set_no_limits() -> None:
-    (one,) = (offer(),)
+    one = offer()
     described = tuple(msgspec.structs.replace(point, sampling_rate=None) for point in one.report_descriptions)
     free = msgspec.structs.replace(one, report_descriptions=described, duration=None)
     assert code(request(granularity=HOUR * 50, back=HOUR * 100), (free,)) == 200
@@ -154,4 +154,3 @@ def test_what_is_wrong_is_said_in_words() -> None:
         check_request(request(r_ids=("moon",)), OFFERS)
     with pytest.raises(RemoteProtocolError, match="load is sampled every 0:00:01 to 0:05:00, not every 0:10:00"):
         check_request(request(granularity=MINUTE * 10, back=HOUR), OFFERS)
-    assert NOON.tzinfo is not None
