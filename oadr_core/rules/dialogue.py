@@ -153,6 +153,7 @@ def registration_first(dialogue: Dialogue) -> Iterator[Fault]:
     """After a new registration come metadata and oadrRequestEvent, before any other exchange of the VEN.
 
     Polls may come before, as they bring the metadata of the VTN; once there is nothing more to fetch, they may not.
+    After a re-registration none of it is needed, and a VEN that was stopped meanwhile begins with one.
     """
     (_, first), *rest = dialogue.exchanges
     if not _is_new_registration(first):
@@ -164,6 +165,8 @@ def registration_first(dialogue: Dialogue) -> Iterator[Fault]:
     offered_by_vtn = drained = False
     for number, exchange in sorted(rest, key=lambda one: one[1].time):
         request = exchange.request
+        if isinstance(request, CreatePartyRegistration):
+            return
         if exchange.requester is Role.VEN and request is not None:
             missing = [name for name in missing if request.message_type() != name]
             was_under_way = exchange.time <= first.time
@@ -352,9 +355,12 @@ def _goes_on(event: EiEvent, now: datetime) -> bool:
     return end - now > _PATIENCE
 
 
-@rule("R42", Dialogue)
+@rule("R42", Dialogue, severity=Severity.WARNING)
 def answered_request_ids(dialogue: Dialogue) -> Iterator[Fault]:
-    """The answer to an event repeats the requestID of a list that brought the event."""
+    """The answer to an event repeats the requestID of a list that brought the event.
+
+    Whoever writes the trace may have been stopped while that list was under way; so this is implausible, not wrong.
+    """
     brought: dict[str, set[str]] = {}
     for _, _, message in _lists(dialogue):
         for event in message.events:

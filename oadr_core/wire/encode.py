@@ -33,10 +33,11 @@ def encode_payload(message: Payload) -> str:
     :raises Exception: of any kind, where a value is not what its field declares;
         :func:`oadr_core.wire.envelope.encode` says which.
     """
-    pieces: list[str] = []
     opening, encode, closing = _document(type(message))
+    pieces = [opening]
     encode(message, pieces.append)
-    return f"{opening}{''.join(pieces)}{closing}"
+    pieces.append(closing)
+    return "".join(pieces)
 
 
 @cache

@@ -405,6 +405,12 @@ KEEPING: Final[Mapping[str, Trace]] = {
         updates(2),
         asks(3, POLL, NOTHING),
     ),
+    "a VEN that stopped while it registered, and began again with its registration": (
+        registered(0),
+        asked_for(1),
+        asks(2, REREGISTERED, but(REGISTERED, response=ECHO)),
+        updates(3),
+    ),
     "a re-registration on request": (
         asked_for(0),
         asks(1, POLL, RequestReregistration(ven_id="ven-1")),
@@ -675,4 +681,4 @@ def test_every_rule_about_dialogues_is_broken_and_kept(declared: Rule) -> None:
 
 def test_what_the_profile_leaves_room_for_is_a_warning() -> None:
     warnings = {one.number for one in rules() if one.about is Dialogue and one.severity is Severity.WARNING}
-    assert warnings == {"R50", "R62", "R304"}
+    assert warnings == {"R42", "R50", "R62", "R304"}
