@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from oadr_app import demo_views
@@ -186,9 +186,13 @@ class Demo:
             return
         with Live(console=self._console, refresh_per_second=5) as live:
             while (passed := anyio.current_time() - began) < self.seconds:
-                live.update(demo_views.live(_BEHAVIOURS, vtn.status, self._notes, passed, self.seconds))
+                live.update(self._view(vtn, passed))
                 await anyio.sleep(0.2)
-            live.update(demo_views.live(_BEHAVIOURS, vtn.status, self._notes, self.seconds, self.seconds))
+            live.update(self._view(vtn, self.seconds))
+
+    def _view(self, vtn: VtnChild, passed: float) -> RenderableType:
+        width = self._console.width
+        return demo_views.live(_BEHAVIOURS, vtn.status, self._notes, passed, self.seconds, width)
 
     # --- what came of it ---------------------------------------------------------------------------------------------
 

@@ -15,6 +15,12 @@ from oadr_core import OptType
 _NOTES: Final = 5
 """How many notes the live view shows, the last ones."""
 
+_NEEDED: Final = 73
+"""The columns that the live view needs without its bars."""
+
+_BARS: Final = 30
+"""How many readings are drawn at most."""
+
 
 class Behaviour(NamedTuple):
     """How one of the VENs behaves.
@@ -32,7 +38,12 @@ class Behaviour(NamedTuple):
 
 
 def live(
-    behaviours: Sequence[Behaviour], status: Mapping[str, Any], notes: Sequence[str], passed: float, seconds: float
+    behaviours: Sequence[Behaviour],
+    status: Mapping[str, Any],
+    notes: Sequence[str],
+    passed: float,
+    seconds: float,
+    width: int,
 ) -> RenderableType:
     """Who registered, opted, reported what.
 
@@ -41,6 +52,7 @@ def live(
     :param notes: what has happened.
     :param passed: the seconds that have passed.
     :param seconds: the seconds that it takes.
+    :param width: the columns of the terminal.
     """
     event = next(iter(status.get("events", ())), None)
     bar = ProgressBar(total=seconds, completed=passed, width=60)
@@ -48,7 +60,7 @@ def live(
     told += [Text()] * (_NOTES - len(told))  # the view keeps its height
     return Panel(
         Group(
-            _vens(behaviours, status, event),
+            _vens(behaviours, status, event, min(max(width - _NEEDED, 1), _BARS)),
             Text(),
             views.events([event]) if event else Text("no event yet\n", style="dim"),
             Text(),
@@ -57,14 +69,16 @@ def live(
             bar,
         ),
         title=f"OpenADR demo – VTN at {status.get('url') or '…'}",
-        padding=(1, 2),
+        padding=(1, 1),
     )
 
 
-def _vens(behaviours: Sequence[Behaviour], status: Mapping[str, Any], event: Mapping[str, Any] | None) -> Table:
+def _vens(
+    behaviours: Sequence[Behaviour], status: Mapping[str, Any], event: Mapping[str, Any] | None, bars: int
+) -> Table:
     by_name = {one["name"]: one for one in status.get("vens", ())}
     answers = {one.get("ven_name"): one for one in event["vens"]} if event else {}
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     for heading in ("VEN", "behaves so", "registered", "answer", "readings", "kW", ""):
         table.add_column(heading, justify="right" if heading in ("readings", "kW") else "left", no_wrap=True)
     for behaviour in behaviours:
@@ -77,7 +91,7 @@ def _vens(behaviours: Sequence[Behaviour], status: Mapping[str, Any], event: Map
             views.opt(answers[behaviour.name]) if behaviour.name in answers else Text("–", style="dim"),
             str(ven["readings"]) if ven else "–",
             f"{newest[-1]:.1f}" if newest else "–",
-            Text(views.sparkline(newest, 20), style="cyan"),
+            Text(views.sparkline(newest, bars), style="cyan"),
         )
     return table
 
