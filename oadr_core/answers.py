@@ -105,6 +105,11 @@ _BUILDERS: Final[Mapping[type[Payload], _Builder]] = {
 }
 
 
+def in_kind(operation: Payload, answer: Response) -> Payload:
+    """Read a plain oadrResponse as the answer that fits an operation (decision D14)."""
+    return _BUILDERS[VTN_OPERATIONS[type(operation)].answer](Refuser(), operation, answer.response, answer.ven_id)
+
+
 def response_in(message: Payload) -> EiResponse | None:
     """Find how a request fared in the answer to it."""
     response = getattr(message, "response", None)

@@ -296,10 +296,12 @@ class Vtn(CoreBase):
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
             return
-        self._land(exchange).setbacks = 0
+        push = self._land(exchange)
+        push.setbacks = 0
         if record is not None:
             self._heard_of(record, now)
-            self._take(self._records[ven_id], Answered(None if opened is None else opened.message), None, now)
+            answered = Answered(None if opened is None else opened.message, push.message)
+            self._take(self._records[ven_id], answered, None, now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""

@@ -138,12 +138,15 @@ def acknowledge_answer(turn: Turn, message: Payload) -> None:
         turn.acknowledge(message)
 
 
-def settle(turn: Turn, message: Payload) -> Payload | None:
+def settle(turn: Turn, message: Payload, pushed: Payload | None) -> Payload | None:
     """Take what an answer is about from the queue.
 
+    :param turn: the step.
+    :param message: the answer.
+    :param pushed: what it answers, where it came in the response to a push.
     :returns: what it is about, or None if that cannot be told.
     """
-    operation = _find(turn, message)
+    operation = _find(turn, message, pushed)
     if operation is not None:
         DELIVERY.step(operation.state, DeliveryInput.ANSWER)
         turn.change(queue=tuple(one for one in turn.ven().queue if one is not operation))
@@ -155,9 +158,14 @@ def settle(turn: Turn, message: Payload) -> Payload | None:
     return None if operation is None else operation.message
 
 
-def _find(turn: Turn, message: Payload) -> QueuedOperation | None:
-    """Find what an answer is about: what is offered first, else what waits."""
-    fitting = [one for one in turn.ven().queue if VTN_OPERATIONS[type(one.message)].answer is type(message)]
+def _find(turn: Turn, message: Payload, pushed: Payload | None) -> QueuedOperation | None:
+    """Find what an answer is about: what was pushed; or what is offered, of that kind first; or what waits."""
+    queued = turn.ven().queue
+    if pushed is not None:
+        return next((one for one in queued if one.message == pushed), None)
+    fitting = [one for one in queued if VTN_OPERATIONS[type(one.message)].answer is type(message)]
+    if not fitting and isinstance(message, Response):
+        return next((one for one in queued if one.state is Delivery.OFFERED), None)
     return next((one for one in fitting if one.state is Delivery.OFFERED), next(iter(fitting), None))
 
 

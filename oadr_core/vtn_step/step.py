@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from oadr_core.answers import in_kind
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
 from oadr_core.messages import (
@@ -14,6 +15,8 @@ from oadr_core.messages import (
     CreatedReport,
     CreatePartyRegistration,
     CreateReport,
+    DistributeEvent,
+    EiResponse,
     Payload,
     Poll,
     QueryRegistration,
@@ -91,14 +94,18 @@ def _decided(turn: Turn, given: Decided) -> None:
 
 
 def _answered(turn: Turn, given: Answered) -> None:
-    """A push VEN has answered in the response."""
-    if turn.record is not None and given.message is not None and type(given.message) in _TAKE_ANSWER:
-        _settle(turn, given.message)
+    """A push VEN has answered in the response; events it answers later, by a request of its own."""
+    message = Response(response=EiResponse()) if given.message is None else given.message
+    if turn.record is not None and type(message) in _TAKE_ANSWER and not isinstance(given.operation, DistributeEvent):
+        _settle(turn, message, given.operation)
         turn.answer = None
 
 
-def _settle(turn: Turn, message: Payload) -> None:
-    operation = delivery.settle(turn, message)
+def _settle(turn: Turn, message: Payload, pushed: Payload | None = None) -> None:
+    """Take an answer to an operation; a plain oadrResponse can answer any (decision D14)."""
+    operation = delivery.settle(turn, message, pushed)
+    if operation is not None and isinstance(message, Response):
+        message = in_kind(operation, message)
     _TAKE_ANSWER[type(message)](turn, message, operation)
 
 

@@ -90,9 +90,14 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A push VEN has answered an operation in the response to it; None for an empty response."""
+    """A push VEN has answered in the response to what was pushed.
+
+    :param message: the answer; None for an empty response.
+    :param operation: what was pushed.
+    """
 
     message: Payload | None
+    operation: Payload | None
 
 
 class Queue(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from oadr_core import (
     RegisteredReport,
     RegisterReport,
     Reply,
+    Response,
     SenderConfig,
     Transmit,
     VenRecord,
@@ -27,6 +28,7 @@ from oadr_core import (
     encode,
 )
 from oadr_core.machines.exchange import REMEDY, Remedy
+from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import EiResponse
 from oadr_core.testing import ManualClock
 from tests.core.kit import HOUR, NOON, Grid, asked, drained, event, one, request
@@ -77,8 +79,10 @@ def test_one_thing_is_under_way_at_a_time() -> None:
     bench.vtn.add_event(event(), ["ven"], bench.clock.now)
     (first,) = bench.transmits()
     assert isinstance(first.message, CreateReport)
+    assert bench.transmits() == []
     bench.vtn.receive_response(first.exchange, b"", now=bench.clock.now)
-    assert bench.transmits() == [], "its answer may come by a request of its own"
+    (second,) = bench.transmits()
+    assert isinstance(second.message, DistributeEvent)
 
 
 @pytest.mark.parametrize("why", [one for one in Failure if REMEDY[one] is not Remedy.GIVE_UP])
@@ -174,3 +178,44 @@ def test_the_metadata_of_the_vtn_are_pushed_once_a_ven_has_registered() -> None:
     assert isinstance(transmit.message, RegisterReport)
     assert transmit.message.reports == ()
     assert outputs.index(reply) < outputs.index(transmit)
+
+
+@pytest.mark.parametrize("answer", [b"", encode(Response(response=EiResponse(), ven_id="ven"))], ids=["empty", "plain"])
+def test_a_plain_answer_stands_for_the_one_that_fits(answer: bytes) -> None:
+    bench = Bench()
+    bench.vtn.create_report("ven", [request()], bench.clock.now)
+    (first,) = bench.transmits()
+    bench.vtn.receive_response(first.exchange, answer, now=bench.clock.now)
+    assert bench.transmits() == []
+    record = bench.vtn.vens["ven"]
+    assert record.queue == ()
+    assert [requested.state for requested in record.requests] == [ReportAtRequester.RUNNING]
+
+
+@pytest.mark.rule(517)
+def test_a_plain_refusal_stands_for_the_one_that_fits() -> None:
+    bench = Bench()
+    bench.vtn.create_report("ven", [request()], bench.clock.now)
+    (first,) = bench.transmits()
+    refusal = Response(response=EiResponse(response_code=461), ven_id="ven")
+    bench.vtn.receive_response(first.exchange, encode(refusal), now=bench.clock.now)
+    assert bench.transmits() == []
+    assert bench.vtn.vens["ven"].queue == ()
+    assert bench.vtn.vens["ven"].requests == ()
+
+
+def test_a_plain_answer_ends_a_registration_that_was_cancelled() -> None:
+    bench = Bench()
+    bench.vtn.cancel_party_registration("ven", bench.clock.now)
+    (first,) = bench.transmits()
+    bench.vtn.receive_response(first.exchange, b"", now=bench.clock.now)
+    assert not bench.vtn.vens
+
+
+def test_an_empty_answer_to_events_leaves_what_waits() -> None:
+    bench = Bench()
+    bench.vtn.add_event(event(), ["ven"], bench.clock.now)
+    (first,) = bench.transmits()
+    bench.vtn.create_report("ven", [request()], bench.clock.now)
+    bench.vtn.receive_response(first.exchange, b"", now=bench.clock.now)
+    assert len(bench.vtn.vens["ven"].queue) == 1
