@@ -25,8 +25,8 @@ _INTRODUCTION: Final = """\
 
 The protocol core is built around these tables. Each says for a state and an input where it leads; what a table does not
 list is not allowed. What belongs to a step (what is sent, saved and told) is decided by the core that drives the
-machine: [`ven.py`](../oadr_core/ven.py) and [`auto_ven.py`](../oadr_core/auto_ven.py) at a VEN,
-[`vtn_step/`](../oadr_core/vtn_step) at a VTN.
+machine: [`ven/`](../oadr_core/ven) at a VEN, [`vtn/`](../oadr_core/vtn) at a VTN, and
+[`auto/`](../oadr_core/auto) where they run by themselves.
 
 This page is drawn from the tables in [`oadr_core/machines/`](../oadr_core/machines) by `make docs`, and a test fails
 when it is out of date. Change the tables, never this page.

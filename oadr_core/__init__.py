@@ -1,7 +1,9 @@
 """OpenADR 2.0b as a sans-IO core: everything that is public is named here."""
 
-from oadr_core.auto_ven import AutoVen, VenPolicy
-from oadr_core.auto_vtn import AutoVtn, VtnPolicy
+from oadr_core.auto.report_wishes import ReportedValue, ReportWish, reported_values
+from oadr_core.auto.sampling import Reading
+from oadr_core.auto.ven import AutoVen, VenPolicy
+from oadr_core.auto.vtn import AutoVtn, VtnPolicy
 from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
@@ -60,7 +62,6 @@ from oadr_core.outputs import (
     VenOnline,
     VenRegistered,
 )
-from oadr_core.report_wishes import ReportedValue, ReportWish, reported_values
 from oadr_core.rules import (
     Exchange,
     Finding,
@@ -74,15 +75,13 @@ from oadr_core.rules import (
     check_trace,
     rules,
 )
-from oadr_core.sampling import Reading
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
+from oadr_core.state.ven import VenState
+from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
-from oadr_core.ven_state import VenState
-from oadr_core.vtn import Vtn
-from oadr_core.vtn_events import status as event_status
-from oadr_core.vtn_record import EventRecord, Standing, VenRecord
-from oadr_core.vtn_step import VtnConfig
+from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
 from oadr_core.wire.plain import from_dict, part_from_dict, part_to_dict, to_dict

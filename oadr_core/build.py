@@ -253,7 +253,7 @@ def data_point(
 ) -> DataPoint:
     """Describe a data point.
 
-    :param callback: reads it; see :func:`oadr_core.sampling.reading` for what it may return.
+    :param callback: reads it; see :func:`oadr_core.auto.sampling.reading` for what it may return.
     :param r_id: its id within the report.
     :param resource_id: the resource that it is read from.
     :param measurement: what it measures: a name such as ``power_real``, a dict, or a

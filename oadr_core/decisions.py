@@ -24,7 +24,7 @@ from oadr_core.messages import (
     Response,
 )
 from oadr_core.rules import refuse_event
-from oadr_core.vtn_record import QUEUED_MESSAGES, QueuedMessage
+from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedMessage
 from oadr_core.wire.plain import from_dict, part_to_dict
 from oadr_core.wire.verify import verify
 

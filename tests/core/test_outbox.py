@@ -26,7 +26,7 @@ from oadr_core import (
     VenState,
     encode,
 )
-from oadr_core.outbox import Outbox, UnsentReport
+from oadr_core.auto.outbox import Outbox, UnsentReport
 from oadr_core.testing import ManualClock
 from tests.core.kit import NOON, drained, offer
 

@@ -18,8 +18,8 @@ from oadr_core import (
     data_point,
     make_offer,
 )
+from oadr_core.auto.report_wishes import report_wish, report_wishes, request_of, told_of, values_of
 from oadr_core.offers import check_request
-from oadr_core.report_wishes import report_wish, report_wishes, request_of, told_of, values_of
 from oadr_core.rules import refuse
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, offer
 

@@ -27,11 +27,11 @@ from oadr_core import (
     VenState,
     encode,
 )
+from oadr_core.auto.reporter import Reporter
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.offers import METADATA
-from oadr_core.reporter import Reporter
+from oadr_core.state.ven import AcceptedRequest
 from oadr_core.testing import ManualClock
-from oadr_core.ven_state import AcceptedRequest
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, drained, offer, request
 
 SECOND = timedelta(seconds=1)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import LocalProtocolError, Reading, ResourceStatus
-from oadr_core.sampling import Schedule, intervals_of, reading, schedule
-from oadr_core.ven_state import AcceptedRequest
+from oadr_core.auto.sampling import Schedule, intervals_of, reading, schedule
+from oadr_core.state.ven import AcceptedRequest
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, request
 
 SECOND = timedelta(seconds=1)

@@ -26,14 +26,14 @@ from oadr_core import (
     VenRecord,
     VenState,
 )
-from oadr_core.blobs import VERSION
+from oadr_core.auto.outbox import UnsentReport
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
-from oadr_core.outbox import UnsentReport
+from oadr_core.state.blobs import VERSION
+from oadr_core.state.ven import AcceptedRequest, KnownEvent
+from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedOperation, RequestedReport, digest, pack_offers
 from oadr_core.testing.strategies import instants, parts, texts
-from oadr_core.ven_state import AcceptedRequest, KnownEvent
-from oadr_core.vtn_record import QUEUED_MESSAGES, QueuedOperation, RequestedReport, digest, pack_offers
 from oadr_core.wire.verify import verify
 from tests.core.kit import NOON, event, offer, request
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from oadr_core import DistributeEvent, EiEvent, EventDecision, EventStatus, OptType, ResponseRequired
 from oadr_core.machines.event import EventAtVen, EventAtVenInput, compare
-from oadr_core.ven_events import EventList, cancelled, decided, ids, is_over, state_of, take_list
-from oadr_core.ven_state import KnownEvent
+from oadr_core.state.ven import KnownEvent
+from oadr_core.ven.event_list import EventList, cancelled, decided, ids, is_over, state_of, take_list
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 ALWAYS, NEVER = ResponseRequired.ALWAYS, ResponseRequired.NEVER

@@ -25,7 +25,7 @@ from oadr_core import (
     signal_interval,
 )
 from oadr_core.machines.event import EventAtVtn
-from oadr_core.vtn_events import (
+from oadr_core.vtn.event_lists import (
     TELLINGS,
     as_made,
     by_event,

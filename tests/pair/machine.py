@@ -52,9 +52,9 @@ from oadr_core import (
     measurement,
     signal_interval,
 )
+from oadr_core.auto.outbox import UnsentReport
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester
-from oadr_core.outbox import UnsentReport
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
 from tests.pair.judge import Judge
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from oadr_core import EventStatus, OptType, Save, Ven, ven
-from oadr_core.auto_ven import AutoVen
-from oadr_core.auto_vtn import AutoVtn
+from oadr_core import EventStatus, OptType, Save, Ven
+from oadr_core.auto.outbox import Outbox
+from oadr_core.auto.ven import AutoVen
+from oadr_core.auto.vtn import AutoVtn
 from oadr_core.machines import event as event_machine
 from oadr_core.machines.event import EventAtVenInput, EventAtVtn
-from oadr_core.outbox import Outbox
 from oadr_core.sender import Sender
-from oadr_core.ven_events import EventList
-from oadr_core.vtn import Vtn
-from oadr_core.vtn_step import delivery, events, registration, reports
+from oadr_core.ven import events as ven_events
+from oadr_core.ven.event_list import EventList
+from oadr_core.vtn import Vtn, delivery, events, registration, reports
 from tests.pair.machine import Pair
 
 pytestmark = pytest.mark.slow
@@ -102,8 +102,10 @@ def _callbacks_are_lost(patch: pytest.MonkeyPatch) -> None:
 @fault
 def _no_implied_cancel(patch: pytest.MonkeyPatch) -> None:
     """An event that is left out of a list goes on."""
-    right = ven.take_list
-    patch.setattr(ven, "take_list", lambda known, message, now, *, complete: right(known, message, now, complete=False))
+    right = ven_events.take_list
+    patch.setattr(
+        ven_events, "take_list", lambda known, message, now, *, complete: right(known, message, now, complete=False)
+    )
     # otherwise the VEN would be told of the cancellation openly
     patch.setattr(events, "is_listed", _not_cancelled(events.is_listed))
 
@@ -131,7 +133,7 @@ def _modifications_are_ignored(patch: pytest.MonkeyPatch) -> None:
 @fault
 def _decisions_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """What the application has decided is not kept, so it is asked again."""
-    patch.setattr(ven, "decided", lambda known, decision: known)
+    patch.setattr(ven_events, "decided", lambda known, decision: known)
 
 
 @fault

@@ -24,8 +24,8 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import ReportsReceived
-from oadr_core.vtn_record import QueuedOperation, RequestedReport, digest, pack_offers
-from oadr_core.vtn_step.turn import Ask, Notice, Turn
+from oadr_core.state.vtn import QueuedOperation, RequestedReport, digest, pack_offers
+from oadr_core.vtn.turn import Ask, Notice, Turn
 
 _NOT_TAKEN: Final = EiResponse(
     response_code=ResponseCode.RESPONDER_ERROR, response_description="the VTN failed to take the report"

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias, get_args
 
 import msgspec
 
-from oadr_core.blobs import VERSION, Instant, check_part, load
 from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
@@ -29,6 +28,7 @@ from oadr_core.messages import (
     TransportName,
     UpdateReport,
 )
+from oadr_core.state.blobs import VERSION, Instant, check_part, load
 
 QueuedMessage: TypeAlias = (
     CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration

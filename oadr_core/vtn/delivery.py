@@ -10,11 +10,11 @@ from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
 from oadr_core.outputs import PeerMisbehaved
-from oadr_core.vtn_events import by_event, has_to_be_told, is_awaited, is_pending
-from oadr_core.vtn_record import QueuedMessage, QueuedOperation, RequestedReport
-from oadr_core.vtn_step.events import distribute, listed
-from oadr_core.vtn_step.reports import move_requests
-from oadr_core.vtn_step.turn import Ask, Turn
+from oadr_core.state.vtn import QueuedMessage, QueuedOperation, RequestedReport
+from oadr_core.vtn.event_lists import by_event, has_to_be_told, is_awaited, is_pending
+from oadr_core.vtn.events import distribute, listed
+from oadr_core.vtn.reports import move_requests
+from oadr_core.vtn.turn import Ask, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
 

@@ -19,9 +19,9 @@ from oadr_core.messages import (
     RequestEvent,
 )
 from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
-from oadr_core.vtn_events import by_event, is_listed, ordered, present_standing, rendered
-from oadr_core.vtn_record import EventRecord, Standing
-from oadr_core.vtn_step.turn import Ask, Notice, Turn
+from oadr_core.state.vtn import EventRecord, Standing
+from oadr_core.vtn.event_lists import by_event, is_listed, ordered, present_standing, rendered
+from oadr_core.vtn.turn import Ask, Notice, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from oadr_core.entropy import Entropy, new_id
 from oadr_core.machines.delivery import DELIVERY, DeliveryInput
 from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
 from oadr_core.outputs import Event, PeerMisbehaved
-from oadr_core.vtn_record import EventRecord, QueuedMessage, QueuedOperation, VenRecord
+from oadr_core.state.vtn import EventRecord, QueuedMessage, QueuedOperation, VenRecord
 
 
 class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """A VTN as a sans-IO core: bytes, times and decisions in; bytes to send, questions and news out.
 
-A :class:`Vtn` finds out which VEN is talking, has :func:`~oadr_core.vtn_step.step` decide what follows, and carries it
+A :class:`Vtn` finds out which VEN is talking, has :func:`~oadr_core.vtn.step` decide what follows, and carries it
 out: it keeps the records, saves them before their consequences leave, answers, asks the application, and pushes to the
 VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
 """
@@ -52,9 +52,10 @@ from oadr_core.outputs import (
 from oadr_core.rules import refuse_event
 from oadr_core.seal import Opened, Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.vtn_events import as_made, listed_until, remembered_until
-from oadr_core.vtn_record import EventRecord, QueuedMessage, VenRecord, digest
-from oadr_core.vtn_step import (
+from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.vtn.event_lists import as_made, listed_until, remembered_until
+from oadr_core.vtn.step import step
+from oadr_core.vtn.turn import (
     Answered,
     Asked,
     Decided,
@@ -66,7 +67,6 @@ from oadr_core.vtn_step import (
     Shared,
     Step,
     VtnConfig,
-    step,
 )
 
 _Key = tuple[str, str]

@@ -10,6 +10,15 @@ from typing import Final
 
 import msgspec
 
+from oadr_core.auto.report_wishes import (
+    ReportCallback,
+    ReportWish,
+    report_wish,
+    report_wishes,
+    request_of,
+    told_of,
+    values_of,
+)
 from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError
@@ -25,20 +34,10 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import data_name
 from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output
-from oadr_core.report_wishes import (
-    ReportCallback,
-    ReportWish,
-    report_wish,
-    report_wishes,
-    request_of,
-    told_of,
-    values_of,
-)
 from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.vtn import Vtn
-from oadr_core.vtn_step import VtnConfig
+from oadr_core.vtn import Vtn, VtnConfig
 
 
 class _Asks:

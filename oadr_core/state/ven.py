@@ -2,9 +2,9 @@
 
 import msgspec
 
-from oadr_core.blobs import VERSION, Instant, check_part, load
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import EiEvent, OptType, ReportRequest
+from oadr_core.state.blobs import VERSION, Instant, check_part, load
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

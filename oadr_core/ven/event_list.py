@@ -20,7 +20,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
-from oadr_core.ven_state import KnownEvent
+from oadr_core.state.ven import KnownEvent
 
 
 @dataclass

@@ -16,7 +16,7 @@ from oadr_core.messages import (
     as_timedelta,
     is_zero,
 )
-from oadr_core.ven_state import AcceptedRequest
+from oadr_core.state.ven import AcceptedRequest
 from oadr_core.wire.plain import part_from_dict
 
 _LATE: Final = timedelta(seconds=5)

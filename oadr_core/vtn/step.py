@@ -27,9 +27,9 @@ from oadr_core.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from oadr_core.vtn_record import VenRecord
-from oadr_core.vtn_step import delivery, events, registration, reports
-from oadr_core.vtn_step.turn import (
+from oadr_core.state.vtn import VenRecord
+from oadr_core.vtn import delivery, events, registration, reports
+from oadr_core.vtn.turn import (
     Answered,
     Asked,
     Decided,

@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 
 from oadr_core.answers import response_in
-from oadr_core.blobs import VERSION, check_part, load
 from oadr_core.clock import Now
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import StateError
 from oadr_core.machines.registration import Registration
 from oadr_core.messages import Payload, Report, UpdateReport
 from oadr_core.outputs import Output, ReportDropped, Save
+from oadr_core.state.blobs import VERSION, check_part, load
 from oadr_core.ven import Ven
 
 _PREFIX: Final = "report/"

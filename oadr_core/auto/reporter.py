@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from oadr_core.auto.sampling import Reading, Schedule, intervals_of, reading, schedule
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, arguments, by_name
@@ -13,7 +14,6 @@ from oadr_core.messages import Interval, RegisterReport, Report
 from oadr_core.offers import METADATA, data_name
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
-from oadr_core.sampling import Reading, Schedule, intervals_of, reading, schedule
 from oadr_core.ven import Ven
 
 
@@ -83,7 +83,7 @@ class Reporter:
     # --- offers ------------------------------------------------------------------------------------------------------
 
     def offer(self, report: Report, callbacks: Mapping[str, Handler]) -> None:
-        """Offer a report; see :meth:`oadr_core.auto_ven.AutoVen.offer`."""
+        """Offer a report; see :meth:`oadr_core.auto.ven.AutoVen.offer`."""
         refuse(RegisterReport(request_id="0", reports=(report,)))
         missing = {one.r_id for one in report.report_descriptions} - set(callbacks)
         if missing:

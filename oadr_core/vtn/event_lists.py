@@ -20,7 +20,7 @@ from oadr_core.messages import (
     is_zero,
     value_at,
 )
-from oadr_core.vtn_record import EventRecord, Standing
+from oadr_core.state.vtn import EventRecord, Standing
 
 TELLINGS: Final = 2
 """How often an event that must not be answered is handed out. Nothing confirms it, so one loss has to be survived."""

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 
 from oadr_core.answers import response_in
+from oadr_core.auto.outbox import Outbox
+from oadr_core.auto.reporter import Reporter
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy
@@ -31,7 +33,6 @@ from oadr_core.messages import (
     Service,
     UpdateReport,
 )
-from oadr_core.outbox import Outbox
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -48,10 +49,9 @@ from oadr_core.outputs import (
     ReportRequested,
     ReregistrationRequested,
 )
-from oadr_core.reporter import Reporter
 from oadr_core.seal import Peer, Sealer
+from oadr_core.state.ven import VenState
 from oadr_core.ven import Ven, VenConfig
-from oadr_core.ven_state import VenState
 
 
 class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ class AutoVen:
 
         :param report: the offer, as oadrRegisterReport will hold it.
         :param callbacks: for each rID the function or coroutine function that reads it; see
-            :func:`oadr_core.sampling.reading` for what it may return.
+            :func:`oadr_core.auto.sampling.reading` for what it may return.
         :param now: the present, where the VEN runs already.
         :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
         """

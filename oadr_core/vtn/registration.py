@@ -20,8 +20,8 @@ from oadr_core.messages import (
     TransportName,
 )
 from oadr_core.outputs import VenDeregistered, VenRegistered
-from oadr_core.vtn_record import QueuedOperation, VenRecord, digest
-from oadr_core.vtn_step.turn import Ask, Notice, Turn, VtnConfig
+from oadr_core.state.vtn import QueuedOperation, VenRecord, digest
+from oadr_core.vtn.turn import Ask, Notice, Turn, VtnConfig
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"

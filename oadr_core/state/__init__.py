@@ -1,0 +1,1 @@
+"""What must be remembered over a restart, as versioned blobs."""

@@ -1,0 +1,103 @@
+"""What the services of a VEN share."""
+
+from collections.abc import Container
+from typing import Any, Final
+
+import msgspec
+
+from oadr_core.answers import Refuser
+from oadr_core.clock import Now
+from oadr_core.core import CoreBase
+from oadr_core.entropy import Entropy, new_id
+from oadr_core.errors import LocalProtocolError
+from oadr_core.machines.operations import VTN_OPERATIONS
+from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
+from oadr_core.machines.table import NotAllowed
+from oadr_core.messages import Payload
+from oadr_core.outputs import Address, InboundId, PeerMisbehaved, Reply, Save, TicketId
+from oadr_core.seal import Sealer
+from oadr_core.sender import Sender
+from oadr_core.state.ven import VenState
+from oadr_core.ven.config import VenConfig
+
+
+class VenBase(CoreBase):
+    """What the services of a VEN share: what it remembers, where it stands with its VTN, and sending to it.
+
+    :param config: what the VEN is.
+    :param sealer: opens and seals documents.
+    :param entropy: the source of ids and jitter.
+    :param state: what an earlier run saved under ``ven``, loaded; None begins afresh.
+    :param asks: the handlers that the application has.
+    """
+
+    def __init__(
+        self,
+        config: VenConfig,
+        *,
+        sealer: Sealer,
+        entropy: Entropy,
+        state: VenState | None = None,
+        asks: Container[str] = (),
+    ) -> None:
+        super().__init__(sealer, entropy, asks, config.call_timeout)
+        self.config: Final = config
+        self._state = state or VenState(ven_id=config.ven_id)
+        self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
+        self._sender = Sender(Address(config.transport), sealer, entropy, config.sender, self._numbers)
+        self._refuser = Refuser()
+
+    @property
+    def state(self) -> VenState:
+        """What the VEN remembers; the same that was last saved."""
+        return self._state
+
+    @property
+    def registration(self) -> Registration:
+        """Where it stands with its VTN."""
+        return self._registration
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self, message: Payload, now: Now, *, lane: str = "", patient: bool = False) -> TicketId:
+        self._now = now
+        ticket = self._ticket()
+        self._sender.push(message, ticket, lane=lane or message.message_type(), patient=patient)
+        return ticket
+
+    def _answer(self, operation: Payload, answer: Payload, inbound: InboundId | None, now: Now) -> None:
+        """Answer an operation: inline in push where the table says so, else by a request of its own (rules 51, 500)."""
+        if inbound is not None and VTN_OPERATIONS[type(operation)].inline:
+            self._reply(inbound, answer)
+            return
+        if inbound is not None:
+            self._reply(inbound, None)
+        self._send(answer, now)
+
+    def _reply(self, inbound: InboundId, message: Payload | None) -> None:
+        self._emit(Reply(inbound, message, None, self._sealer))
+
+    # --- what it remembers -------------------------------------------------------------------------------------------
+
+    def _change(self, now: Now, **changes: Any) -> None:
+        """Change what is remembered, and have it saved before anything that follows from it."""
+        state = msgspec.structs.replace(self._state, **changes)
+        if state != self._state:
+            self._state = state
+            self._emit(Save("ven", state.dump()))
+
+    def _require_registration(self) -> None:
+        if self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):
+            raise LocalProtocolError(f"the VEN is not registered: {self._registration.value}")
+
+    def _move(self, given: RegistrationInput) -> None:
+        try:
+            self._registration = REGISTRATION.step(self._registration, given)
+        except NotAllowed as error:
+            raise LocalProtocolError(str(error)) from None
+
+    def _new_id(self) -> str:
+        return new_id(self._entropy)
+
+    def _misbehaved(self, what: str, code: int = 0) -> None:
+        self._emit(PeerMisbehaved(who=self._state.vtn_id or "the VTN", what=what, code=int(code)))
