@@ -363,7 +363,7 @@ class AutoVtn:
         if ven_id not in self._bound and "on_register_report" in self._handlers:
             self._bind_again(call, ven_id, message, now)
             return
-        gather = self._gather(call, lambda _, later: self.vtn.call_returned(call.call, None, now=later))
+        gather = self._gather(call, lambda said, later: self.vtn.call_returned(call.call, _verdict(said), now=later))
         for report in message.reports:
             for r_id, values in values_of(report).items():
                 callback = self._callbacks.get((ven_id, report.report_request_id, r_id))
@@ -387,6 +387,15 @@ class AutoVtn:
             self._route_reports(call, later)
 
         self._ask_about_offers(call, ven_id, offers, then, now)
+
+
+def _verdict(values: Mapping[object, object]) -> object:
+    """What ``on_update_report`` says of the reports of a message: the first that it refuses refuses all of them.
+
+    What report callbacks return means nothing.
+    """
+    said = (value for key, value in values.items() if isinstance(key, tuple) and key[0] == "on_update_report")
+    return next((value for value in said if value is not None and value is not True), None)
 
 
 def _told(call: Call) -> dict[str, object]:

@@ -12,7 +12,7 @@ from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
 from oadr_app.ven import VenProgram
 from oadr_core import LocalProtocolError, OptType, VenState
-from oadr_core.ven_state import KnownEvent
+from oadr_core.state.ven import KnownEvent
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 BEFORE, DURING, AFTER = NOON, NOON + 30 * MINUTE, NOON + 2 * HOUR

@@ -313,6 +313,27 @@ def test_a_report_that_the_application_cannot_store_is_kept_and_sent_again() -> 
     assert {at for at, _ in meter.stored} == set(range(0, 240, 10)), "nothing is lost"
 
 
+def test_a_report_that_the_application_refuses_for_now_is_kept_and_sent_again() -> None:
+    """Saying so is as good as raising: what was refused must not be confirmed."""
+    full, whole = True, list[Report]()
+
+    def on_update_report(report: Report) -> tuple[int, str] | None:
+        if full:
+            return 500, "no space"
+        whole.append(report)
+        return None
+
+    meter = Meter(on_update_report=on_update_report)
+    grid = meter.grid
+    grid.run(125)
+    assert grid.ven().unsent >= 3
+    full = False
+    grid.run(120)
+    assert grid.ven().unsent == 0
+    assert not grid.told(ReportDropped, grid.hosts["ven"])
+    assert sum(len(report.intervals) for report in whole) == len({at for at, _ in meter.stored}), "nothing is lost"
+
+
 def settle_with_errors(grid: Grid) -> None:
     """As :meth:`Grid.settle`, with handlers that may raise."""
     while True:
