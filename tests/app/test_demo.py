@@ -154,7 +154,8 @@ def test_a_demo_that_is_stopped_tells_what_there_is_and_leaves_no_vtn(
     demo = programs.start(
         "demo", "--folder", tmp_path, *(["--json"] if number is signal.SIGTERM else []), folder=tmp_path
     )
-    demo.says("the first readings of bakery are stored")
+    for name in VENS:
+        demo.says(f"the first readings of {name} are stored")
     assert demo.signal(number) == 128 + number
     assert "Traceback" not in demo.text
     assert not is_answered(tmp_path)
