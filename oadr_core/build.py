@@ -319,10 +319,13 @@ def _rate(given: object) -> SamplingRate:
     if given is None:
         return SamplingRate(min_period=timedelta(seconds=10), max_period=timedelta(hours=1))
     if isinstance(given, timedelta):
-        return SamplingRate(min_period=given, max_period=given)
+        given = {"min_period": given, "max_period": given}
     if isinstance(given, Mapping):
         given = {"on_change": False, **given}
     rate: SamplingRate = part_from_dict(SamplingRate, given)
+    for name, period in (("min_period", rate.min_period), ("max_period", rate.max_period)):
+        if isinstance(period, timedelta) and period < timedelta(0):
+            raise LocalProtocolError(f"sampling_rate.{name} is {period}; a period is not negative")
     return rate
 
 

@@ -120,18 +120,19 @@ class Handlers:
 
 
 def arguments(function: Handler, values: Mapping[str, object]) -> dict[str, object]:
-    """Choose the arguments of a function: those that it names, or as many as it takes, in their order.
+    """Choose the arguments of a function: those that it names, or as many as it needs, in their order.
 
     :param function: the function.
     :param values: what can be told it, the most important first.
     :returns: keyword arguments for it.
     """
-    names = _parameters(function)
-    if names is None:
+    parameters = _parameters(function)
+    if parameters is None:
         return dict(values)
-    if any(name in values for name in names):
-        return {name: values[name] for name in names if name in values}
-    return dict(zip(names, values.values(), strict=False))
+    if any(name in values for name in parameters):
+        return {name: values[name] for name in parameters if name in values}
+    unnamed = [name for name, one in parameters.items() if one.default is inspect.Parameter.empty]
+    return dict(zip(unnamed, values.values(), strict=False))
 
 
 def by_name(function: Handler) -> Handler:
@@ -162,15 +163,15 @@ def by_name(function: Handler) -> Handler:
     return chosen
 
 
-def _parameters(function: Handler) -> list[str] | None:
-    """The names of a function's parameters; None where it takes any."""
+def _parameters(function: Handler) -> dict[str, inspect.Parameter] | None:
+    """A function's parameters by their names; None where it takes any."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a builtin that does not tell
         return None
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
         return None
-    return [one.name for one in parameters if one.kind is not inspect.Parameter.VAR_POSITIONAL]
+    return {one.name: one for one in parameters if one.kind is not inspect.Parameter.VAR_POSITIONAL}
 
 
 def info(message: Payload, fingerprint: str | None) -> dict[str, object]:

@@ -105,4 +105,6 @@ def line(event: Event) -> tuple[Level, str] | None:
     if known is None:
         return None
     level, words = known
+    if isinstance(event, told.RegistrationEnded) and event.cancelled and not event.by_peer:
+        level = Level.INFO  # it was our own wish
     return level, "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words(event))

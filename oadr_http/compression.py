@@ -29,6 +29,8 @@ def compressed(content: bytes, accepted: bytes) -> tuple[bytes, bytes | None]:
     :param accepted: the Accept-Encoding header of the request.
     :returns: what to send, and its Content-Encoding, or None.
     """
+    if not accepted:
+        return content, None
     weights = {name: weight for name, weight in map(_weighed, accepted.lower().split(b",")) if name}
     others = weights.get(b"*", 0.0)
     coding = max(_COMPRESS, key=lambda name: weights.get(name, others))  # of equal ones the first

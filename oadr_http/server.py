@@ -100,7 +100,7 @@ class _Connection:
         """Come to a stage, or stay at it: a peer that sends a byte now and then gains no time."""
         if stage is not self.stage:
             self.stage = stage
-            self.expires = anyio.current_time() + patience
+            self.expires = math.inf if patience == math.inf else anyio.current_time() + patience
 
 
 class Server:

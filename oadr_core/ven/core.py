@@ -133,6 +133,8 @@ class Ven(RegistrationService):
             self._misbehaved(f"sent {message.message_type()} to {service}", ResponseCode.COMPLIANCE_ERROR)
             text = f"{message.message_type()} is not expected here"
             self._reply(inbound, self._refuser.refuse(message, ResponseCode.COMPLIANCE_ERROR, text, self._state.ven_id))
+        elif (confirmed := self._cancelled_again(message)) is not None:
+            self._reply(inbound, confirmed)
         elif not self._confirmed or self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):
             # rule 405: nothing is accepted before the registration, after a start either. The VTN will try again.
             self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))

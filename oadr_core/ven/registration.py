@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from oadr_core.answers import response_to
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
@@ -48,6 +50,8 @@ class RegistrationService(EventService, ReportService):
     """Whether the VTN has registered us, or again, since we were started."""
     _asked_again = False
     """Whether the VTN has asked us to register again, and we have not yet."""
+    _cancelled_by_vtn: CanceledPartyRegistration | None = None
+    """How the VTN's cancellation of the last registration was answered; it may come again."""
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
@@ -171,8 +175,18 @@ class RegistrationService(EventService, ReportService):
         self._sender.withdraw(lambda waiting: True)
         self._move(RegistrationInput.CANCELED_BY_VTN)
         self._end_registration(now, by_peer=True)
+        self._cancelled_by_vtn = confirmed
         self._answer(message, confirmed, inbound, now)
         self._tell("on_cancel_party_registration", {"message": message}, now)
+
+    def _cancelled_again(self, message: Payload) -> CanceledPartyRegistration | None:
+        """Confirm once more that the VTN has ended the last registration, where our answer was lost."""
+        confirmed = self._cancelled_by_vtn
+        if confirmed is None or not isinstance(message, CancelPartyRegistration):
+            return None
+        if self._registration is Registration.REGISTERED or message.registration_id != confirmed.registration_id:
+            return None
+        return msgspec.structs.replace(confirmed, response=response_to(message))
 
     def _on_request_reregistration(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, RequestReregistration)

@@ -29,6 +29,9 @@ class Limits:
 
 LIMITS: Final = Limits()
 
+_SHORTEST_TAG: Final = 3
+"""Bytes that a tag has at least, as ``<a>``; a document that has no room for too many tags is not counted."""
+
 _DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)")
 
 _PARSER: Final = etree.XMLParser(
@@ -62,9 +65,9 @@ def parse(data: bytes, limits: Limits = LIMITS) -> etree._Element:
     """
     if len(data) > limits.size:
         raise SchemaError(f"the document has {len(data)} bytes; {limits.size} are taken at most")
-    if data.count(b"<") > limits.tags:
+    if len(data) > _SHORTEST_TAG * limits.tags and data.count(b"<") > limits.tags:
         raise SchemaError(f"the document has more than {limits.tags} tags")
-    if _DOCTYPE.search(data):
+    if b"!" in data and _DOCTYPE.search(data):
         raise SchemaError("the document declares a document type, which OpenADR does not know")
     try:
         return etree.fromstring(data, _PARSER)

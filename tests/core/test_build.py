@@ -391,3 +391,11 @@ def test_an_offer_keeps_as_much_as_its_slowest_point_needs(
     points = [data_point(len, r_id="load", sampling_rate={"min_period": MINUTE, "max_period": longest})]
     one: Report = make_offer("usage", points, NOON, report_duration=said)
     assert one.duration == expected
+
+
+@pytest.mark.parametrize(
+    "rate", [timedelta(seconds=-1), {"min_period": timedelta(0), "max_period": -timedelta(days=1)}]
+)
+def test_a_sampling_rate_is_not_negative(rate: object) -> None:
+    with pytest.raises(LocalProtocolError, match="a period is not negative"):
+        data_point(len, r_id="load", sampling_rate=rate)

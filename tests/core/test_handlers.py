@@ -199,3 +199,12 @@ def test_the_form_of_on_register_report_is_told_by_its_parameters(
     assert {"resource_id", "measurement", "min_sampling_interval", "max_sampling_interval", "unit", "scale"} < set(
         COMPACT
     )
+
+
+def test_a_parameter_that_has_a_default_and_another_name_keeps_it() -> None:
+    there = object()
+
+    def take(info: object, of: object = there) -> object:
+        return info, of
+
+    assert arguments(take, {"registration_info": 1, "fingerprint": None}) == {"info": 1}

@@ -71,7 +71,7 @@ LINES: list[tuple[Event, str, str]] = [
         "WARNING",
         "the registration has ended: the VTN cancelled it",
     ),
-    (RegistrationEnded(by_peer=False, cancelled=True), "WARNING", "the registration has ended: cancelled"),
+    (RegistrationEnded(by_peer=False, cancelled=True), "INFO", "the registration has ended: cancelled"),
     (
         RegistrationEnded(by_peer=True, cancelled=False),
         "WARNING",

