@@ -7,7 +7,8 @@ import json
 import logging
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -66,8 +67,7 @@ class Demo:
         :raises ConfigError: there is a state in the folder already.
         :raises ChildFailed: the VTN does not start.
         """
-        self._take_over_the_log()
-        with tempfile.TemporaryDirectory(prefix="oadr-demo-") as temporary:
+        with self._taking_the_log(), tempfile.TemporaryDirectory(prefix="oadr-demo-") as temporary:
             folder = self._kept or Path(temporary)
             if (folder / "vtn.sqlite").exists():
                 raise ConfigError(f"--folder: there is a state in {folder} already, and the demo begins without any")
@@ -155,13 +155,20 @@ class Demo:
 
     # --- what is told and shown --------------------------------------------------------------------------------------
 
-    def _take_over_the_log(self) -> None:
-        """Have warnings among the notes, and those of the VENs by their names; see :meth:`_ven`."""
-        logging.getLogger("oadr.ven").propagate = False
-        logging.getLogger("oadr.ven").addHandler(logging.NullHandler())
+    @contextmanager
+    def _taking_the_log(self) -> Iterator[None]:
+        """Have warnings among the notes while it runs; the VENs tell theirs under their names, see :meth:`_ven`."""
         handler = logging.Handler(logging.WARNING)
         handler.emit = lambda record: self._note(record.getMessage())  # type: ignore[method-assign]
-        logging.basicConfig(handlers=[handler], level=logging.WARNING)
+        handler.addFilter(lambda record: record.name != "oadr.ven")
+        logger = logging.getLogger("oadr")
+        propagated, logger.propagate = logger.propagate, False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagated
 
     def _note(self, text: str) -> None:
         seconds = (datetime.now(UTC) - self._began).total_seconds()
