@@ -35,8 +35,12 @@ test: $(VENV)/.ready $(PEER)/.ready  ## Run all tests
 	@$(BIN)/python -m pytest
 
 .PHONY: test-slow
-test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a minute with each real peer, long searches
-	@HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -m slow
+test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a minute with each real peer, long dialogues
+	@$(BIN)/python -m pytest -m slow
+
+.PHONY: search
+search: $(VENV)/.ready $(PEER)/.ready  ## Search longer for counterexamples to what the core's tests claim
+	@HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest tests/core tests/messages tests/rules tests/wire
 
 .PHONY: lint
 lint: $(VENV)/.ready  ## Check style and types

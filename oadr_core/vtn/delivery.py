@@ -85,7 +85,9 @@ def _hand_out(turn: Turn, operation: QueuedOperation) -> None:
 
 
 def queue(turn: Turn, message: QueuedMessage) -> None:
-    """The application wants something of the VEN."""
+    """The application wants something of the VEN; control of its registration waits there once, however often asked."""
+    if VTN_OPERATIONS[type(message)].urgent and any(type(one.message) is type(message) for one in turn.ven().queue):
+        return
     turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=message)))
     if isinstance(message, CreateReport):
         asked = tuple(RequestedReport(request=request) for request in message.report_requests)

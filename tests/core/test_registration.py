@@ -478,3 +478,16 @@ def test_a_pushed_cancel_whose_answer_was_lost_is_confirmed_when_it_comes_again(
     grid.run(10)
     assert not grid.vtn.vtn.vens
     assert len(grid.told(RegistrationEnded, host)) == 1
+
+
+@pytest.mark.parametrize("pull", [True, False])
+def test_a_ven_that_is_asked_to_register_again_twice_at_once_does_so_once(pull: bool) -> None:
+    grid = Grid()
+    grid.add_ven(pull=pull)
+    grid.run(30)
+    grid.said()
+    for _ in range(3):
+        grid.vtn.vtn.request_reregistration(grid.ven_id(), grid.now)
+    grid.drain()
+    grid.run(30)
+    assert [what for _, what in grid.said()].count("oadrCreatePartyRegistration") == 1

@@ -153,8 +153,9 @@ class Judge:
         to_vtn = flight.source.name == self._vtn
         allowed = (ANSWERS_TO_VTN if to_vtn else ANSWERS_TO_VEN).get(type(request))
         found = None if answer is None else type(answer)
-        assert allowed is None or found in allowed, f"{request.message_type()} is answered by {answer}"
         response = getattr(answer, "response", None)
+        refused = isinstance(answer, Response) and not answer.response.ok and isinstance(request, Response)
+        assert allowed is None or found in allowed or refused, f"{request.message_type()} is answered by {answer}"
         if isinstance(response, EiResponse):
             assert response.request_id == _request_id(request), "the answer repeats the requestID (rules 40 and 303)"
         if isinstance(answer, DistributeEvent):

@@ -48,6 +48,7 @@ from oadr_core import (
     UpdateReport,
     VenConfig,
     VenPolicy,
+    VenRecord,
     VtnConfig,
     measurement,
     signal_interval,
@@ -385,16 +386,24 @@ class Pair(RuleBasedStateMachine):
         for host in self.hosts:
             for event in host.events:
                 if isinstance(event, OptReceived):
-                    known = self.vtn.core.vtn.events.get(event.event_id)
-                    assert known is None or known.modification_number == event.modification_number, (
-                        "an opt was recorded for a superseded modification"
-                    )
+                    self.opt_is_kept(event)
             host.events.clear()
         for ven in self.vens:
             for call in ven.host.calls:
                 if call.handler == "on_event" and (ven.host, ven.host.boots, call.call) not in self.asked:
                     self.asked.add((ven.host, ven.host.boots, call.call))
                     self.not_decided(ven, call)
+
+    def opt_is_kept(self, told: OptReceived) -> None:
+        """What a VTN tells of an answer is about the event as it is, and survives whatever comes."""
+        known = self.vtn.core.vtn.events.get(told.event_id)
+        assert known is None or known.modification_number == told.modification_number, (
+            "an opt was recorded for a superseded modification"
+        )
+        blob = self.vtn.host.saved.get(f"ven/{told.ven_id}")
+        if blob is not None:  # else the registration has ended
+            standings = VenRecord.load(blob).standings
+            assert told.event_id in {one.event_id for one in standings if one.opt_type}, "an opt was not saved"
 
     def no_report_vanishes(self, ven: Ven) -> None:
         """A report that a VEN keeps no longer is stored at the VTN, or the VEN has told that it is lost."""

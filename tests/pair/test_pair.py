@@ -1,10 +1,16 @@
-"""A VTN and its VENs over a bad wire, and over a perfect one."""
+"""A VTN and its VENs over a bad wire: some dialogues in the ordinary run, many in the long one."""
 
-import os
-
+import pytest
 from hypothesis import settings
 
 from tests.pair.machine import Pair
 
 TestPair = Pair.TestCase
-TestPair.settings = settings(max_examples=int(os.environ.get("OADR_PAIR_EXAMPLES", "60")), stateful_step_count=50)
+TestPair.settings = settings(max_examples=60, stateful_step_count=50)
+
+
+@pytest.mark.slow
+class TestPairForLong(Pair.TestCase):
+    """The same, for longer."""
+
+    settings = settings(max_examples=500, stateful_step_count=80)
