@@ -1,6 +1,6 @@
 """Reports that were made and not yet confirmed: kept over restarts, delivered in order, sent again as they are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -12,37 +12,25 @@ from oadr_core.errors import StateError
 from oadr_core.machines.registration import Registration
 from oadr_core.messages import Payload, Report, UpdateReport
 from oadr_core.outputs import Output, ReportDropped, Save
-from oadr_core.state.blobs import VERSION, check_part, load
+from oadr_core.state.blobs import Blob
 from oadr_core.ven import Ven
 
 _PREFIX: Final = "report/"
 
 
-class UnsentReport(msgspec.Struct, frozen=True, kw_only=True):
+class UnsentReport(Blob, frozen=True, kw_only=True):
     """A report that was made and not yet confirmed, as a versioned blob.
 
-    :param version: the version of the blob.
     :param request_id: the requestID that it is sent with, each time the same.
     :param report: the report.
     """
 
-    version: int = 0
     request_id: str
     report: Report
 
-    def dump(self) -> bytes:
-        """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
-
-    @classmethod
-    def load(cls, blob: bytes) -> "UnsentReport":
-        """Read a blob.
-
-        :raises StateError: the blob is damaged, or was written by a later version.
-        """
-        unsent = load(cls, blob, "UnsentReport")
-        check_part(unsent.report, "UnsentReport")
-        return unsent
+    def parts(self) -> Iterator[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        yield self.report
 
 
 def _number(key: str) -> int:

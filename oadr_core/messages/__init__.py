@@ -45,6 +45,7 @@ from oadr_core.messages.event import (
     EventResponse,
     EventSignal,
     RequestEvent,
+    latest_end,
     value_at,
 )
 from oadr_core.messages.opt import Available, CanceledOpt, CancelOpt, CreatedOpt, CreateOpt, Vavailability
@@ -196,6 +197,7 @@ __all__ = [
     "add_duration",
     "as_timedelta",
     "is_zero",
+    "latest_end",
     "measurement",
     "signal_interval",
     "value_at",

@@ -81,6 +81,20 @@ class EventSignal(Part, frozen=True, kw_only=True):
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
 
 
+def latest_end(period: ActivePeriod) -> datetime | None:
+    """Find when the last of those that start at random have ended (rules 30, 47 and 66).
+
+    :param period: the active period of an event.
+    :returns: its end, and the window for random starts after it; None for an open-ended event.
+    """
+    if is_zero(period.duration):
+        return None
+    end = add_duration(period.dtstart, period.duration)
+    if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
+        end = add_duration(end, period.tolerance.tolerate.startafter)
+    return end
+
+
 def value_at(signal: EventSignal, period: ActivePeriod, now: datetime) -> float | None:
     """Find the value of a signal at a time: that of the interval in which it lies.
 

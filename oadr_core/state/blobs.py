@@ -1,7 +1,8 @@
 """Versioned blobs: what a core has saved comes back as a value, or as a StateError, and never as anything else."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Final, Self, TypeAlias
 
 import msgspec
 
@@ -14,33 +15,40 @@ VERSION: Final = 1
 Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant in a blob; without a time zone it could be compared with no other."""
 
-_StateT = TypeVar("_StateT", bound=msgspec.Struct)
-
 
 class _Versioned(msgspec.Struct):
     version: int = 0
 
 
-def load(cls: type[_StateT], blob: bytes, name: str) -> _StateT:
-    """Read a versioned blob.
+class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is saved as one versioned blob.
 
-    :raises StateError: the blob is damaged, or was written by a later version.
+    :param version: the version of the blob.
     """
-    try:
-        version = msgspec.json.decode(blob, type=_Versioned).version
-        if not 1 <= version <= VERSION:
-            raise StateError(f"{name}: the blob has version {version}; this package reads 1 to {VERSION}")
-        return msgspec.json.decode(blob, type=cls)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"{name}: the blob is damaged: {error}") from None
 
+    version: int = 0
 
-def check_part(part: msgspec.Struct, name: str) -> None:
-    """Check that a message part from a blob could be sent.
+    def parts(self) -> Iterable[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        return ()
 
-    :raises StateError: it could not.
-    """
-    try:
-        verify(part)
-    except LocalProtocolError as error:
-        raise StateError(f"{name}: the blob is damaged: {error}") from None
+    def dump(self) -> bytes:
+        """Write the blob."""
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
+
+    @classmethod
+    def load(cls, blob: bytes) -> Self:
+        """Read a blob of this version or an earlier one.
+
+        :raises StateError: the blob is damaged, or was written by a later version.
+        """
+        try:
+            version = msgspec.json.decode(blob, type=_Versioned).version
+            if not 1 <= version <= VERSION:
+                raise StateError(f"{cls.__name__}: the blob has version {version}; this package reads 1 to {VERSION}")
+            state = msgspec.json.decode(blob, type=cls)
+            for part in state.parts():
+                verify(part)  # what could not be sent was never saved
+        except (msgspec.MsgspecError, LocalProtocolError, UnicodeDecodeError, RecursionError) as error:
+            raise StateError(f"{cls.__name__}: the blob is damaged: {error}") from None
+        return state

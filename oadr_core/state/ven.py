@@ -1,10 +1,12 @@
 """What a VEN must remember over a restart, as a versioned blob."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import EiEvent, OptType, ReportRequest
-from oadr_core.state.blobs import VERSION, Instant, check_part, load
+from oadr_core.state.blobs import Blob, Instant
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,10 +39,9 @@ class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     state: ReportAtSource = ReportAtSource.RUNNING
 
 
-class VenState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     """All that a VEN must remember.
 
-    :param version: the version of the blob.
     :param registered: whether the VTN knows us, as far as we know.
     :param ven_id: our id; kept after a registration ends, as it may have been agreed beforehand.
     :param registration_id: the registration.
@@ -50,7 +51,6 @@ class VenState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param report_requests: the report requests that we have accepted.
     """
 
-    version: int = 0
     registered: bool = False
     ven_id: str = ""
     registration_id: str = ""
@@ -59,19 +59,7 @@ class VenState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: tuple[KnownEvent, ...] = ()
     report_requests: tuple[AcceptedRequest, ...] = ()
 
-    def dump(self) -> bytes:
-        """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
-
-    @classmethod
-    def load(cls, blob: bytes) -> "VenState":
-        """Read a blob of this version or an earlier one.
-
-        :raises StateError: the blob is damaged, or was written by a later version.
-        """
-        state = load(cls, blob, "VenState")
-        for known in state.events:
-            check_part(known.event, "VenState")
-        for accepted in state.report_requests:
-            check_part(accepted.request, "VenState")
-        return state
+    def parts(self) -> Iterator[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        yield from (known.event for known in self.events)
+        yield from (accepted.request for accepted in self.report_requests)

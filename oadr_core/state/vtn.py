@@ -5,11 +5,11 @@ step can as well be taken inside a database transaction on one of many machines.
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Final, TypeAlias, get_args
 
 import msgspec
 
-from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester
@@ -28,7 +28,7 @@ from oadr_core.messages import (
     TransportName,
     UpdateReport,
 )
-from oadr_core.state.blobs import VERSION, Instant, check_part, load
+from oadr_core.state.blobs import Blob, Instant
 
 QueuedMessage: TypeAlias = (
     CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration
@@ -91,10 +91,9 @@ class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     state: ReportAtRequester = ReportAtRequester.ASKED
 
 
-class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that a VTN must remember of a VEN.
 
-    :param version: the version of the blob.
     :param ven_id: the VEN.
     :param registration_id: its registration.
     :param ven_name: its name for people.
@@ -116,7 +115,6 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     """
 
-    version: int = 0
     ven_id: str
     registration_id: str
     ven_name: str = ""
@@ -146,28 +144,11 @@ class VenRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         """Unpack the reports that the VEN offers."""
         return msgspec.msgpack.decode(self.offers, type=tuple[Report, ...]) if self.offers else ()
 
-    def dump(self) -> bytes:
-        """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
-
-    @classmethod
-    def load(cls, blob: bytes) -> "VenRecord":
-        """Read a blob of this version or an earlier one.
-
-        :raises StateError: the blob is damaged, or was written by a later version.
-        """
-        record = load(cls, blob, "VenRecord")
-        for operation in record.queue:
-            check_part(operation.message, "VenRecord")
-        for requested in (*record.requests, *record.former):
-            check_part(requested.request, "VenRecord")
-        try:
-            offers = record.offered()
-        except msgspec.MsgspecError as error:
-            raise StateError(f"VenRecord: the blob is damaged: {error}") from None
-        for offer in offers:
-            check_part(offer, "VenRecord")
-        return record
+    def parts(self) -> Iterator[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        yield from (operation.message for operation in self.queue)
+        yield from (requested.request for requested in (*self.requests, *self.former))
+        yield from self.offered()
 
 
 def pack_offers(offers: tuple[Report, ...]) -> bytes:
@@ -175,17 +156,15 @@ def pack_offers(offers: tuple[Report, ...]) -> bytes:
     return msgspec.msgpack.encode(offers) if offers else b""
 
 
-class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventRecord(Blob, frozen=True, kw_only=True, omit_defaults=True):
     """An event, and whom it is for.
 
-    :param version: the version of the blob.
     :param event: the event as the operator made it; what changes with time is filled in when it is handed out.
     :param ven_ids: the VENs that it is for.
     :param created_at: when it was made.
     :param changed_at: when it was last changed.
     """
 
-    version: int = 0
     event: EiEvent
     ven_ids: tuple[str, ...]
     created_at: Instant
@@ -206,19 +185,9 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """The key under which the blob is saved."""
         return f"event/{self.event_id}"
 
-    def dump(self) -> bytes:
-        """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
-
-    @classmethod
-    def load(cls, blob: bytes) -> "EventRecord":
-        """Read a blob of this version or an earlier one.
-
-        :raises StateError: the blob is damaged, or was written by a later version.
-        """
-        record = load(cls, blob, "EventRecord")
-        check_part(record.event, "EventRecord")
-        return record
+    def parts(self) -> Iterator[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        yield self.event
 
 
 def digest(message: Payload) -> str:

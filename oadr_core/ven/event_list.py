@@ -17,8 +17,7 @@ from oadr_core.messages import (
     EventStatus,
     OptType,
     ResponseRequired,
-    add_duration,
-    is_zero,
+    latest_end,
 )
 from oadr_core.state.ven import KnownEvent
 
@@ -153,13 +152,8 @@ def cancelled(event: EiEvent) -> EiEvent:
 
 def is_over(event: EiEvent, now: datetime) -> bool:
     """Tell whether the time of an event has passed, the window for its random start included (rules 30 and 47)."""
-    period = event.active_period
-    if is_zero(period.duration):
-        return False
-    end = add_duration(period.dtstart, period.duration)
-    if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
-        end = add_duration(end, period.tolerance.tolerate.startafter)
-    return now >= end
+    end = latest_end(event.active_period)
+    return end is not None and now >= end
 
 
 def _id(event: EiEvent) -> str:

@@ -31,6 +31,7 @@ from oadr_core.messages import (
     ReportRequest,
     RequestReregistration,
     Service,
+    latest_end,
 )
 from oadr_core.outputs import (
     Address,
@@ -53,7 +54,7 @@ from oadr_core.rules import refuse_event
 from oadr_core.seal import Opened, Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
-from oadr_core.vtn.event_lists import as_made, listed_until, remembered_until
+from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
     Answered,
@@ -569,7 +570,7 @@ class Vtn(CoreBase):
 
     def _watch(self, record: EventRecord, now: Now) -> None:
         """Take an event from the lists when its time is over, and forget it later."""
-        until = listed_until(record.event)
+        until = latest_end(record.event.active_period)
         if until is not None:
             self._timers.at(("event", record.event_id), max(until, now.utc))
         until = remembered_until(record, self.config.event_retention)

@@ -18,6 +18,7 @@ from oadr_core.messages import (
     Target,
     add_duration,
     is_zero,
+    latest_end,
     value_at,
 )
 from oadr_core.state.vtn import EventRecord, Standing
@@ -50,20 +51,6 @@ def _ramp_up_begins(period: ActivePeriod) -> datetime:
     return period.dtstart - ramp_up
 
 
-def listed_until(event: EiEvent) -> datetime | None:
-    """When an event leaves the lists: at its end, or when its last random start could end (rules 50 and 66).
-
-    :returns: None for an open-ended event.
-    """
-    period = event.active_period
-    if is_zero(period.duration):
-        return None
-    end = add_duration(period.dtstart, period.duration)
-    if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
-        end = add_duration(end, period.tolerance.tolerate.startafter)
-    return end
-
-
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
     """When an event is forgotten.
 
@@ -71,7 +58,7 @@ def remembered_until(record: EventRecord, retention: timedelta) -> datetime | No
     :param retention: how long it is remembered after its end.
     :returns: None for an open-ended event that goes on.
     """
-    until = listed_until(record.event)
+    until = latest_end(record.event.active_period)
     if until is None and record.event.event_descriptor.event_status is EventStatus.CANCELLED:
         until = record.changed_at
     return None if until is None else until + retention
@@ -94,7 +81,7 @@ def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> 
     """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
     if standing is not None and standing.state is EventAtVtn.GONE and _is_about(standing, record):
         return False
-    until = listed_until(record.event)
+    until = latest_end(record.event.active_period)
     return until is None or now < until
 
 

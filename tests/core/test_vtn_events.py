@@ -22,6 +22,7 @@ from oadr_core import (
     Standing,
     Target,
     event_status,
+    latest_end,
     signal_interval,
 )
 from oadr_core.machines.event import EventAtVtn
@@ -32,7 +33,6 @@ from oadr_core.vtn.event_lists import (
     has_to_be_told,
     is_awaited,
     is_listed,
-    listed_until,
     ordered,
     present_standing,
     remembered_until,
@@ -197,7 +197,7 @@ def test_an_event_is_listed_until_its_last_possible_end(one: EiEvent, seconds: i
         window = period.tolerance.tolerate.startafter
     expected = period.duration == NONE or now < period.dtstart + period.duration + window
     assert is_listed(record(one), None, now) == expected
-    until = listed_until(one)
+    until = latest_end(one.active_period)
     assert (until is None) == (period.duration == NONE)
     assert until is None or (now < until) == expected
 
