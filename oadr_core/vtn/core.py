@@ -140,8 +140,9 @@ class Vtn(CoreBase):
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart: every deadline is put back on this run's clock."""
         self._now = now
-        for record in self._records.values():
-            self._heard_of(record, now)
+        for record in list(self._records.values()):
+            if record.online:  # one that was silent before is so until it shows itself
+                self._heard_of(record, now)
             self._push(record.ven_id, now)
         for record_of_event in list(self._all_events.values()):
             self._watch(record_of_event, now)
@@ -269,7 +270,7 @@ class Vtn(CoreBase):
             self._answer_error(inbound, message, ResponseCode.COMPLIANCE_ERROR, text, peer)
             return inbound
         try:
-            record = self._identify(message, peer)
+            record = self._identify(message, peer.identity)
         except _Unidentified as error:
             self._answer_error(inbound, message, error.code, str(error), peer)
             return inbound
@@ -285,7 +286,6 @@ class Vtn(CoreBase):
         ven_id = self._exchanges.get(exchange)
         if ven_id is None:
             return
-        record = self._records.get(ven_id)
         try:
             opened = self._sealer.open(body, now) if body else None
         except (SchemaError, SealError) as error:
@@ -299,10 +299,9 @@ class Vtn(CoreBase):
             return
         push = self._land(exchange)
         push.setbacks = 0
-        if record is not None:
-            self._heard_of(record, now)
-            answered = Answered(None if opened is None else opened.message, push.message)
-            self._take(self._records[ven_id], answered, None, now)
+        self._heard_of(self._records[ven_id], now)
+        answered = Answered(None if opened is None else opened.message, push.message)
+        self._take(self._records[ven_id], answered, None, now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
@@ -316,10 +315,8 @@ class Vtn(CoreBase):
         wait = jittered(self._entropy, min(doubled, self._push_config.longest_wait))
         push.paused = True
         self._timers.after(("push", ven_id), now.mono + wait)
-        record = self._records.get(ven_id)
-        if record is not None:
-            given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
-            self._take(record, given, None, now)
+        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
+        self._take(self._records[ven_id], given, None, now)
         if push.message is None:
             return
         if REMEDY[why] is Remedy.GIVE_UP:
@@ -358,14 +355,14 @@ class Vtn(CoreBase):
 
     # --- who is talking ----------------------------------------------------------------------------------------------
 
-    def _identify(self, message: Payload, peer: Peer) -> VenRecord | None:
+    def _identify(self, message: Payload, identity: str | None) -> VenRecord | None:
         """Find the VEN that a request comes from (section 9.2.1.1, rules 400, 500 and 517, decision D28).
 
         :raises _Unidentified: the sender is not who it says, or says nothing.
         """
         named = getattr(message, "ven_id", None) or None
-        if peer.identity is not None:
-            ven_id = self._by_identity.get(peer.identity)
+        if identity is not None:
+            ven_id = self._by_identity.get(identity)
             if ven_id is not None and named is not None and named != ven_id:
                 raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
             if ven_id is None and named in self._records and self._records[named].identity is not None:
@@ -461,18 +458,27 @@ class Vtn(CoreBase):
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
-            self._conclude(key, record, Decided(given.message, given.identity, ask.handler, decision), later)
+            self._conclude(key, Decided(given.message, given.identity, ask.handler, decision), later)
 
         self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
 
-    def _conclude(self, key: _Key, asked_of: VenRecord | None, decided: Decided, now: Now) -> None:
-        """Answer a request, now that the application has decided; it may have to decide something else first."""
-        current = None if asked_of is None else self._records.get(asked_of.ven_id)
+    def _conclude(self, key: _Key, decided: Decided, now: Now) -> None:
+        """Answer a request, now that the application has decided; it may have to decide something else first.
+
+        Who sent it is found out anew: meanwhile it may have registered, or somebody else under the same id.
+        """
+        waiting = self._asking.pop(key)
+        try:
+            current = self._identify(decided.message, decided.identity)
+        except _Unidentified as error:
+            for one in waiting:
+                self._answer_error(one, decided.message, error.code, str(error), Peer(identity=decided.identity))
+            return
         if current is not None:
             self._adopt(current.ven_id, decided, now)
+            current = self._records[current.ven_id]  # a push VEN may have been handed what was adopted
         result = step(current, decided, self._shared, now)
         self._apply(current, result, now)
-        waiting = self._asking.pop(key)
         if result.ask is not None:
             self._put_question(result, Asked(decided.message, decided.identity), result.record, waiting, now)
             return
@@ -511,19 +517,34 @@ class Vtn(CoreBase):
     # --- records -----------------------------------------------------------------------------------------------------
 
     def _keep(self, record: VenRecord) -> None:
+        before = self._records.get(record.ven_id)
         self._records[record.ven_id] = record
+        if before is None or (before.identity, before.ven_name) != (record.identity, record.ven_name):
+            if before is not None:
+                self._forget_signs(before)
+            index, sign = self._sign_of(record)
+            if sign:
+                index[sign] = record.ven_id
+
+    def _sign_of(self, record: VenRecord) -> tuple[dict[str, str], str]:
+        """What a VEN is known by before it names itself: its certificate, or its name where it has none."""
         if record.identity is not None:
-            self._by_identity[record.identity] = record.ven_id
-        if record.ven_name:
-            self._by_name[record.ven_name] = record.ven_id
+            return self._by_identity, record.identity
+        return self._by_name, record.ven_name
+
+    def _forget_signs(self, record: VenRecord) -> None:
+        index, sign = self._sign_of(record)
+        if index.get(sign) == record.ven_id:
+            del index[sign]
 
     def _drop(self, record: VenRecord) -> None:
         self._records.pop(record.ven_id, None)
-        for index, key in ((self._by_identity, record.identity), (self._by_name, record.ven_name)):
-            if key is not None and index.get(key) == record.ven_id:
-                del index[key]
+        self._forget_signs(record)
         self._seen.pop(record.ven_id, None)
-        self._pushes.pop(record.ven_id, None)
+        push = self._pushes.pop(record.ven_id, None)
+        if push is not None and push.exchange is not None:  # its answer would be about what is no more
+            del self._exchanges[push.exchange]
+            self._timers.stop(("flight", push.exchange))
         self._timers.stop(("seen", record.ven_id))
         self._timers.stop(("push", record.ven_id))
         self._emit(Save(record.key, None))
@@ -621,9 +642,8 @@ class Vtn(CoreBase):
     def _land(self, exchange: ExchangeId) -> _Push:
         ven_id = self._exchanges.pop(exchange)
         self._timers.stop(("flight", exchange))
-        push = self._pushes.setdefault(ven_id, _Push())
-        if push.exchange == exchange:
-            push.exchange = None
+        push = self._pushes[ven_id]
+        push.exchange = None
         return push
 
     # --- refusing ----------------------------------------------------------------------------------------------------

@@ -242,3 +242,16 @@ def test_a_ven_that_misses_three_polls_is_offline_until_it_comes_back() -> None:
     assert one(VenOnline, outputs).ven_id == ven_id
     assert grid.vtn.vtn.vens[ven_id].online
     assert told[:1] == ["off"]
+
+
+def test_a_ven_that_was_offline_is_not_taken_for_online_because_its_vtn_restarts() -> None:
+    grid = Grid()
+    ven_id = polling(grid)
+    grid.run(600)
+    grid.vtn.vtn.create_report(ven_id, [request()], grid.now)  # which saves the record
+    grid.drain()
+    grid.wire.boot(grid.host, grid.now)
+    grid.settle()
+    assert not grid.vtn.vtn.vens[ven_id].online
+    assert not grid.told(VenOnline)
+    assert one(VenOnline, asked(grid.vtn, Poll(ven_id=ven_id), grid.now)).ven_id == ven_id

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from oadr_core import (
+    CancelPartyRegistration,
     CreatedPartyRegistration,
     CreateReport,
     DistributeEvent,
@@ -219,3 +220,20 @@ def test_an_empty_answer_to_events_leaves_what_waits() -> None:
     bench.vtn.create_report("ven", [request()], bench.clock.now)
     bench.vtn.receive_response(first.exchange, b"", now=bench.clock.now)
     assert len(bench.vtn.vens["ven"].queue) == 1
+
+
+@pytest.mark.rule(407)
+def test_an_answer_that_comes_after_the_end_of_the_registration_is_about_nothing_in_the_next() -> None:
+    bench = Bench()
+    bench.vtn.create_report("ven", [request()], bench.clock.now)
+    (old,) = bench.transmits()
+    cancel = CancelPartyRegistration(request_id="1", registration_id="r", ven_id="ven")
+    asked(bench.vtn, cancel, bench.clock.now)
+    anew = create(http_pull_model=False, transport_address="https://ven.example", ven_id="ven")
+    metadata = one(Transmit, asked(bench.vtn, anew, bench.clock.now))
+    bench.vtn.receive_response(old.exchange, b"", now=bench.clock.now)
+    bench.vtn.exchange_failed(old.exchange, Failure.SILENCE, now=bench.clock.now)
+    assert bench.outputs() == []
+    assert len(bench.vtn.vens["ven"].queue) == 1, "the metadata still wait for their answer"
+    bench.vtn.receive_response(metadata.exchange, b"", now=bench.clock.now)
+    assert bench.vtn.vens["ven"].queue == ()
