@@ -14,11 +14,14 @@ from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.machines.table import NotAllowed
 from oadr_core.messages import Payload
-from oadr_core.outputs import Address, InboundId, PeerMisbehaved, Reply, Save, TicketId
+from oadr_core.outputs import Address, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
 from oadr_core.seal import Sealer
 from oadr_core.sender import Sender
 from oadr_core.state.ven import VenState
 from oadr_core.ven.config import VenConfig
+
+_SAVE_STATE: Final = Save("ven", None)
+"""Stands among the outputs for a ``Save`` of the state, which is written when it is taken."""
 
 
 class VenBase(CoreBase):
@@ -46,6 +49,7 @@ class VenBase(CoreBase):
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
         self._sender = Sender(Address(config.transport), sealer, entropy, config.sender, self._numbers)
         self._refuser = Refuser()
+        self._save_waits = False
 
     @property
     def state(self) -> VenState:
@@ -83,8 +87,24 @@ class VenBase(CoreBase):
         """Change what is remembered, and have it saved before anything that follows from it."""
         state = msgspec.structs.replace(self._state, **changes)
         if state != self._state:
-            self._state = state
-            self._emit(Save("ven", state.dump()))
+            self._replace_state(state)
+
+    def _replace_state(self, state: VenState) -> None:
+        """Remember something else. All that one input changes is saved together, before anything follows from it."""
+        self._state = state
+        if not self._save_waits:
+            self._save_waits = True
+            self._emit(_SAVE_STATE)
+
+    def _next_output(self) -> Output | None:
+        """Take the next output, if there is any."""
+        if not self._outputs:
+            return None
+        output = self._outputs.popleft()
+        if output is _SAVE_STATE:
+            self._save_waits = False
+            return Save("ven", self._state.dump())
+        return output
 
     def _require_registration(self) -> None:
         if self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):

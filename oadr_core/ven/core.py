@@ -195,9 +195,7 @@ class Ven(RegistrationService):
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        if self._outputs:
-            return self._outputs.popleft()
-        return self._sender.next_transmit(now, self._may_send)
+        return self._next_output() or self._sender.next_transmit(now, self._may_send)
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""

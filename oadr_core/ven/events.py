@@ -52,9 +52,9 @@ class EventService(VenBase):
 
     def _on_distribute(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, DistributeEvent)
-        if inbound is not None:
-            self._reply(inbound, None)
         self._distribute(message, now, complete=True)
+        if inbound is not None:
+            self._reply(inbound, None)  # the events are saved by then
 
     def _distribute(self, message: DistributeEvent, now: Now, *, complete: bool) -> None:
         """Compare a list of events with what is known, ask the application, and answer."""

@@ -29,7 +29,6 @@ from oadr_core.outputs import (
     RegistrationEnded,
     RegistrationRefused,
     ReregistrationRequested,
-    Save,
     TicketId,
 )
 from oadr_core.state.ven import VenState
@@ -116,8 +115,8 @@ class RegistrationService(EventService, ReportService):
         self._move(RegistrationInput.ACCEPTED)
         self._confirmed = True
         self._asked_again = False
-        if not again:
-            self._end_all_requests()
+        if not again and self._state.registered:
+            self._forget_registration(now)  # as the VTN does, where it is asked to begin all over (rule 406)
         poll_freq = answer.requested_oadr_poll_freq
         self._change(
             now,
@@ -126,7 +125,6 @@ class RegistrationService(EventService, ReportService):
             registration_id=registration_id,
             vtn_id=answer.vtn_id or self._state.vtn_id,
             poll_freq=poll_freq.total_seconds() if isinstance(poll_freq, timedelta) else self._state.poll_freq,
-            **({} if again else {"events": (), "report_requests": ()}),
         )
         self._emit(Registered(ven_id=ven_id, registration_id=registration_id, vtn_id=self._state.vtn_id, again=again))
 
@@ -207,8 +205,7 @@ class RegistrationService(EventService, ReportService):
         self._stop_deciding()
         events = [one.event for one in self._state.events if not is_over(one.event, now.utc)]
         self._end_all_requests()
-        self._state = VenState(ven_id=self.config.ven_id)
-        self._emit(Save("ven", self._state.dump()))
+        self._replace_state(VenState(ven_id=self.config.ven_id))
         for event in events:
             self._tell("on_update_event", {"event": cancelled(event)}, now)
 
