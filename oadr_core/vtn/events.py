@@ -1,5 +1,6 @@
 """Events: handing out the list of a VEN, and taking its answers (section 8.1 of the profile)."""
 
+from collections.abc import Mapping, MutableMapping
 from functools import partial
 
 import msgspec
@@ -91,29 +92,33 @@ def take_created_event(turn: Turn, message: CreatedEvent) -> None:
         text = f"{message.response.response_code} {message.response.response_description or ''}".strip()
         turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=f"refused its events: {text}"))
     code = int(ResponseCode.OK)
+    standings = dict(by_event(turn.ven().standings))
     for response in message.event_responses or ():
-        record = _event_of(turn, response.event_id)
+        record = _event_of(turn, response.event_id, standings)
         if record is None:
             code = code if code != ResponseCode.OK else ResponseCode.INVALID_ID
         elif record.modification_number != response.modification_number:
             code = ResponseCode.OUT_OF_SEQUENCE
         else:
-            _take_response(turn, record, response)
+            _take_response(turn, record, response, standings)
+    if tuple(standings.values()) != turn.ven().standings:
+        turn.change(standings=tuple(standings.values()))
     unknown = "an event or its modification is not known"
     turn.acknowledge(message, code, None if code == ResponseCode.OK else unknown)
 
 
-def _event_of(turn: Turn, event_id: str) -> EventRecord | None:
+def _event_of(turn: Turn, event_id: str, standings: Mapping[str, Standing]) -> EventRecord | None:
     """Find an event of the VEN; it may be over, as answers can be late."""
     record = turn.shared.events.get(event_id)
-    if record is None or event_id in by_event(turn.ven().standings) or turn.ven().ven_id in record.ven_ids:
+    if record is None or event_id in standings or turn.ven().ven_id in record.ven_ids:
         return record
     return None
 
 
-def _take_response(turn: Turn, record: EventRecord, response: EventResponse) -> None:
+def _take_response(
+    turn: Turn, record: EventRecord, response: EventResponse, standings: MutableMapping[str, Standing]
+) -> None:
     """The VEN answers one event."""
-    standings = dict(by_event(turn.ven().standings))
     before = standings.get(record.event_id)
     state = present_standing(record, before).state
     if state is EventAtVtn.GONE:
@@ -132,7 +137,6 @@ def _take_response(turn: Turn, record: EventRecord, response: EventResponse) -> 
     if before is not None and _says_the_same(before, after):
         return
     standings[record.event_id] = after
-    turn.change(standings=tuple(standings.values()))
     turn.events.append(
         OptReceived(
             ven_id=turn.ven().ven_id,

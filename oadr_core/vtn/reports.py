@@ -34,6 +34,9 @@ _NOT_TAKEN: Final = EiResponse(
 _FORMER: Final = 16
 """How many ended report requests a record remembers, to take data that were under way."""
 
+_MOST_METADATA: Final = 16
+"""How many requests of a VEN for the VTN's metadata may wait to be answered."""
+
 _RECENT: Final = 8
 """How many delivered reports a record remembers, to know one that comes again."""
 
@@ -147,24 +150,31 @@ def move_requests(turn: Turn, request_ids: set[str], given: ReportAtRequesterInp
         turn.change(requests=tuple(requests), former=tuple(former[-_FORMER:]))
 
 
-def refuse_requests(turn: Turn, message: CreateReport | CancelReport) -> None:
-    """The VEN asks for reports that the VTN does not offer, or cancels some that were never asked for."""
-    asked = message.report_requests if isinstance(message, CreateReport) else ()
-    if asked and all(one.report_specifier.report_specifier_id == METADATA for one in asked):
-        turn.answer = CreatedReport(
-            response=response_to(message),
-            pending_reports=tuple(one.report_request_id for one in asked),
-            ven_id=turn.ven().ven_id,
-        )
-        for one in asked:  # periodic requests count as made once, as there is nothing to report (rule 510)
-            own = RegisterReport(
+def take_requests(turn: Turn, message: CreateReport) -> None:
+    """The VEN asks for reports: for the VTN's metadata, which it gets, or for others, which are not offered."""
+    asked = dict.fromkeys(one.report_request_id for one in message.report_requests)
+    own = [one.message for one in turn.ven().queue if isinstance(one.message, RegisterReport)]
+    waiting = [one.report_request_id for one in own if one.report_request_id is not None]
+    new = [one for one in asked if one not in waiting]  # the request may have come again, as its answer was lost
+    if any(one.report_specifier.report_specifier_id != METADATA for one in message.report_requests):
+        refuse_report(turn, message)
+    elif len(own) + len(new) > _MOST_METADATA:
+        turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "too many requests for metadata wait to be answered")
+    else:
+        pending = (*waiting, *new)  # all that are due, not only these (rule 329)
+        turn.answer = CreatedReport(response=response_to(message), pending_reports=pending, ven_id=turn.ven().ven_id)
+        for request_id in new:  # periodic requests count as made once, as there is nothing to report (rule 510)
+            answer = RegisterReport(
                 request_id=turn.new_id(),
                 reports=turn.config.reports,
                 ven_id=turn.ven().ven_id,
-                report_request_id=one.report_request_id,
+                report_request_id=request_id,
             )
-            turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=own)))
-        return
+            turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=answer)))
+
+
+def refuse_report(turn: Turn, message: CreateReport | CancelReport) -> None:
+    """The VEN asks for reports that the VTN does not offer, or cancels some that were never asked for."""
     turn.refuse(message, ResponseCode.INVALID_ID, "this VTN does not offer such a report")
 
 

@@ -151,8 +151,8 @@ _TAKE_REQUEST: Final[Mapping[type[Payload], Callable[[Turn, Any], None]]] = {
     CreatedEvent: events.take_created_event,
     RegisterReport: reports.register_report,
     UpdateReport: reports.update_report,
-    CreateReport: reports.refuse_requests,
-    CancelReport: reports.refuse_requests,
+    CreateReport: reports.take_requests,
+    CancelReport: reports.refuse_report,
 }
 """What to do with each request of a VEN."""
 

@@ -408,6 +408,34 @@ def test_a_vtn_that_is_asked_for_metadata_gives_them_and_for_other_reports_refus
     assert refused.response.response_code == 452
 
 
+@pytest.mark.rule(329)
+def test_a_request_for_metadata_that_comes_again_is_answered_again_and_served_once() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    before = len(grid.vtn.vtn.vens[ven_id].queue)
+    for number, names in enumerate([("a", "b"), ("a", "b"), ("c",)]):
+        wanted = tuple(request(name, specifier_id=METADATA, r_ids=("0",)) for name in names)
+        message = CreateReport(request_id=str(number), report_requests=wanted, ven_id=ven_id)
+        answer = one(Reply, asked(grid.vtn, message, grid.now)).message
+    assert isinstance(answer, CreatedReport)
+    assert (answer.response.response_code, answer.pending_reports) == (200, ("a", "b", "c"))
+    assert len(grid.vtn.vtn.vens[ven_id].queue) == before + 3
+
+
+def test_a_ven_cannot_make_its_vtn_remember_any_number_of_requests_for_metadata() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    codes = []
+    for number in range(100):
+        wanted = request(f"mine {number}", specifier_id=METADATA, r_ids=("0",))
+        message = CreateReport(request_id=str(number), report_requests=(wanted,), ven_id=ven_id)
+        answer = one(Reply, asked(grid.vtn, message, grid.now)).message
+        assert isinstance(answer, CreatedReport)
+        codes.append(answer.response.response_code)
+    assert set(codes) == {200, 469}
+    assert len(grid.vtn.vtn.vens[ven_id].queue) < 20
+
+
 # --- mistakes of the application -------------------------------------------------------------------------------------
 
 
