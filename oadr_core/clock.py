@@ -42,37 +42,70 @@ machine that was suspended, is noticed."""
 _KeyT = TypeVar("_KeyT", bound=Hashable)
 
 
-class Timers(Generic[_KeyT]):
-    """Named deadlines on both clocks. Setting one again moves it; setting and stopping cost the same for any number.
+_TimeT = TypeVar("_TimeT", float, datetime)
 
-    Deadlines that were moved or stopped stay in the heap until they come up, and are then passed over.
+
+class _Heap(Generic[_TimeT, _KeyT]):
+    """Deadlines on one clock.
+
+    What was moved or stopped stays in the heap until it comes up, or until there is more of it than of the others.
     """
 
     def __init__(self) -> None:
-        self._mono: dict[_KeyT, float] = {}
-        self._utc: dict[_KeyT, datetime] = {}
-        self._mono_heap: list[tuple[float, int, _KeyT]] = []
-        self._utc_heap: list[tuple[datetime, int, _KeyT]] = []
+        self._heap: list[tuple[_TimeT, int, _KeyT]] = []
+        self._set: dict[_KeyT, int] = {}  # the number of the entry that counts
         self._count = 0
+
+    def __contains__(self, key: _KeyT) -> bool:
+        return key in self._set
+
+    def set(self, key: _KeyT, at: _TimeT) -> None:
+        self._count += 1
+        self._set[key] = self._count
+        heapq.heappush(self._heap, (at, self._count, key))
+        if len(self._heap) > 64 + 2 * len(self._set):
+            self._heap = [one for one in self._heap if self._set.get(one[2]) == one[1]]
+            heapq.heapify(self._heap)
+
+    def stop(self, key: _KeyT) -> None:
+        self._set.pop(key, None)
+
+    def first(self) -> tuple[_TimeT, int, _KeyT] | None:
+        """Find the earliest deadline; of equal ones that which was set first."""
+        heap = self._heap
+        while heap and self._set.get(heap[0][2]) != heap[0][1]:
+            heapq.heappop(heap)
+        return heap[0] if heap else None
+
+    def take(self, now: _TimeT) -> Iterator[_KeyT]:
+        """Take the deadlines that have passed."""
+        while (first := self.first()) is not None and first[0] <= now:
+            heapq.heappop(self._heap)
+            del self._set[first[2]]
+            yield first[2]
+
+
+class Timers(Generic[_KeyT]):
+    """Named deadlines on both clocks. Setting one again moves it; setting and stopping cost the same for any number."""
+
+    def __init__(self) -> None:
+        self._mono: _Heap[float, _KeyT] = _Heap()
+        self._utc: _Heap[datetime, _KeyT] = _Heap()
 
     def after(self, key: _KeyT, at: float) -> None:
         """Set a deadline on the monotonic clock."""
-        self.stop(key)
-        self._count += 1
-        self._mono[key] = at
-        heapq.heappush(self._mono_heap, (at, self._count, key))
+        self._utc.stop(key)
+        self._mono.set(key, at)
 
     def at(self, key: _KeyT, at: datetime) -> None:
         """Set a deadline on the wall clock."""
-        self.stop(key)
-        self._count += 1
-        self._utc[key] = at
-        heapq.heappush(self._utc_heap, (at, self._count, key))
+        self._mono.stop(key)
+        self._utc.set(key, at)
 
     def stop(self, key: _KeyT) -> None:
         """Forget a deadline, if it is set."""
-        self._mono.pop(key, None)
-        self._utc.pop(key, None)
+        self._mono.stop(key)
+        self._utc.stop(key)
 
     def is_set(self, key: _KeyT) -> bool:
         """Tell whether a deadline is set."""
@@ -80,37 +113,20 @@ class Timers(Generic[_KeyT]):
 
     def next(self, now: Now) -> Deadline | None:
         """Find the earliest deadline, on the monotonic clock."""
-        self._discard()
         found = None
-        if self._mono_heap:
-            at, _, key = self._mono_heap[0]
-            found = Deadline(at, str(key))
-        if self._utc_heap:
-            when, _, key = self._utc_heap[0]
-            wait = min(max((when - now.utc).total_seconds(), 0.0), LONGEST_SLEEP)
+        first = self._mono.first()
+        if first is not None:
+            found = Deadline(first[0], str(first[2]))
+        first_utc = self._utc.first()
+        if first_utc is not None:
+            wait = min(max((first_utc[0] - now.utc).total_seconds(), 0.0), LONGEST_SLEEP)
             if found is None or now.mono + wait < found.at:
-                found = Deadline(now.mono + wait, str(key))
+                found = Deadline(now.mono + wait, str(first_utc[2]))
         return found
 
     def expired(self, now: Now) -> Iterator[_KeyT]:
         """Take the deadlines that have passed, each clock's in order; what is set meanwhile waits for the next time."""
-        due: list[_KeyT] = []
-        self._discard()
-        while self._mono_heap and self._mono_heap[0][0] <= now.mono:
-            due.append(heapq.heappop(self._mono_heap)[2])
-            del self._mono[due[-1]]
-            self._discard()
-        while self._utc_heap and self._utc_heap[0][0] <= now.utc:
-            due.append(heapq.heappop(self._utc_heap)[2])
-            del self._utc[due[-1]]
-            self._discard()
-        return iter(due)
-
-    def _discard(self) -> None:
-        while self._mono_heap and self._mono.get(self._mono_heap[0][2]) != self._mono_heap[0][0]:
-            heapq.heappop(self._mono_heap)
-        while self._utc_heap and self._utc.get(self._utc_heap[0][2]) != self._utc_heap[0][0]:
-            heapq.heappop(self._utc_heap)
+        return iter([*self._mono.take(now.mono), *self._utc.take(now.utc)])
 
 
 def whole_seconds(instant: datetime) -> datetime:

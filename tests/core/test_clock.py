@@ -154,3 +154,14 @@ def test_the_manual_clock_moves_both_clocks_and_goes_no_way_back() -> None:
     assert clock.now == Now(100.0, NOON)
     with pytest.raises(ValueError, match="does not go back"):
         clock.advance(-1)
+
+
+def test_a_deadline_that_is_moved_again_and_again_takes_no_more_room() -> None:
+    timers = Timers[str]()
+    for number in range(10_000):
+        timers.after("poll", 1000.0 + number)
+        timers.at("event", NOON + timedelta(seconds=number))
+    assert len(timers._mono._heap) <= 100
+    assert len(timers._utc._heap) <= 100
+    timers.after("call", 1.0)
+    assert list(timers.expired(Now(2.0, NOON))) == ["call"]
