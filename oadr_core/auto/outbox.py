@@ -11,7 +11,7 @@ from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import StateError
 from oadr_core.machines.registration import Registration
 from oadr_core.messages import Payload, Report, UpdateReport
-from oadr_core.outputs import Output, ReportDropped, Save
+from oadr_core.outputs import Output, ReportDropped, Save, TicketId
 from oadr_core.state.blobs import Blob
 from oadr_core.ven import Ven
 
@@ -61,7 +61,7 @@ class Outbox:
         self._unsent: dict[str, UnsentReport] = {
             key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)
         }
-        self._sent: dict[str, str] = {}  # the keys of reports that were handed to the VEN, by their requestID
+        self._sent: dict[str, tuple[str, TicketId]] = {}  # what was handed to the VEN, by its requestID
         self._made = max((_number(key) for key in self._unsent), default=0)
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Outbox:
         self._unsent[key] = unsent
         self._emit(Save(key, unsent.dump()))
         while len(self._unsent) > self._most:
-            self._drop(next(iter(self._unsent)), "more reports wait than may be kept")
+            self._drop_oldest()
         return key
 
     def deliver(self, key: str, now: Now) -> None:
@@ -84,8 +84,8 @@ class Outbox:
         unsent = self._unsent.get(key)
         registered = self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING)
         if unsent is not None and registered and unsent.request_id not in self._sent:
-            self._sent[unsent.request_id] = key
-            self._ven.update_report([unsent.report], now, request_id=unsent.request_id)
+            ticket = self._ven.update_report([unsent.report], now, request_id=unsent.request_id)
+            self._sent[unsent.request_id] = key, ticket
 
     def deliver_all(self, now: Now) -> None:
         """Hand everything to the VEN."""
@@ -94,9 +94,10 @@ class Outbox:
 
     def confirmed(self, request: UpdateReport, answer: Payload | None, *, given_up: bool) -> None:
         """The VTN has a report, or will never take it."""
-        key = self._sent.pop(request.request_id, None)
-        if key is None or key not in self._unsent:
+        sent = self._sent.pop(request.request_id, None)
+        if sent is None:
             return
+        key, _ = sent
         response = None if answer is None else response_in(answer)
         if given_up:
             self._drop(key, "the VTN does not take it")
@@ -109,6 +110,14 @@ class Outbox:
     def withdrawn(self) -> None:
         """The VEN has forgotten what it was to send, as its registration ended."""
         self._sent.clear()
+
+    def _drop_oldest(self) -> None:
+        """Make room: the VEN is not to send the report any more, and does not keep it either."""
+        key, unsent = next(iter(self._unsent.items()))
+        sent = self._sent.pop(unsent.request_id, None)
+        if sent is not None:
+            self._ven.withdraw(sent[1])
+        self._drop(key, "more reports wait than may be kept")
 
     def _drop(self, key: str, why: str) -> None:
         """Give a report up: first tell, then forget, so that a crash in between tells twice rather than never."""

@@ -170,6 +170,18 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_told() -> None:
     assert bench.kept() == ["c", "d"]
 
 
+def test_what_is_dropped_while_the_vtn_is_away_is_not_sent_when_it_is_back() -> None:
+    bench = Bench(most=2)
+    for name in "abcdef":
+        bench.outbox.deliver(bench.outbox.put(report(name)), bench.clock.now)
+    assert bench.perform() == ["a", "b", "c", "d"]
+    found = []
+    while (message := bench.sent()) is not None:
+        found.append(message.reports[0].report_request_id)
+        bench.confirm(message)
+    assert found == ["e", "f"]
+
+
 @pytest.mark.parametrize("code", [452, 454, 461])
 def test_a_report_that_the_vtn_refuses_is_dropped_and_told(code: int) -> None:
     bench = Bench()
