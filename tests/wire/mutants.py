@@ -114,7 +114,7 @@ class Mutator:
         root = etree.fromstring(text.encode())
         changes = []
         for _ in range(self._random.choice((1, 1, 1, 2, 3))):
-            if len(root):
+            if next(root.iterchildren("*"), None) is not None:
                 change, element = self._random.choice(self._changes), self._choose(root)
                 changes.append(f"{change.__name__.strip('_')} {etree.QName(element).localname}")
                 change(element)
