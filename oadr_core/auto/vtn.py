@@ -33,7 +33,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.offers import data_name
-from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output
+from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, VenDeregistered
 from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
@@ -76,8 +76,8 @@ class _Gather:
         self.failed = False
 
 
-_Binding = tuple[str, str, str]
-"""What a report callback is bound to: VEN, report request, data point."""
+_Binding = tuple[str, str]
+"""What a report callback of a VEN is bound to: report request, data point."""
 
 
 class AutoVtn:
@@ -116,7 +116,7 @@ class AutoVtn:
             missed_polls=self.policy.missed_polls,
         )
         self._entropy = entropy
-        self._callbacks: dict[_Binding, ReportCallback] = {}
+        self._callbacks: dict[str, dict[_Binding, ReportCallback]] = {}  # by VEN
         self._bound: set[str] = set()  # VENs whose callbacks are known since the start of this run
         self._gathers: dict[CallId, tuple[_Gather, object]] = {}
         self._outputs: deque[Output] = deque()
@@ -163,6 +163,9 @@ class AutoVtn:
             if self._outputs:
                 return self._outputs.popleft()
             output = self.vtn.next_output(now)
+            if isinstance(output, VenDeregistered) and output.ven_id not in self.vtn.vens:
+                self._forget(output.ven_id)
+                self._bound.discard(output.ven_id)
             if not isinstance(output, Call):
                 return output
             self._call(output, now)
@@ -325,12 +328,12 @@ class AutoVtn:
                 refuse(request)
                 requests.append(request)
                 for one in alike:
-                    self._bind((ven_id, request.report_request_id, one.r_id), one.callback)
+                    self._bind(ven_id, (request.report_request_id, one.r_id), one.callback)
         self.vtn.call_returned(call.call, requests, now=now)
 
-    def _bind(self, binding: _Binding, callback: ReportCallback | None) -> None:
+    def _bind(self, ven_id: str, binding: _Binding, callback: ReportCallback | None) -> None:
         if callback is not None:
-            self._callbacks[binding] = by_name(callback)
+            self._callbacks.setdefault(ven_id, {})[binding] = by_name(callback)
 
     def _bind_known(self, ven_id: str, wishes: Mapping[str, Sequence[ReportWish]]) -> None:
         """Bind callbacks to requests that were made before this run; data for them may still be on their way."""
@@ -340,9 +343,9 @@ class AutoVtn:
             specifier = requested.request.report_specifier
             callbacks = {one.r_id: one.callback for one in wishes.get(specifier.report_specifier_id, ())}
             for payload in specifier.specifier_payloads:
-                binding = (ven_id, requested.request.report_request_id, payload.r_id)
-                if binding not in self._callbacks:
-                    self._bind(binding, callbacks.get(payload.r_id))
+                binding = (requested.request.report_request_id, payload.r_id)
+                if binding not in self._callbacks.get(ven_id, {}):
+                    self._bind(ven_id, binding, callbacks.get(payload.r_id))
 
     def _forget(self, ven_id: str) -> None:
         """Forget callbacks of requests that have ended."""
@@ -350,8 +353,10 @@ class AutoVtn:
         known = set()
         if record is not None:
             known = {one.request.report_request_id for one in (*record.requests, *record.former)}
-        for binding in [one for one in self._callbacks if one[0] == ven_id and one[1] not in known]:
-            del self._callbacks[binding]
+        bound = self._callbacks.pop(ven_id, {})
+        kept = {binding: callback for binding, callback in bound.items() if binding[0] in known}
+        if kept:
+            self._callbacks[ven_id] = kept
 
     # --- what comes of them ------------------------------------------------------------------------------------------
 
@@ -366,7 +371,7 @@ class AutoVtn:
         gather = self._gather(call, lambda said, later: self.vtn.call_returned(call.call, _verdict(said), now=later))
         for report in message.reports:
             for r_id, values in values_of(report).items():
-                callback = self._callbacks.get((ven_id, report.report_request_id, r_id))
+                callback = self._callbacks.get(ven_id, {}).get((report.report_request_id, r_id))
                 if callback is not None:
                     chosen = arguments(callback, {"data": values})
                     self._also_call(gather, call, f"report callback of {ven_id}/{r_id}", callback, chosen)

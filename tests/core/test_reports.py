@@ -112,6 +112,17 @@ def test_the_compact_handler_is_asked_about_each_data_point() -> None:
     assert set(payloads) == {"load"}
 
 
+def test_callbacks_are_forgotten_with_the_registration() -> None:
+    meter = Meter()
+    meter.grid.run(70)
+    assert meter.grid.vtn._callbacks
+    meter.grid.ven().cancel_party_registration(meter.grid.now)
+    meter.grid.drain()
+    assert not meter.grid.vtn.vtn.vens
+    assert not meter.grid.vtn._callbacks
+    assert not meter.grid.vtn._bound
+
+
 def test_reports_go_to_their_callbacks_and_to_the_handler() -> None:
     whole: list[Report] = []
     meter = Meter(on_update_report=whole.append)
