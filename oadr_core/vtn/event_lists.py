@@ -37,18 +37,18 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
         return EventStatus.CANCELLED
     period = event.active_period
     if now < period.dtstart:
-        return EventStatus.NEAR if now >= _ramp_up_begins(period) else EventStatus.FAR
+        return EventStatus.NEAR if _ramps_up(period, now) else EventStatus.FAR
     if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
         return EventStatus.ACTIVE
     return EventStatus.COMPLETED
 
 
-def _ramp_up_begins(period: ActivePeriod) -> datetime:
-    """A ramp-up that is absent, zero or negative has no part before the start."""
+def _ramps_up(period: ActivePeriod, now: datetime) -> bool:
+    """Tell whether the ramp-up has begun; one that is absent, zero or negative has no part before the start."""
     ramp_up = period.ramp_up
     if not isinstance(ramp_up, timedelta) or ramp_up <= timedelta(0):
-        return period.dtstart
-    return period.dtstart - ramp_up
+        return False
+    return add_duration(now, ramp_up) >= period.dtstart
 
 
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
@@ -61,7 +61,7 @@ def remembered_until(record: EventRecord, retention: timedelta) -> datetime | No
     until = latest_end(record.event.active_period)
     if until is None and record.event.event_descriptor.event_status is EventStatus.CANCELLED:
         until = record.changed_at
-    return None if until is None else until + retention
+    return None if until is None else add_duration(until, retention)
 
 
 def as_made(event: EiEvent) -> EiEvent:

@@ -292,6 +292,20 @@ def test_an_event_is_remembered_for_a_while_after_its_end(one: EventRecord, expe
     assert remembered_until(one, HOUR * 24) == (None if expected is None else NOON + expected)
 
 
+@pytest.mark.parametrize("begin", [datetime.min, NOON, datetime.max.replace(microsecond=0)], ids=["1", "2026", "9999"])
+@pytest.mark.parametrize("length", [NONE, HOUR, timedelta.max], ids=["open", "hour", "ages"])
+def test_an_event_at_the_end_of_time_is_an_event_like_any_other(begin: datetime, length: timedelta) -> None:
+    begin = begin.replace(tzinfo=NOON.tzinfo)
+    one = event(length=length, ramp_up=length, startafter=length)
+    one = msgspec.structs.replace(one, active_period=msgspec.structs.replace(one.active_period, dtstart=begin))
+    for now in (NOON, begin):
+        assert event_status(one, now) in EventStatus
+        assert is_listed(record(one), None, now) in (True, False)
+        assert rendered(record(one), "ven", now).active_period == one.active_period
+    until = remembered_until(record(one), HOUR * 24)
+    assert until is None if length == NONE else until is not None and until >= begin
+
+
 # --- rendering -------------------------------------------------------------------------------------------------------
 
 
