@@ -9,12 +9,9 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-import msgspec
-
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy
-from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.exchange import Failure
 from oadr_core.messages import Service
 from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, TicketId
@@ -160,7 +157,7 @@ class CoreBase:
             return
         try:
             decision = question.read(value)
-        except (LocalProtocolError, ValueError, TypeError, msgspec.ValidationError) as error:
+        except Exception as error:  # whatever a value of the application may raise when it is looked at
             self._decide_without(call, f"returned what cannot be used: {error}", now)
             return
         self._forget_question(call)

@@ -15,6 +15,7 @@ from oadr_core.messages import (
     ReportSpecifier,
     is_zero,
 )
+from oadr_core.rules import check
 
 METADATA: Final = "METADATA"
 """The reportSpecifierID that asks for the offers themselves (rule 327)."""
@@ -38,6 +39,8 @@ def check_request(request: ReportRequest, offers: Iterable[Report]) -> None:
     specifier = request.report_specifier
     if not request.report_request_id or request.report_request_id == "0":
         raise RemoteProtocolError("the reportRequestID is empty or 0", ResponseCode.INVALID_ID)
+    if check(request, "D49"):
+        raise RemoteProtocolError("numbers are finite", ResponseCode.INVALID_DATA)
     if specifier.report_specifier_id == METADATA:
         return
     offer = next((one for one in offers if one.report_specifier_id == specifier.report_specifier_id), None)

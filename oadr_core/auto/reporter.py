@@ -184,7 +184,7 @@ class Reporter:
         """Take what a callback returned."""
         try:
             taken = reading(value)
-        except LocalProtocolError as error:
+        except Exception as error:  # whatever a value of the application may raise when it is looked at
             self._sampled(call, None, f"returned what cannot be used: {error}", now)
         else:
             self._sampled(call, taken, None, now)

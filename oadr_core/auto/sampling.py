@@ -16,6 +16,7 @@ from oadr_core.messages import (
     as_timedelta,
     is_zero,
 )
+from oadr_core.rules import refuse
 from oadr_core.state.ven import AcceptedRequest
 from oadr_core.wire.plain import part_from_dict
 
@@ -140,8 +141,14 @@ def reading(value: object) -> Reading:
     :param value: a number; None where there is no value; a :class:`Reading`; a
         :class:`~oadr_core.messages.common.ResourceStatus`; or a dict with ``value`` and if wanted ``data_quality``,
         ``confidence`` and ``accuracy``, or with ``online`` and ``manual_override`` for a status.
-    :raises LocalProtocolError: it is none of these.
+    :raises LocalProtocolError: it is none of these, or cannot be sent, such as a number that is not finite.
     """
+    taken = _reading(value)
+    refuse(_payload("", taken))
+    return taken
+
+
+def _reading(value: object) -> Reading:
     if isinstance(value, Reading):
         return value
     if value is None or isinstance(value, ResourceStatus):
@@ -152,7 +159,7 @@ def reading(value: object) -> Reading:
         return Reading(value=part_from_dict(ResourceStatus, value))
     if isinstance(value, Mapping) and "value" in value:
         rest = {key: value.get(key) for key in ("data_quality", "confidence", "accuracy")}
-        return msgspec.structs.replace(reading(value["value"]), **rest)
+        return msgspec.structs.replace(_reading(value["value"]), **rest)
     raise LocalProtocolError(
         f"{type(value).__name__} {str(value)[:60]!r}, where a number or a dict with 'value' is expected"
     )

@@ -261,7 +261,7 @@ class AutoVtn:
         def finish(values: dict[object, object], later: Now) -> None:
             try:
                 wishes = self._wishes(offers, values)
-            except LocalProtocolError as error:
+            except Exception as error:  # whatever a value of the application may raise when it is looked at
                 self.vtn.call_raised(call.call, error, now=later)
             else:
                 then(wishes, later)

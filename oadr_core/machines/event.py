@@ -8,6 +8,7 @@ import msgspec
 
 from oadr_core.machines.table import Machine
 from oadr_core.messages import EiEvent, EventStatus
+from oadr_core.rules import check
 
 
 class EventAtVen(Enum):
@@ -26,6 +27,7 @@ class EventAtVenInput(Enum):
     HIGHER = "it is listed with a higher modification number"
     SAME = "it is listed with the modification number that we have"
     LOWER = "it is listed with a lower modification number"
+    UNUSABLE = "it is listed as new or changed, with numbers that mean nothing"
     CANCELLED = "it is listed as cancelled"
     MISSING = "a complete list does not hold it"
     DECISION = "the application says whether it takes part"
@@ -41,17 +43,20 @@ EVENT_AT_VEN: Final = Machine(
     initial=EventAtVen.UNKNOWN,
     table={
         (_VEN.UNKNOWN, _SEEN.NEW): _VEN.DECIDING,  # rule 56
+        (_VEN.UNKNOWN, _SEEN.UNUSABLE): _VEN.UNKNOWN,  # decision D49: answered with 454
         (_VEN.UNKNOWN, _SEEN.CANCELLED): _VEN.UNKNOWN,  # rule 60: ignored, but answered
         (_VEN.DECIDING, _SEEN.DECISION): _VEN.DECIDED,
         (_VEN.DECIDING, _SEEN.HIGHER): _VEN.DECIDING,  # rule 57
         (_VEN.DECIDING, _SEEN.SAME): _VEN.DECIDING,
         (_VEN.DECIDING, _SEEN.LOWER): _VEN.DECIDING,  # rule 58: answered with 450
+        (_VEN.DECIDING, _SEEN.UNUSABLE): _VEN.DECIDING,
         (_VEN.DECIDING, _SEEN.CANCELLED): _VEN.GONE,  # rule 59
         (_VEN.DECIDING, _SEEN.MISSING): _VEN.GONE,  # rule 61
         (_VEN.DECIDING, _SEEN.END): _VEN.GONE,
         (_VEN.DECIDED, _SEEN.HIGHER): _VEN.DECIDING,
         (_VEN.DECIDED, _SEEN.SAME): _VEN.DECIDED,  # rule 12: answered again
         (_VEN.DECIDED, _SEEN.LOWER): _VEN.DECIDED,
+        (_VEN.DECIDED, _SEEN.UNUSABLE): _VEN.DECIDED,
         (_VEN.DECIDED, _SEEN.CANCELLED): _VEN.GONE,
         (_VEN.DECIDED, _SEEN.MISSING): _VEN.GONE,
         (_VEN.DECIDED, _SEEN.DECISION): _VEN.DECIDED,  # a change of mind
@@ -138,7 +143,7 @@ def compare(known: Mapping[str, int], listed: Iterable[EiEvent], *, complete: bo
         found.append(Comparison(descriptor.event_id, relation, event))
         if relation is EventAtVenInput.CANCELLED:
             numbers.pop(descriptor.event_id, None)
-        elif relation is not EventAtVenInput.LOWER:
+        elif relation not in (EventAtVenInput.LOWER, EventAtVenInput.UNUSABLE):
             numbers[descriptor.event_id] = descriptor.modification_number
     if complete:
         found += [Comparison(event_id, EventAtVenInput.MISSING, None) for event_id in known if event_id not in seen]
@@ -151,6 +156,8 @@ def _relation(number: int | None, event: EiEvent) -> EventAtVenInput:
         return EventAtVenInput.LOWER  # an error whatever the status (rule 58)
     if descriptor.event_status is EventStatus.CANCELLED:
         return EventAtVenInput.CANCELLED
-    if number is None:
-        return EventAtVenInput.NEW
-    return EventAtVenInput.HIGHER if descriptor.modification_number > number else EventAtVenInput.SAME
+    if number == descriptor.modification_number:
+        return EventAtVenInput.SAME
+    if check(event, "D49"):
+        return EventAtVenInput.UNUSABLE
+    return EventAtVenInput.NEW if number is None else EventAtVenInput.HIGHER

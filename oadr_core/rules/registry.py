@@ -9,6 +9,7 @@ specification is silent (``D49``, see docs/decisions.md).
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -94,6 +95,7 @@ def rule(
     def declare(check: CheckT) -> CheckT:
         title = (check.__doc__ or "").strip().partition("\n")[0]
         _RULES.setdefault(about, []).append(Rule(number, title, severity, about, check))
+        _rules_about.cache_clear()
         return check
 
     return declare
@@ -105,22 +107,24 @@ def rules() -> list[Rule]:
     return sorted(found, key=lambda one: (one.number[0], int("".join(filter(str.isdigit, one.number))), one.title))
 
 
-def check(part: msgspec.Struct) -> list[Finding]:
+def check(part: msgspec.Struct, number: str | None = None) -> list[Finding]:
     """Judge a message, or a part of one.
 
     :param part: any class of :mod:`oadr_core.messages`.
+    :param number: the only rule that matters; all of them if None.
     :returns: the rules that it breaks, those of the whole before those of its parts.
     """
-    return list(_check(part, ""))
+    return list(_check(part, "", number))
 
 
-def check_alone(part: msgspec.Struct, place: str = "") -> Iterator[Finding]:
+def check_alone(part: msgspec.Struct, place: str = "", number: str | None = None) -> Iterator[Finding]:
     """Judge a message, or a part of one, but not what is inside it.
 
     :param part: what to judge.
     :param place: where it is, as a path from the message.
+    :param number: the only rule that matters; all of them if None.
     """
-    for one in _rules_about(type(part)):
+    for one in _rules_about(type(part), number):
         for fault in one.check(part):
             where = _join(place, fault.place) or type(part).__name__
             yield Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
@@ -139,19 +143,20 @@ def _join(*places: str) -> str:
     return ".".join(place for place in places if place)
 
 
-def _check(part: msgspec.Struct, place: str) -> Iterator[Finding]:
-    yield from check_alone(part, place)
+def _check(part: msgspec.Struct, place: str, number: str | None) -> Iterator[Finding]:
+    yield from check_alone(part, place, number)
     for name in part.__struct_fields__:
         value = getattr(part, name)
         inner = _join(place, name)
         if isinstance(value, msgspec.Struct):
-            yield from _check(value, inner)
+            yield from _check(value, inner, number)
         elif isinstance(value, tuple):
             for index, item in enumerate(value):
                 if isinstance(item, msgspec.Struct):
-                    yield from _check(item, f"{inner}[{index}]")
+                    yield from _check(item, f"{inner}[{index}]", number)
 
 
-def _rules_about(cls: type) -> Iterator[Rule]:
-    for base in cls.__mro__:
-        yield from _RULES.get(base, ())
+@cache
+def _rules_about(cls: type, number: str | None) -> tuple[Rule, ...]:
+    declared = (one for base in cls.__mro__ for one in _RULES.get(base, ()))
+    return tuple(one for one in declared if number in (None, one.number))

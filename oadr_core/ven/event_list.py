@@ -110,6 +110,9 @@ def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> N
         text = f"modification {event.event_descriptor.modification_number} is older than the one known"
         refusal = EventDecision(opt_type=OptType.OPT_OUT, code=ResponseCode.OUT_OF_SEQUENCE, description=text)
         taken.respond(event, refusal)
+    elif found is EventAtVenInput.UNUSABLE:
+        text = "numbers are finite"
+        taken.respond(event, EventDecision(opt_type=OptType.OPT_OUT, code=ResponseCode.INVALID_DATA, description=text))
     elif found is EventAtVenInput.CANCELLED:
         if known is not None:
             taken.tell.append(event)

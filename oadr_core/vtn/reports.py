@@ -24,6 +24,7 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import ReportsReceived
+from oadr_core.rules import check
 from oadr_core.state.vtn import QueuedOperation, RequestedReport, digest, pack_offers
 from oadr_core.vtn.turn import Ask, Notice, Turn
 
@@ -100,6 +101,9 @@ def update_report(turn: Turn, message: UpdateReport) -> None:
     """The VEN delivers reports (rules 304 and 346)."""
     if digest(message) in turn.ven().recent:
         _updated(turn, message, ())  # taken already; the answer was lost
+        return
+    if check(message, "D49"):
+        turn.refuse(message, ResponseCode.INVALID_DATA, "numbers are finite")
         return
     known = {one.request.report_request_id for one in (*turn.ven().requests, *turn.ven().former)}
     taken = tuple(one for one in message.reports if one.report_request_id in known)

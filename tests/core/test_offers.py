@@ -1,5 +1,6 @@
 """Whether a report request stays within what was offered, and the code that says why not (rules 300, 304, 317, 340)."""
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oadr_core import CalendarDuration, RemoteProtocolError, Report, ReportRequest, SamplingRate
+from oadr_core import (
+    CalendarDuration,
+    RemoteProtocolError,
+    Report,
+    ReportRequest,
+    SamplingRate,
+    SpecifierPayload,
+    measurement,
+)
 from oadr_core.offers import METADATA, check_request, data_name
 from tests.core.kit import HOUR, MINUTE, NONE, offer, request
 
@@ -154,3 +163,10 @@ def test_what_is_wrong_is_said_in_words() -> None:
         check_request(request(r_ids=("moon",)), OFFERS)
     with pytest.raises(RemoteProtocolError, match="load is sampled every 0:00:01 to 0:05:00, not every 0:10:00"):
         check_request(request(granularity=MINUTE * 10, back=HOUR), OFFERS)
+
+
+def test_a_request_with_numbers_that_mean_nothing_is_refused() -> None:
+    one = request()
+    counted = SpecifierPayload(r_id="load", measurement=measurement("pulseCount", pulse_factor=math.inf))
+    specifier = msgspec.structs.replace(one.report_specifier, specifier_payloads=(counted,))
+    assert code(msgspec.structs.replace(one, report_specifier=specifier)) == 454

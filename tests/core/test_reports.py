@@ -1,5 +1,6 @@
 """Reports from end to end: offered, asked for, sampled, delivered, cancelled, and what goes wrong on the way."""
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from oadr_core import (
     CreateReport,
     EiResponse,
     HandlerFailed,
+    Interval,
     LocalProtocolError,
     RegisteredReport,
     RegisterReport,
@@ -21,6 +23,7 @@ from oadr_core import (
     Report,
     ReportDropped,
     ReportEnded,
+    ReportPayload,
     ReportRequested,
     ReportsReceived,
     ReportWish,
@@ -398,6 +401,28 @@ def test_a_cancel_in_the_confirmation_is_obeyed_and_not_confirmed() -> None:
     assert grid.ven().ven.state.report_requests == ()
     assert grid.messages(CanceledReport) == []
     assert grid.messages(UpdateReport) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_report_with_numbers_that_mean_nothing_is_refused(value: float) -> None:
+    meter = Meter()
+    meter.grid.run(15)
+    ven_id = meter.grid.ven_id()
+    wanted = meter.grid.vtn.vtn.vens[ven_id].requests[0].request
+    payload = ReportPayload(r_id="load", value=value)
+    report = Report(
+        dtstart=NOON,
+        intervals=(Interval(dtstart=NOON, payloads=(payload,)),),
+        report_request_id=wanted.report_request_id,
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+    outputs = asked(meter.grid.vtn, UpdateReport(request_id="1", reports=(report,), ven_id=ven_id), meter.grid.now)
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, UpdatedReport)
+    assert answer.response.response_code == 454
+    assert not [output for output in outputs if isinstance(output, ReportsReceived)]
 
 
 # --- the VTN as a source ---------------------------------------------------------------------------------------------

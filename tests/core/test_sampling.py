@@ -1,5 +1,6 @@
 """When to read what for a report: exact periods on the wall clock, and no instant twice (rules 317, 324, 325, 341)."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -192,6 +193,12 @@ def test_a_reading(value: object, expected: Reading) -> None:
         {"value": True},
         [5],
         {"online": "perhaps", "manual_override": False},
+        math.nan,
+        {"value": math.inf},
+        {"value": 1.0, "accuracy": math.nan},
+        {"value": 1.0, "confidence": 101},
+        {"value": 1.0, "data_quality": "good"},
+        {"online": True, "manual_override": False, "load_control_state": {"capacity": {"current": math.nan}}},
         {"online": True},
     ],
 )

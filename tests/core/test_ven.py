@@ -1,5 +1,6 @@
 """A VEN by itself: what it saves and when, and what it forgets when it registers anew."""
 
+import math
 import random
 
 import pytest
@@ -11,6 +12,7 @@ from oadr_core import (
     EiEvent,
     EiResponse,
     EventStatus,
+    HandlerFailed,
     Now,
     OptType,
     Output,
@@ -84,3 +86,32 @@ def test_a_registration_anew_ends_the_events_of_the_old_one_and_what_is_decided_
     assert drained(ven, NOW) == [], "the decision comes too late to be about anything"
     assert ven.state.events == ()
     assert ven.state.registration_id == "second"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_event_makes_a_state_that_cannot_be_loaded(value: float) -> None:
+    ven = a_ven()
+    ven.poll(NOW)
+    answered(ven, listed(event("good"), event("bad", value=value)))
+    assert VenState.load(ven.state.dump()).events == ven.state.events
+    assert [known.event.event_descriptor.event_id for known in ven.state.events] == ["good"]
+
+
+class Unspeakable:
+    """A value that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError("no words")
+
+
+@pytest.mark.parametrize(
+    "value", [Unspeakable(), {"opt_type": Unspeakable()}, 10**5000], ids=["no words", "none inside", "too many digits"]
+)
+def test_whatever_a_handler_returns_the_core_goes_on(value: object) -> None:
+    ven = a_ven(asks=("on_event",))
+    ven.poll(NOW)
+    call = one(Call, answered(ven, listed(event())))
+    ven.call_returned(call.call, value, now=NOW)
+    outputs = drained(ven, NOW)
+    assert one(HandlerFailed, outputs).handler == "on_event"
+    assert isinstance(one(Transmit, outputs).message, CreatedEvent)

@@ -1,5 +1,6 @@
 """What a list of events means to a VEN that knows some of them (rules 12, 19, 36, 56 to 62)."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_new_event_is_added_whatever_its_modification_number(number: int) -> N
     assert taken.known["event"] == KnownEvent(event=event(number=number), request_id="list")
     assert answers(taken) == {}
     assert taken.undecided == {"event"}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_an_event_with_numbers_that_mean_nothing_is_refused_and_what_is_known_stays(value: float) -> None:
+    taken = take(event("new", value=value), event("known", number=1, value=value), known_as=(known(event("known")),))
+    assert answers(taken) == {"new": (454, OptType.OPT_OUT, 0), "known": (454, OptType.OPT_OUT, 1)}
+    assert list(taken.known.values()) == [known(event("known"))]
+    assert asks(taken) == []
 
 
 @pytest.mark.rule(57)

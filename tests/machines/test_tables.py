@@ -70,6 +70,7 @@ NEW         DECIDING  .         .         .
 HIGHER      .         DECIDING  DECIDING  .
 SAME        .         DECIDING  DECIDED   .
 LOWER       .         DECIDING  DECIDED   .
+UNUSABLE    UNKNOWN   DECIDING  DECIDED   .
 CANCELLED   UNKNOWN   GONE      GONE      .
 MISSING     .         GONE      GONE      .
 DECISION    .         DECIDED   DECIDED   .
