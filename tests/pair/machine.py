@@ -173,9 +173,13 @@ class Vtn:
 class Pair(RuleBasedStateMachine):
     """A VTN and one or two VENs."""
 
-    @initialize(modes=st.lists(st.booleans(), min_size=1, max_size=2), seed=st.integers(0, 2**16))
-    def boot(self, modes: list[bool], seed: int) -> None:
-        """Power everything up."""
+    @initialize(
+        modes=st.lists(st.booleans(), min_size=1, max_size=2),
+        seed=st.integers(0, 2**16),
+        settled=st.sampled_from([False, True, True]),
+    )
+    def boot(self, modes: list[bool], seed: int, settled: bool) -> None:
+        """Power everything up; mostly let it come to its steady state, which few steps would reach on a bad wire."""
         self.clock = ManualClock()
         self.wire = Wire()
         self.wire.default_route = "vtn"
@@ -193,6 +197,8 @@ class Pair(RuleBasedStateMachine):
         self.wire.add(self.vtn.host, self.now)
         for ven in self.vens:
             self.wire.add(ven.host, self.now)
+        if settled:
+            self.heal(30.0)
 
     @property
     def now(self) -> Now:
@@ -277,6 +283,27 @@ class Pair(RuleBasedStateMachine):
     def quiet(self, seconds: float) -> None:
         """Let some time pass in which everything works."""
         self.heal(seconds)
+
+    @rule(count=st.integers(0, 3), told=st.booleans())
+    def one_answer_is_lost(self, count: int, told: bool) -> None:
+        """Let everything work until a few answers have arrived, and lose the next one."""
+        for _ in range(100):
+            answered = [flight for flight in self.wire.flights if flight.answered]
+            sent = [flight for flight in self.wire.flights if flight.inbound is None]
+            calls = [(host, call) for host in self.hosts for call in host.calls]
+            if answered and count == 0:
+                self.guarded(partial(self.wire.lose, answered[0], self.now, told=told))
+                return
+            if answered:
+                count -= 1
+                self.spent.add(answered[0])
+                self.guarded(partial(self.wire.answer, answered[0], self.now))
+            elif sent:
+                self.guarded(partial(self.wire.deliver, sent[0], self.now))
+            elif calls:
+                self.guarded(partial(self.run, *calls[0]))
+            else:
+                self.tick(0.0)
 
     # --- the applications --------------------------------------------------------------------------------------------
 
