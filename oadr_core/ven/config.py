@@ -20,6 +20,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param default_opt: whether it takes part in an event that no handler decides.
     :param manual: whether the application itself answers what the VTN asks, by :meth:`Ven.send`; the answers to polls
         come to it as :class:`~oadr_core.outputs.ExchangeDone` alone then.
+    :param most_report_requests: how many report requests it serves at a time; more are refused with 469.
     :param sender: how patient it is with its VTN.
     """
 
@@ -33,4 +34,5 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     call_timeout: float = 60.0
     default_opt: OptType = OptType.OPT_OUT
     manual: bool = False
+    most_report_requests: int = 1000
     sender: SenderConfig = SenderConfig()

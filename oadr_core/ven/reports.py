@@ -153,6 +153,9 @@ class ReportService(VenBase):
                 raise RemoteProtocolError(f"reportRequestID {request_id} is in use", ResponseCode.INVALID_ID)
             REPORT_AT_SOURCE.step(known.state, ReportAtSourceInput.REPEAT)
             return
+        most = self.config.most_report_requests
+        if len(accepted) >= most:
+            raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now.utc), state=state)
         self._emit(ReportRequested(report_request_id=request_id))

@@ -242,6 +242,17 @@ def test_the_same_request_again_is_a_retry_and_another_of_the_same_id_is_a_mista
     assert len(grid.ven().ven.state.report_requests) == 1
 
 
+def test_a_ven_serves_no_more_requests_than_it_wants_to() -> None:
+    grid = Grid()
+    grid.add_ven(pull=False, offers={"load": lambda: 1.0}, most_report_requests=2)
+    grid.run(30)
+    wanted = tuple(request(f"request{number}") for number in range(3))
+    message = CreateReport(request_id="1", report_requests=wanted, ven_id=grid.ven_id())
+    answer = one(Reply, asked(grid.ven(), message, grid.now)).message
+    assert isinstance(answer, CreatedReport)
+    assert (answer.response.response_code, answer.pending_reports) == (469, ("request0", "request1"))
+
+
 @both
 @pytest.mark.rule(301, 311, 324)
 def test_metadata_can_be_asked_for(pull: bool) -> None:
