@@ -205,19 +205,21 @@ def _the_end_is_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AutoVen, "_wait", wrong)
 
 
+_SEARCH: Final = settings(
+    max_examples=500,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_it_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     FAULTS[name](monkeypatch)
-    found = settings(
-        max_examples=1000,
-        stateful_step_count=50,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-    )
-    with pytest.raises(Exception) as broken:  # noqa: PT011 - whatever a fault breaks
-        run_state_machine_as_test(Pair, settings=found)
+    with pytest.raises(Exception) as broken:  # noqa: PT011, PT012 - whatever a fault breaks
+        for steps in (12, 25, 50):  # what goes wrong early in a long dialogue is often put right later in it
+            run_state_machine_as_test(Pair, settings=settings(_SEARCH, stateful_step_count=steps))
     assert not broken.errisinstance(_MISPLACED), f"the fault itself is broken: {broken.value!r}"
