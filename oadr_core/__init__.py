@@ -40,7 +40,9 @@ from oadr_core.outputs import (
     ExchangeSetBack,
     HandlerFailed,
     InboundId,
+    OptCancelled,
     OptReceived,
+    OptTaken,
     Output,
     PeerForgiven,
     PeerMisbehaved,
@@ -81,6 +83,7 @@ from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
@@ -92,6 +95,7 @@ __all__ = [
     "Address",
     "AutoVen",
     "AutoVtn",
+    "Availability",
     "Call",
     "CallId",
     "Core",
@@ -122,7 +126,9 @@ __all__ = [
     "LocalProtocolError",
     "Now",
     "Opened",
+    "OptCancelled",
     "OptReceived",
+    "OptTaken",
     "Output",
     "Peer",
     "PeerForgiven",
@@ -176,7 +182,9 @@ __all__ = [
     "Vtn",
     "VtnConfig",
     "VtnPolicy",
+    "Why",
     "arguments",
+    "availability",
     "check",
     "check_document",
     "check_trace",

@@ -11,7 +11,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import OptType, Payload, Service, UpdateReport
+from oadr_core.messages import CreateOpt, OptType, Payload, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -254,6 +254,20 @@ class OptReceived(Event, frozen=True, kw_only=True):
     modification_number: int
     opt_type: OptType
     code: int
+
+
+class OptTaken(Event, frozen=True, kw_only=True):
+    """A VEN has opted in or out by oadrCreateOpt, for an event or by a schedule, which was accepted."""
+
+    ven_id: str
+    message: CreateOpt
+
+
+class OptCancelled(Event, frozen=True, kw_only=True):
+    """A VEN has taken its schedules of an id back."""
+
+    ven_id: str
+    opt_id: str
 
 
 class EventOffered(Event, frozen=True, kw_only=True):

@@ -13,7 +13,9 @@ from oadr_core import (
     ExchangeSetBack,
     Failure,
     HandlerFailed,
+    OptCancelled,
     OptReceived,
+    OptTaken,
     OptType,
     PeerForgiven,
     PeerMisbehaved,
@@ -36,7 +38,7 @@ from oadr_core import (
     VenRegistered,
     log_line,
 )
-from tests.core.kit import offer
+from tests.core.kit import create_opt, offer
 
 SILENT = {
     "EventsReceived",  # every list says the same; what is decided has its line
@@ -92,6 +94,17 @@ LINES: list[tuple[Event, str, str]] = [
     (VenDeregistered(ven_id="ven", by_peer=False), "INFO", "VEN ven is no longer registered: we cancelled"),
     (VenOnline(ven_id="ven"), "INFO", "VEN ven is back"),
     (VenOffline(ven_id="ven"), "WARNING", "VEN ven is silent"),
+    (
+        OptTaken(ven_id="ven", message=create_opt(opt_id="o")),
+        "INFO",
+        "VEN ven says optOut by oadrCreateOpt for the schedule o (x-schedule)",
+    ),
+    (
+        OptTaken(ven_id="ven", message=create_opt(event_id="event")),
+        "INFO",
+        "VEN ven says optOut by oadrCreateOpt for event event (x-schedule)",
+    ),
+    (OptCancelled(ven_id="ven", opt_id="o"), "INFO", "VEN ven takes its schedule o back"),
     (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
     (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
