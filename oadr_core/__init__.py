@@ -4,7 +4,7 @@ from oadr_core.auto.report_wishes import ReportedValue, ReportWish, reported_val
 from oadr_core.auto.sampling import Reading
 from oadr_core.auto.ven import AutoVen, VenPolicy
 from oadr_core.auto.vtn import AutoVtn, VtnPolicy
-from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer
+from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer, make_opt
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
@@ -41,7 +41,9 @@ from oadr_core.outputs import (
     HandlerFailed,
     InboundId,
     OptCancelled,
+    OptConfirmed,
     OptReceived,
+    OptRefused,
     OptTaken,
     Output,
     PeerForgiven,
@@ -127,7 +129,9 @@ __all__ = [
     "Now",
     "Opened",
     "OptCancelled",
+    "OptConfirmed",
     "OptReceived",
+    "OptRefused",
     "OptTaken",
     "Output",
     "Peer",
@@ -198,6 +202,7 @@ __all__ = [
     "log_line",
     "make_event",
     "make_offer",
+    "make_opt",
     "new_id",
     "part_from_dict",
     "part_to_dict",

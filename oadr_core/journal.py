@@ -57,6 +57,17 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         Level.INFO,
         lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
     ),
+    told.OptConfirmed: (
+        Level.INFO,
+        lambda one: f"the VTN has {'taken back' if one.cancelled else 'taken'} our opt {one.opt_id}",
+    ),
+    told.OptRefused: (
+        Level.WARNING,
+        lambda one: (
+            f"the VTN does not {'take back' if one.cancelling else 'take'} our opt {one.opt_id}: "
+            f"{one.description}{_code(one.code)}"
+        ),
+    ),
     told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
     told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
     told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),

@@ -188,6 +188,32 @@ class EventDecided(Event, frozen=True, kw_only=True):
     opt_type: OptType
 
 
+class OptConfirmed(Event, frozen=True, kw_only=True):
+    """The VTN has taken an opt of ours.
+
+    :param opt_id: the opt.
+    :param cancelled: whether it was taken back.
+    """
+
+    opt_id: str
+    cancelled: bool
+
+
+class OptRefused(Event, frozen=True, kw_only=True):
+    """The VTN does not take an opt of ours; it is not sent again.
+
+    :param opt_id: the opt.
+    :param code: the application code; 0 where the exchange failed.
+    :param description: why, in words.
+    :param cancelling: whether it was to be taken back.
+    """
+
+    opt_id: str
+    code: int
+    description: str
+    cancelling: bool
+
+
 class ReportRequested(Event, frozen=True, kw_only=True):
     """The peer wants a report that we offer, from now on."""
 

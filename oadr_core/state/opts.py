@@ -1,6 +1,6 @@
 """The opts of a VEN, as both sides keep them: whom each is about, and what supersedes what (rules 202 to 206)."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -92,6 +92,11 @@ class OptBook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_opts: tuple[CreateOpt, ...] = ()
     taken: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
+
+    def messages(self) -> Iterator[CreateOpt]:
+        """The opts, as they were made."""
+        yield from (one.opt for one in self.schedules)
+        yield from self.event_opts
 
     def with_opt(self, opt: CreateOpt) -> "OptBook":
         """Add an opt, which supersedes earlier ones for what it is about (rules 203 and 206)."""

@@ -152,8 +152,7 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         yield from (operation.message for operation in self.queue)
         yield from (requested.request for requested in (*self.requests, *self.former))
         yield from self.offered()
-        yield from (schedule.opt for schedule in self.opts.schedules)
-        yield from self.opts.event_opts
+        yield from self.opts.messages()
 
 
 def pack_offers(offers: tuple[Report, ...]) -> bytes:
