@@ -38,7 +38,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def contains(self, other: "Scope") -> bool:
         """Whether all that the other is about is certainly meant by this too."""
         return (
-            (not self.target or (bool(other.target) and not _beyond(other.target, self.target)))
+            (not self.target or (bool(other.target) and not other.target.beyond(self.target)))
             and self.market_context in (None, other.market_context)
             and _within(other.device_classes, self.device_classes)
         )
@@ -160,13 +160,7 @@ def scope_of(opt: CreateOpt) -> Scope:
 
 def foreign_targets(opt: CreateOpt, event: EiEvent) -> list[str]:
     """Name the criteria of an opt that are none of its event's; an event without any is about all (rule 206)."""
-    whole = msgspec.structs.replace(event.target, ven_id=())
-    return _beyond(opt.target, whole) if whole else []
-
-
-def _beyond(inner: Target, outer: Target) -> list[str]:
-    """The kinds of criteria by which one target names more than another."""
-    return [name for name in _CRITERIA if not set(getattr(inner, name)) <= set(getattr(outer, name))]
+    return opt.target.beyond(event.target) if event.target.names_resources else []
 
 
 def _shared(one: Target, other: Target, name: str) -> bool:
