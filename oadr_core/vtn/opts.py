@@ -29,7 +29,7 @@ _FAILED: Final = EiResponse(
 """The verdict where the application fails: the VEN sends it again."""
 
 _RECENT: Final = 32
-"""How many opts are known again when they come once more."""
+"""How many requests are known again when they come once more."""
 
 _MOST_BYTES: Final = 2**18
 """How much the opts of a VEN may take up, packed."""
@@ -67,7 +67,7 @@ def take_opt(turn: Turn, message: CreateOpt, decision: EiResponse) -> None:
     if _size(book) > _MOST_BYTES:
         turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the opts of this VEN take up too much room")
         return
-    turn.change(opts=msgspec.structs.replace(book, taken=(*book.taken[-(_RECENT - 1) :], digest(message))))
+    turn.change(opts=_remembering(book, message))
     turn.events.append(OptTaken(ven_id=turn.ven().ven_id, message=message))
     if message.event_id is not None and scope_of(message) == Scope():
         _answer_event(turn, message, message.event_id)
@@ -99,6 +99,11 @@ def _answer_event(turn: Turn, message: CreateOpt, event_id: str) -> None:
             code=int(ResponseCode.OK),
         )
     )
+
+
+def _remembering(book: OptBook, message: CreateOpt | CancelOpt) -> OptBook:
+    """Know a request again when it comes once more."""
+    return msgspec.structs.replace(book, taken=(*book.taken[-(_RECENT - 1) :], digest(message)))
 
 
 def _size(book: OptBook) -> int:
@@ -145,7 +150,9 @@ def _fault_for_event(turn: Turn, message: CreateOpt, event_id: str) -> _Fault | 
 def cancel_opt(turn: Turn, message: CancelOpt) -> None:
     """The VEN takes its schedules of an id back (rules 204 and 211)."""
     fault = _fault_of_cancel(turn, message)
-    if fault is not None:
+    if message.request_id and digest(message) in turn.ven().opts.taken:
+        _canceled(turn, message)  # done already, and the id may be in use again
+    elif fault is not None:
         turn.refuse(message, *fault)
     elif not any(one.opt.opt_id == message.opt_id for one in turn.ven().opts.schedules):
         _canceled(turn, message)  # superseded, over, or cancelled before
@@ -164,7 +171,7 @@ def take_cancel_opt(turn: Turn, message: CancelOpt, decision: EiResponse) -> Non
     if fault is not None:
         turn.refuse(message, *fault)
         return
-    turn.change(opts=turn.ven().opts.without(message.opt_id))
+    turn.change(opts=_remembering(turn.ven().opts.without(message.opt_id), message))
     turn.events.append(OptCancelled(ven_id=turn.ven().ven_id, opt_id=message.opt_id))
     _canceled(turn, message)
 

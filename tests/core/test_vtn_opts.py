@@ -171,6 +171,26 @@ def test_a_cancellation_that_comes_again_is_confirmed() -> None:
     assert not desk.is_out()
 
 
+def test_a_cancellation_that_comes_late_once_more_leaves_what_was_made_after_it() -> None:
+    desk = Desk()
+    desk.ask(create_opt())
+    desk.ask(cancel())
+    desk.ask(create_opt(begin=2 * HOUR))
+    assert code(desk.ask(cancel())) == 200
+    assert desk.is_out(after=2 * HOUR)
+    assert code(desk.ask(cancel(request_id="8"))) == 200
+    assert not desk.is_out(after=2 * HOUR)
+
+
+@pytest.mark.rule(207)
+def test_cancellations_without_a_request_id_are_not_mistaken_for_each_other() -> None:
+    desk = Desk()
+    for begin in (HOUR, 2 * HOUR):
+        desk.ask(create_opt(begin=begin))
+        assert code(desk.ask(cancel(request_id=""))) == 200
+        assert not desk.is_out(after=begin)
+
+
 # --- refusing --------------------------------------------------------------------------------------------------------
 
 TOLERANT = Available(dtstart=NOON, duration=HOUR, tolerance=Tolerance(tolerate=Tolerate(startafter=MINUTE)))
