@@ -4,7 +4,7 @@ from oadr_core.auto.report_wishes import ReportedValue, ReportWish, reported_val
 from oadr_core.auto.sampling import Reading
 from oadr_core.auto.ven import AutoVen, VenPolicy
 from oadr_core.auto.vtn import AutoVtn, VtnPolicy
-from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer
+from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer, make_opt
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
@@ -40,7 +40,11 @@ from oadr_core.outputs import (
     ExchangeSetBack,
     HandlerFailed,
     InboundId,
+    OptCancelled,
+    OptConfirmed,
     OptReceived,
+    OptRefused,
+    OptTaken,
     Output,
     PeerForgiven,
     PeerMisbehaved,
@@ -81,6 +85,7 @@ from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
@@ -92,6 +97,7 @@ __all__ = [
     "Address",
     "AutoVen",
     "AutoVtn",
+    "Availability",
     "Call",
     "CallId",
     "Core",
@@ -122,7 +128,11 @@ __all__ = [
     "LocalProtocolError",
     "Now",
     "Opened",
+    "OptCancelled",
+    "OptConfirmed",
     "OptReceived",
+    "OptRefused",
+    "OptTaken",
     "Output",
     "Peer",
     "PeerForgiven",
@@ -176,7 +186,9 @@ __all__ = [
     "Vtn",
     "VtnConfig",
     "VtnPolicy",
+    "Why",
     "arguments",
+    "availability",
     "check",
     "check_document",
     "check_trace",
@@ -190,6 +202,7 @@ __all__ = [
     "log_line",
     "make_event",
     "make_offer",
+    "make_opt",
     "new_id",
     "part_from_dict",
     "part_to_dict",

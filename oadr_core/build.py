@@ -15,6 +15,7 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler
 from oadr_core.messages import (
     ActivePeriod,
+    CreateOpt,
     Duration,
     EiEvent,
     EventDescriptor,
@@ -22,6 +23,7 @@ from oadr_core.messages import (
     EventStatus,
     Interval,
     Measurement,
+    OptType,
     PowerAttributes,
     ReadingType,
     Report,
@@ -35,6 +37,7 @@ from oadr_core.messages import (
     Target,
     Tolerance,
     Tolerate,
+    Vavailability,
     measurement,
 )
 from oadr_core.wire.plain import part_from_dict
@@ -219,6 +222,66 @@ def _period(given: object, signals: Sequence[tuple[datetime | None, object]], no
     if "notification" not in told and "notification_period" not in told:
         told["notification"] = timedelta(0)
     return told
+
+
+def make_opt(
+    entropy: Entropy,
+    now: datetime,
+    *,
+    opt_type: str,
+    opt_reason: str,
+    targets: object = None,
+    vavailability: object = None,
+    event_id: str | None = None,
+    modification_number: int | None = None,
+    opt_id: str | None = None,
+    request_id: str | None = None,
+    market_context: str | None = None,
+    signal_target_mrid: str | None = None,
+) -> CreateOpt:
+    """Make an opt; the VEN that sends it fills its venID in.
+
+    :param entropy: the source of ids.
+    :param now: the present.
+    :param opt_type: ``optIn`` or ``optOut``.
+    :param opt_reason: such as ``economic``, or an ``x-`` text.
+    :param targets: which resources, as a dict of kinds, a list of such, or a
+        :class:`~oadr_core.messages.targets.Target`; all if None.
+    :param vavailability: the stretches of a schedule: dicts with ``dtstart`` and ``duration``, in a list or under
+        ``components``; a duration of zero is open-ended.
+    :param event_id: the event, where there is no schedule.
+    :param modification_number: its modification; the one that the VEN knows if None.
+    :param opt_id: made up if None.
+    :param request_id: made up if None.
+    :param market_context: limits a schedule to the events of a program.
+    :param signal_target_mrid: limits it to a device class.
+    :raises LocalProtocolError: something cannot be meant so; the text says what.
+    """
+    return CreateOpt(
+        opt_id=opt_id or new_id(entropy),
+        opt_type=_one_of(OptType, opt_type, "opt_type"),
+        opt_reason=opt_reason,
+        market_context=market_context,
+        ven_id="",
+        vavailability=None if vavailability is None else _schedule(vavailability),
+        created_date_time=whole_seconds(now),
+        request_id=request_id or new_id(entropy),
+        event_id=event_id,
+        modification_number=modification_number,
+        target=Target() if targets is None else part_from_dict(Target, targets),
+        device_class=None if signal_target_mrid is None else Target(end_device_asset=(signal_target_mrid,)),
+    )
+
+
+def _schedule(given: object) -> Vavailability:
+    """A schedule of the stretches that were given, in whole seconds (rule 1)."""
+    content = {"components": given} if isinstance(given, list | tuple) else given
+    schedule: Vavailability = part_from_dict(Vavailability, content)
+    stretches = (
+        msgspec.structs.replace(one, dtstart=whole_seconds(_aware(one.dtstart, "dtstart")))
+        for one in schedule.components
+    )
+    return msgspec.structs.replace(schedule, components=tuple(stretches))
 
 
 class DataPoint(msgspec.Struct, frozen=True):

@@ -34,6 +34,8 @@ VTN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_registered_report": ("payload", "ven_id"),
     "on_created_report": ("payload", "ven_id"),
     "on_update_report": ("report", "ven_id"),
+    "on_create_opt": ("payload", "ven_id"),
+    "on_cancel_opt": ("payload", "ven_id"),
     "on_poll": ("ven_id",),
     "on_request_event": ("ven_id",),
     "on_created_event": ("ven_id", "event_id", "opt_type"),

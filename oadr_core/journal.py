@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from oadr_core import outputs as told
+from oadr_core.messages import CreateOpt
 from oadr_core.outputs import Event
 
 
@@ -18,6 +19,11 @@ class Level(IntEnum):
 
 def _code(code: int) -> str:
     return f" (code {code})" if code else ""
+
+
+def _opt(message: CreateOpt) -> str:
+    about = f"the schedule {message.opt_id}" if message.event_id is None else f"event {message.event_id}"
+    return f"{message.opt_type} by oadrCreateOpt for {about} ({message.opt_reason})"
 
 
 _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
@@ -51,6 +57,17 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         Level.INFO,
         lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
     ),
+    told.OptConfirmed: (
+        Level.INFO,
+        lambda one: f"the VTN has {'taken back' if one.cancelled else 'taken'} our opt {one.opt_id}",
+    ),
+    told.OptRefused: (
+        Level.WARNING,
+        lambda one: (
+            f"the VTN does not {'take back' if one.cancelling else 'take'} our opt {one.opt_id}: "
+            f"{one.description}{_code(one.code)}"
+        ),
+    ),
     told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
     told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
     told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),
@@ -71,6 +88,8 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             f"{one.opt_type}{_code(one.code if one.code >= 300 else 0)}"
         ),
     ),
+    told.OptTaken: (Level.INFO, lambda one: f"VEN {one.ven_id} says {_opt(one.message)}"),
+    told.OptCancelled: (Level.INFO, lambda one: f"VEN {one.ven_id} takes its schedule {one.opt_id} back"),
     told.EventOffered: (Level.DEBUG, lambda one: f"VEN {one.ven_id} was told of {', '.join(one.event_ids)}"),
     told.ReportsReceived: (
         Level.DEBUG,

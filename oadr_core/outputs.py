@@ -11,7 +11,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import OptType, Payload, Service, UpdateReport
+from oadr_core.messages import CreateOpt, OptType, Payload, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -188,6 +188,32 @@ class EventDecided(Event, frozen=True, kw_only=True):
     opt_type: OptType
 
 
+class OptConfirmed(Event, frozen=True, kw_only=True):
+    """The VTN has taken an opt of ours.
+
+    :param opt_id: the opt.
+    :param cancelled: whether it was taken back.
+    """
+
+    opt_id: str
+    cancelled: bool
+
+
+class OptRefused(Event, frozen=True, kw_only=True):
+    """The VTN does not take an opt of ours; it is not sent again.
+
+    :param opt_id: the opt.
+    :param code: the application code; 0 where the exchange failed.
+    :param description: why, in words.
+    :param cancelling: whether it was to be taken back.
+    """
+
+    opt_id: str
+    code: int
+    description: str
+    cancelling: bool
+
+
 class ReportRequested(Event, frozen=True, kw_only=True):
     """The peer wants a report that we offer, from now on."""
 
@@ -254,6 +280,20 @@ class OptReceived(Event, frozen=True, kw_only=True):
     modification_number: int
     opt_type: OptType
     code: int
+
+
+class OptTaken(Event, frozen=True, kw_only=True):
+    """A VEN has opted in or out by oadrCreateOpt, for an event or by a schedule, which was accepted."""
+
+    ven_id: str
+    message: CreateOpt
+
+
+class OptCancelled(Event, frozen=True, kw_only=True):
+    """A VEN has taken its schedules of an id back."""
+
+    ven_id: str
+    opt_id: str
 
 
 class EventOffered(Event, frozen=True, kw_only=True):

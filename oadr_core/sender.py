@@ -87,6 +87,10 @@ class Sender:
         """Tell whether a request of a class waits or is under way."""
         return any(isinstance(request.message, cls) for request in self._all())
 
+    def holds(self, message: Payload) -> bool:
+        """Tell whether a very request waits or is under way."""
+        return any(request.message == message for request in self._all())
+
     def push(self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False) -> None:
         """Add a request.
 

@@ -4,7 +4,7 @@ from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.driver import Carrier, Driver, ExchangeFailed
 from oadr_http.endpoints import PREFIX, Answer, Endpoints
-from oadr_http.manual import RegistrationFailed
+from oadr_http.manual import OptFailed, RegistrationFailed
 from oadr_http.recorder import Trace
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import MemoryStore, Store
@@ -23,6 +23,7 @@ __all__ = [
     "MemoryStore",
     "OpenADRClient",
     "OpenADRServer",
+    "OptFailed",
     "RegistrationFailed",
     "Server",
     "ServerLimits",

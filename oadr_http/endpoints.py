@@ -16,7 +16,13 @@ from oadr_http.outcomes import status
 
 _LOG: Final = logging.getLogger("oadr.http")
 
-VTN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.OADR_POLL)
+VTN_SERVICES: Final = (
+    Service.EI_REGISTER_PARTY,
+    Service.EI_EVENT,
+    Service.EI_REPORT,
+    Service.EI_OPT,
+    Service.OADR_POLL,
+)
 """The services that a VTN serves."""
 
 PREFIX: Final = "/OpenADR2/Simple/2.0b"

@@ -8,6 +8,7 @@ import anyio
 
 from oadr_core import (
     CreatedEvent,
+    CreateOpt,
     EiResponse,
     Event,
     EventResponse,
@@ -44,6 +45,10 @@ Spoken = tuple[str, dict[str, object]]
 
 class RegistrationFailed(ProtocolError):
     """The VTN does not register the VEN; the text is its answer."""
+
+
+class OptFailed(ProtocolError):
+    """The VTN does not take an opt; the text is its answer."""
 
 
 class ManualVen:
@@ -96,9 +101,7 @@ class ManualVen:
         """
         message_type, content = await self._exchange(lambda now: self.ven.create_party_registration(now, anew=anew))
         if not self.ven.state.registered:
-            response = content.get("response")
-            refusal = response if isinstance(response, Mapping) else {}
-            text = f"{refusal.get('response_code')} {refusal.get('response_description') or ''}".strip()
+            _, text = _told(content)
             raise RegistrationFailed(f"the VTN does not register the VEN: {text}")
         return message_type, content
 
@@ -137,6 +140,22 @@ class ManualVen:
             ven_id=self.ven.state.ven_id,
         )
         return await self._exchange(lambda now: self.ven.send(message, now))
+
+    async def create_opt(self, opt: CreateOpt) -> Spoken:
+        """Opt in or out, for an event or by a schedule.
+
+        :raises ExchangeFailed: the VTN cannot be reached, or has no such service.
+        :raises OptFailed: the VTN does not take it.
+        """
+        return _taken(await self._exchange(lambda now: self.ven.create_opt(opt, now)))
+
+    async def cancel_opt(self, opt_id: str) -> Spoken:
+        """Take all schedules of an id back.
+
+        :raises ExchangeFailed: the VTN cannot be reached, or has no such service.
+        :raises OptFailed: the VTN does not take them back.
+        """
+        return _taken(await self._exchange(lambda now: self.ven.cancel_opt(opt_id, now)))
 
     async def poll(self) -> Spoken:
         """Ask whether the VTN has anything.
@@ -212,3 +231,19 @@ class ManualVen:
             self.ven.receive_response(transmit.exchange, answer, now=system_now())
         elif why is not None:
             self.ven.exchange_failed(transmit.exchange, why, now=system_now())
+
+
+def _told(content: Mapping[str, object]) -> tuple[int, str]:
+    """How a request fared by its answer: the code, and it with the text."""
+    response = content.get("response")
+    refusal = response if isinstance(response, Mapping) else {}
+    code = refusal.get("response_code")
+    return int(code or 0), f"{code} {refusal.get('response_description') or ''}".strip()
+
+
+def _taken(spoken: Spoken) -> Spoken:
+    """Pass the answer to an opt on, unless it is a refusal."""
+    code, text = _told(spoken[1])
+    if spoken[0] and not 200 <= code < 300:
+        raise OptFailed(f"the VTN does not take the opt: {text}")
+    return spoken

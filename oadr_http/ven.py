@@ -28,6 +28,7 @@ from oadr_core import (
     data_point,
     log_line,
     make_offer,
+    make_opt,
     new_id,
 )
 from oadr_http.client import HttpCarrier, base_url
@@ -249,6 +250,77 @@ class OpenADRClient:
             await self._manual.close()
         elif self._stop is not None:
             self._stop.set()
+
+    # --- opts --------------------------------------------------------------------------------------------------------
+
+    async def create_opt(
+        self,
+        opt_type: str,
+        opt_reason: str,
+        targets: object = None,
+        vavailability: object = None,
+        event_id: str | None = None,
+        modification_number: int | None = None,
+        opt_id: str | None = None,
+        request_id: str | None = None,
+        market_context: str | None = None,
+        signal_target_mrid: str | None = None,
+    ) -> str:
+        """Opt in or out: for an event or a part of it, or by a schedule of availability.
+
+        A VEN that runs by itself keeps the opt, over a restart too, until the VTN has answered; what it answers is told
+        as :class:`oadr_core.OptConfirmed` or :class:`oadr_core.OptRefused`. Else the answer is awaited.
+
+        :param opt_type: ``optIn`` or ``optOut``.
+        :param opt_reason: such as ``economic``, or an ``x-`` text; see :class:`oadr_core.OptReason`.
+        :param targets: which resources, as a dict of kinds or a list of such; all if None.
+        :param vavailability: the stretches of a schedule: dicts with ``dtstart`` and ``duration``, in a list or under
+            ``components``; a duration of zero is open-ended.
+        :param event_id: the event, where there is no schedule.
+        :param modification_number: its modification; the one that was last heard of if None.
+        :param opt_id: made up if None; need not be unique.
+        :param request_id: made up if None.
+        :param market_context: limits a schedule to the events of a program.
+        :param signal_target_mrid: limits it to a device class.
+        :returns: the id of the opt.
+        :raises LocalProtocolError: the opt breaks a rule, or the VEN is not registered.
+        :raises ExchangeFailed: there was no answer, where the VEN does not run by itself.
+        :raises OptFailed: the VTN does not take it, where the VEN does not run by itself.
+        """
+        now = system_now()
+        opt = make_opt(
+            self._entropy,
+            now.utc,
+            opt_type=opt_type,
+            opt_reason=opt_reason,
+            targets=targets,
+            vavailability=vavailability,
+            event_id=event_id,
+            modification_number=modification_number,
+            opt_id=opt_id,
+            request_id=request_id,
+            market_context=market_context,
+            signal_target_mrid=signal_target_mrid,
+        )
+        if self._auto is None:
+            await self._by_hand().create_opt(opt)
+        else:
+            self._auto.create_opt(opt, now)
+            self._pump()
+        return opt.opt_id
+
+    async def cancel_opt(self, opt_id: str) -> None:
+        """Take all schedules of an id back; kept, or awaited, like :meth:`create_opt`.
+
+        :raises LocalProtocolError: the id was used for an event, or the VEN is not registered.
+        :raises ExchangeFailed: there was no answer, where the VEN does not run by itself.
+        :raises OptFailed: the VTN does not take them back, where the VEN does not run by itself.
+        """
+        if self._auto is None:
+            await self._by_hand().cancel_opt(opt_id)
+        else:
+            self._auto.cancel_opt(opt_id, system_now())
+            self._pump()
 
     # --- requests, one at a time -------------------------------------------------------------------------------------
 

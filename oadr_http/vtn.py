@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -13,6 +13,7 @@ import anyio.abc
 from oadr_core import (
     VTN_HANDLERS,
     AutoVtn,
+    Availability,
     EiEvent,
     Event,
     EventOffered,
@@ -22,6 +23,7 @@ from oadr_core import (
     LocalProtocolError,
     Now,
     OptReceived,
+    OptType,
     Peer,
     PlainSealer,
     Report,
@@ -29,10 +31,12 @@ from oadr_core import (
     Role,
     SenderConfig,
     Service,
+    Target,
     VenRecord,
     VtnConfig,
     VtnPolicy,
     arguments,
+    availability,
     complete_event,
     log_line,
     make_event,
@@ -335,6 +339,49 @@ class OpenADRServer:
         """
         self._do(
             lambda now: self._core.vtn.cancel_report(ven_id, report_request_ids, now, report_to_follow=report_to_follow)
+        )
+
+    # --- opts --------------------------------------------------------------------------------------------------------
+
+    def availability(
+        self,
+        ven_id: str,
+        at: datetime | None = None,
+        resource: str | Target | None = None,
+        *,
+        event_id: str | None = None,
+        market_context: str | None = None,
+        device_class: str | None = None,
+        otherwise: bool = True,
+        overlap: OptType = OptType.OPT_OUT,
+    ) -> Availability:
+        """Tell whether a resource of a VEN is available, and why, by all that the VEN has said.
+
+        :param ven_id: the VEN.
+        :param at: the time; now if None.
+        :param resource: its resourceID, or all that it can be targeted by; None for the whole VEN.
+        :param event_id: the event that it is to take part in.
+        :param market_context: the program that it is to take part in; that of the event if None.
+        :param device_class: the class of the devices in question.
+        :param otherwise: whether it is available where the VEN has said nothing.
+        :param overlap: which counts where schedules opt it both in and out.
+        :raises LocalProtocolError: there is no such VEN, or no such event.
+        """
+        if ven_id not in self.vens:
+            raise LocalProtocolError(f"there is no VEN {ven_id!r}")
+        if event_id is not None and event_id not in self.events:
+            raise LocalProtocolError(f"there is no event {event_id!r}")
+        if event_id is not None and market_context is None:
+            market_context = self.events[event_id].event.event_descriptor.market_context
+        return availability(
+            self.vens[ven_id],
+            at or system_now().utc,
+            resource,
+            event_id=event_id,
+            market_context=market_context,
+            device_class=device_class,
+            otherwise=otherwise,
+            overlap=overlap,
         )
 
     # --- running -----------------------------------------------------------------------------------------------------

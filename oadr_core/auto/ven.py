@@ -22,6 +22,7 @@ from oadr_core.machines.operations import ANSWERS_TO_VTN
 from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import STARTUP, Startup, StartupInput
 from oadr_core.messages import (
+    CreateOpt,
     CreatePartyRegistration,
     Payload,
     Poll,
@@ -143,6 +144,29 @@ class AutoVen:
         self._reporter.offer(report, callbacks)
         if self._phase is Startup.RUNNING and now is not None:
             self.ven.register_report(self._reporter.metadata(now), now)
+
+    def create_opt(self, opt: CreateOpt, now: Now) -> str:
+        """Opt in or out; kept until the VTN has answered, which :class:`~oadr_core.outputs.OptConfirmed` tells.
+
+        :param opt: what is said; see :meth:`oadr_core.ven.Ven.create_opt`.
+        :returns: its id.
+        :raises LocalProtocolError: the opt breaks a rule, or the VEN is not registered or has no opts.
+        """
+        made = self.ven.put_opt(opt, now)
+        self._deliver_opts(now)
+        return made.opt_id
+
+    def cancel_opt(self, opt_id: str, now: Now) -> None:
+        """Take all schedules of an id back; kept until the VTN has answered.
+
+        :raises LocalProtocolError: the id was used for an event, or the VEN is not registered or has no opts.
+        """
+        self.ven.put_cancel_opt(opt_id, now)
+        self._deliver_opts(now)
+
+    def _deliver_opts(self, now: Now) -> None:
+        if self._phase is Startup.RUNNING:  # else once the events are here (rule 405)
+            self.ven.deliver_opts(now)
 
     def start(self, now: Now) -> None:
         """Begin; with a saved registration, by registering again (rule 405).
@@ -365,6 +389,7 @@ class AutoVen:
         self._move(StartupInput.SYNCHRONISED)
         self._in_a_row = 0
         self._outbox.deliver_all(now)
+        self.ven.deliver_opts(now)
         self._plan_poll(now, at_once=True)
 
     # --- polling -----------------------------------------------------------------------------------------------------

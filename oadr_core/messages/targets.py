@@ -71,3 +71,13 @@ class Target(Part, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         """Whether any criterion is set."""
         return any(getattr(self, name) for name in self.__struct_fields__)
+
+    @property
+    def names_resources(self) -> bool:
+        """Whether it tells the resources of a VEN apart; the VEN itself stands for all of them (rules 202 and 206)."""
+        return any(getattr(self, name) for name in self.__struct_fields__ if name != "ven_id")
+
+    def beyond(self, other: "Target") -> list[str]:
+        """The criteria, save the VEN, by which it names more than another target does (rule 206)."""
+        names = (name for name in self.__struct_fields__ if name != "ven_id")
+        return [name for name in names if not set(getattr(self, name)) <= set(getattr(other, name))]

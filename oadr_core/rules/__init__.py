@@ -7,6 +7,7 @@ from oadr_core.messages import EiEvent
 from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
 from oadr_core.rules import general as _general
+from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
 from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
 from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
@@ -57,4 +58,4 @@ __all__ = [
     "rules",
 ]
 
-_MODULES = (_dialogue, _events, _general, _reports)  # importing them declares their rules
+_MODULES = (_dialogue, _events, _general, _opts, _reports)  # importing them declares their rules

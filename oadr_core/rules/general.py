@@ -1,4 +1,4 @@
-"""Rules about registration, opts and messages of any kind: 200 to 211, 400 to 407, 500 to 517, and decisions."""
+"""Rules about registration and messages of any kind: 400 to 407, 500 to 517, and decisions."""
 
 import math
 from collections.abc import Iterator
@@ -7,11 +7,9 @@ from typing import Final
 import msgspec
 
 from oadr_core.messages import (
-    Available,
     CalendarDuration,
     CalendarProperties,
     CreatedPartyRegistration,
-    CreateOpt,
     CreatePartyRegistration,
     DistributeEvent,
     EventSignal,
@@ -25,8 +23,7 @@ from oadr_core.messages import (
     Tolerate,
     TransportName,
 )
-from oadr_core.rules.events import device_classes_only
-from oadr_core.rules.registry import Fault, Severity, rule, within
+from oadr_core.rules.registry import Fault, Severity, rule
 from oadr_core.wire.envelope import Document
 
 
@@ -116,38 +113,6 @@ def empty_ids(message: CreatedPartyRegistration) -> Iterator[Fault]:
     for name in ("registration_id", "ven_id"):
         if getattr(message, name) == "":
             yield Fault(f"an empty {name}", "it is left out", name)
-
-
-@rule("R206", CreateOpt)
-def one_shape(message: CreateOpt) -> Iterator[Fault]:
-    """An opt names an event or holds a schedule, not both."""
-    if (message.event_id is None) == (message.vavailability is None):
-        found = "neither an event nor a schedule" if message.event_id is None else "an event and a schedule"
-        yield Fault(found, "it is one of them")
-    if message.event_id is not None and message.market_context is not None:
-        yield Fault("a marketContext beside an event", "it belongs to schedules", "market_context")
-
-
-@rule("R204", CreateOpt)
-def opt_id(message: CreateOpt) -> Iterator[Fault]:
-    """An opt has an id."""
-    if not message.opt_id:
-        yield Fault("an empty optID", "it has a value", "opt_id")
-
-
-@rule("R209", CreateOpt)
-def device_class(message: CreateOpt) -> Iterator[Fault]:
-    """The device class of an opt names device classes and nothing else."""
-    if message.device_class is not None:
-        yield from within("device_class", device_classes_only(message.device_class))
-
-
-@rule("R200", Available)
-def bare_schedule(available: Available) -> Iterator[Fault]:
-    """A schedule has no tolerance, notification, ramp-up or recovery."""
-    for name in ("tolerance", "notification", "ramp_up", "recovery"):
-        if getattr(available, name) is not None:
-            yield Fault(f"{name} in a schedule", "it does not belong there", name)
 
 
 @rule("R46", Target, severity=Severity.WARNING)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from oadr_core.machines.report import ReportAtSource
-from oadr_core.messages import EiEvent, OptType, ReportRequest
+from oadr_core.messages import CancelOpt, CreateOpt, EiEvent, OptType, ReportRequest
 from oadr_core.state.blobs import Blob, Instant
+from oadr_core.state.opts import OptBook
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +50,8 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     :param poll_freq: seconds between polls, as the VTN asked for them.
     :param events: the events that the VTN has told us of.
     :param report_requests: the report requests that we have accepted.
+    :param opts: what we have said about our availability and the VTN has taken.
+    :param unanswered_opts: what it has not answered yet, in the order in which it was said.
     """
 
     registered: bool = False
@@ -58,8 +61,12 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     poll_freq: float | None = None
     events: tuple[KnownEvent, ...] = ()
     report_requests: tuple[AcceptedRequest, ...] = ()
+    opts: OptBook = OptBook()
+    unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""
         yield from (known.event for known in self.events)
         yield from (accepted.request for accepted in self.report_requests)
+        yield from self.opts.messages()
+        yield from self.unanswered_opts

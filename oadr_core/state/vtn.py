@@ -29,6 +29,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.state.blobs import Blob, Instant
+from oadr_core.state.opts import OptBook
 
 QueuedMessage: TypeAlias = (
     CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration
@@ -113,6 +114,7 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     :param requests: the reports that it was asked for.
     :param former: the last of those that ended; what was under way then is still taken.
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
+    :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
     """
 
     ven_id: str
@@ -134,6 +136,7 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     requests: tuple[RequestedReport, ...] = ()
     former: tuple[RequestedReport, ...] = ()
     recent: tuple[str, ...] = ()
+    opts: OptBook = OptBook()
 
     @property
     def key(self) -> str:
@@ -149,6 +152,7 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         yield from (operation.message for operation in self.queue)
         yield from (requested.request for requested in (*self.requests, *self.former))
         yield from self.offered()
+        yield from self.opts.messages()
 
 
 def pack_offers(offers: tuple[Report, ...]) -> bytes:

@@ -17,10 +17,14 @@ from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.machines.registration import Registration, RegistrationInput
 from oadr_core.machines.report import ReportAtSourceInput
 from oadr_core.messages import (
+    CanceledOpt,
     CanceledPartyRegistration,
+    CancelOpt,
     CancelPartyRegistration,
     CancelReport,
+    CreatedOpt,
     CreatedPartyRegistration,
+    CreateOpt,
     CreatePartyRegistration,
     CreateReport,
     DistributeEvent,
@@ -114,6 +118,8 @@ class Ven(RegistrationService):
         for request in self._sender.withdraw_ticket(ticket):
             if isinstance(request.message, CreatePartyRegistration | CancelPartyRegistration):
                 self._move(RegistrationInput.GIVEN_UP)
+            elif isinstance(request.message, CreateOpt | CancelOpt) and self._now is not None:
+                self._forget_opt(request.message, self._now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -221,6 +227,8 @@ class Ven(RegistrationService):
         self._emit(ExchangeAbandoned(ticket=request.ticket, request=request.message, why=why))
         if isinstance(request.message, CreatePartyRegistration | CancelPartyRegistration):
             self._move(RegistrationInput.GIVEN_UP)
+        elif isinstance(request.message, CreateOpt | CancelOpt):
+            self._opt_refused(request.message, 0, why.value, now)
 
     def _fits(self, sent: Payload, answer: Payload | None) -> bool:
         """Tell whether a payload can answer another; a plain oadrResponse always can (decision D14)."""
@@ -271,6 +279,12 @@ class Ven(RegistrationService):
             self._cancelled(now)
         elif isinstance(sent, RegisterReport):
             self._offers_taken(sent, now)
+        elif isinstance(sent, CreateOpt | CancelOpt):
+            self._opt_confirmed(sent, now)
+
+    def _take_opt_answer(self, sent: Payload, answer: Payload, now: Now) -> None:
+        assert isinstance(sent, CreateOpt | CancelOpt)
+        self._opt_confirmed(sent, now)
 
     def _refused(self, sent: Payload, response: EiResponse, now: Now) -> None:
         code, text = response.response_code, response.response_description or ""
@@ -282,6 +296,8 @@ class Ven(RegistrationService):
         elif isinstance(sent, UpdateReport) and code == ResponseCode.INVALID_ID:
             for report in sent.reports:  # the VTN wants no such report, or no longer
                 self._move_request(report.report_request_id, ReportAtSourceInput.END, now)
+        elif isinstance(sent, CreateOpt | CancelOpt) and code != ResponseCode.NOT_REGISTERED_OR_AUTHORIZED:
+            self._opt_refused(sent, code, text, now)
         elif code == ResponseCode.NOT_REGISTERED_OR_AUTHORIZED or (
             code == ResponseCode.INVALID_ID and isinstance(sent, Poll)
         ):
@@ -323,6 +339,8 @@ _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Ven, Payload, Payload, Now]
     DistributeEvent: Ven._take_events,
     RegisteredReport: Ven._take_registered_report,
     UpdatedReport: Ven._take_updated_report,
+    CreatedOpt: Ven._take_opt_answer,
+    CanceledOpt: Ven._take_opt_answer,
 }
 """What to do with the answer to a request of ours; the others need nothing more."""
 

@@ -34,6 +34,7 @@ from oadr_core.outputs import (
 from oadr_core.state.ven import VenState
 from oadr_core.ven.event_list import cancelled, is_over
 from oadr_core.ven.events import EventService
+from oadr_core.ven.opts import OptService
 from oadr_core.ven.reports import ReportService
 
 NO_IDS: Final = EiResponse(
@@ -42,7 +43,7 @@ NO_IDS: Final = EiResponse(
 """A refusal to register in all but its code: peers say 200 and leave the ids empty, or out."""
 
 
-class RegistrationService(EventService, ReportService):
+class RegistrationService(EventService, ReportService, OptService):
     """EiRegisterParty at a VEN (section 8.4 of the profile). It ends what the other services have begun."""
 
     _confirmed = False
@@ -205,6 +206,9 @@ class RegistrationService(EventService, ReportService):
         self._stop_deciding()
         events = [one.event for one in self._state.events if not is_over(one.event, now.utc)]
         self._end_all_requests()
+        for opt in self._state.unanswered_opts:
+            code = int(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED)
+            self._tell_refused(opt, code, "the registration has ended")
         self._replace_state(VenState(ven_id=self.config.ven_id))
         for event in events:
             self._tell("on_update_event", {"event": cancelled(event)}, now)

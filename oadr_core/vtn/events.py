@@ -15,11 +15,11 @@ from oadr_core.messages import (
     EiEvent,
     EventResponse,
     EventStatus,
-    OptType,
     Payload,
     RequestEvent,
 )
 from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
+from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import EventRecord, Standing
 from oadr_core.vtn.event_lists import by_event, is_listed, ordered, present_standing, rendered
 from oadr_core.vtn.turn import Ask, Notice, Turn
@@ -125,11 +125,13 @@ def _take_response(
         return
     is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
     given = EventAtVtnInput.ACKNOWLEDGE if is_cancelled else EventAtVtnInput.ANSWER
+    ruling = turn.ven().opts.for_event(record.event_id, Scope())
+    opt_type = response.opt_type if ruling is None else ruling.opt_type  # rule 206
     after = Standing(
         event_id=record.event_id,
         modification_number=record.modification_number,
         state=EVENT_AT_VTN.step(state, given),
-        opt_type=response.opt_type,
+        opt_type=opt_type,
         code=response.response_code,
         description=response.response_description,
         answered_at=turn.now,
@@ -142,11 +144,11 @@ def _take_response(
             ven_id=turn.ven().ven_id,
             event_id=record.event_id,
             modification_number=record.modification_number,
-            opt_type=response.opt_type,
+            opt_type=opt_type,
             code=response.response_code,
         )
     )
-    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": OptType(response.opt_type)}
+    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": opt_type}
     turn.notices.append(Notice("on_created_event", {"ven_id": turn.ven().ven_id, **opt}))
 
 

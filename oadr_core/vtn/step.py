@@ -9,10 +9,12 @@ from oadr_core.codes import ResponseCode
 from oadr_core.messages import (
     CanceledPartyRegistration,
     CanceledReport,
+    CancelOpt,
     CancelPartyRegistration,
     CancelReport,
     CreatedEvent,
     CreatedReport,
+    CreateOpt,
     CreatePartyRegistration,
     CreateReport,
     DistributeEvent,
@@ -28,7 +30,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.state.vtn import VenRecord
-from oadr_core.vtn import delivery, events, registration, reports
+from oadr_core.vtn import delivery, events, opts, registration, reports
 from oadr_core.vtn.turn import (
     Answered,
     Asked,
@@ -153,6 +155,8 @@ _TAKE_REQUEST: Final[Mapping[type[Payload], Callable[[Turn, Any], None]]] = {
     UpdateReport: reports.update_report,
     CreateReport: reports.take_requests,
     CancelReport: reports.refuse_report,
+    CreateOpt: opts.create_opt,
+    CancelOpt: opts.cancel_opt,
 }
 """What to do with each request of a VEN."""
 
@@ -161,6 +165,8 @@ _TAKE_DECISION: Final[Mapping[str, Callable[[Turn, Any, Any], None]]] = {
     "on_create_party_registration": registration.take_registration,
     "on_register_report": reports.take_offers,
     "on_update_report": reports.take_reports,
+    "on_create_opt": opts.take_opt,
+    "on_cancel_opt": opts.take_cancel_opt,
     "on_request_event": events.take_request_event,
     "on_poll": delivery.take_poll,
 }

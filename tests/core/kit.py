@@ -11,7 +11,9 @@ from oadr_core import (
     ActivePeriod,
     AutoVen,
     AutoVtn,
+    Available,
     CreatedPartyRegistration,
+    CreateOpt,
     EiEvent,
     EiResponse,
     EventDescriptor,
@@ -19,6 +21,7 @@ from oadr_core import (
     EventStatus,
     Handlers,
     Now,
+    OptType,
     Output,
     Payload,
     Peer,
@@ -33,6 +36,7 @@ from oadr_core import (
     Target,
     Tolerance,
     Tolerate,
+    Vavailability,
     VenConfig,
     VenPolicy,
     VtnConfig,
@@ -128,6 +132,32 @@ def request(
             report_interval=interval,
             specifier_payloads=tuple(SpecifierPayload(r_id=r_id) for r_id in r_ids),
         ),
+    )
+
+
+def create_opt(
+    opt_id: str = "opt",
+    *,
+    event_id: str | None = None,
+    number: int = 0,
+    begin: timedelta = HOUR,
+    length: timedelta = HOUR,
+    opt_type: OptType = OptType.OPT_OUT,
+    **rest: Any,
+) -> CreateOpt:
+    """An opt out of an event, or by a schedule that begins some time after noon."""
+    stretch = Available(dtstart=NOON + begin, duration=length)
+    return CreateOpt(
+        opt_id=opt_id,
+        opt_type=opt_type,
+        opt_reason="x-schedule",
+        ven_id="ven",
+        vavailability=Vavailability(components=(stretch,)) if event_id is None else None,
+        created_date_time=NOON,
+        request_id=f"request for {opt_id}",
+        event_id=event_id,
+        modification_number=None if event_id is None else number,
+        **rest,
     )
 
 

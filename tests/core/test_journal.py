@@ -13,7 +13,11 @@ from oadr_core import (
     ExchangeSetBack,
     Failure,
     HandlerFailed,
+    OptCancelled,
+    OptConfirmed,
     OptReceived,
+    OptRefused,
+    OptTaken,
     OptType,
     PeerForgiven,
     PeerMisbehaved,
@@ -36,7 +40,7 @@ from oadr_core import (
     VenRegistered,
     log_line,
 )
-from tests.core.kit import offer
+from tests.core.kit import create_opt, offer
 
 SILENT = {
     "EventsReceived",  # every list says the same; what is decided has its line
@@ -92,6 +96,29 @@ LINES: list[tuple[Event, str, str]] = [
     (VenDeregistered(ven_id="ven", by_peer=False), "INFO", "VEN ven is no longer registered: we cancelled"),
     (VenOnline(ven_id="ven"), "INFO", "VEN ven is back"),
     (VenOffline(ven_id="ven"), "WARNING", "VEN ven is silent"),
+    (
+        OptTaken(ven_id="ven", message=create_opt(opt_id="o")),
+        "INFO",
+        "VEN ven says optOut by oadrCreateOpt for the schedule o (x-schedule)",
+    ),
+    (
+        OptTaken(ven_id="ven", message=create_opt(event_id="event")),
+        "INFO",
+        "VEN ven says optOut by oadrCreateOpt for event event (x-schedule)",
+    ),
+    (OptConfirmed(opt_id="o", cancelled=False), "INFO", "the VTN has taken our opt o"),
+    (OptConfirmed(opt_id="o", cancelled=True), "INFO", "the VTN has taken back our opt o"),
+    (
+        OptRefused(opt_id="o", code=451, description="not now", cancelling=False),
+        "WARNING",
+        "the VTN does not take our opt o: not now (code 451)",
+    ),
+    (
+        OptRefused(opt_id="o", code=0, description="silence", cancelling=True),
+        "WARNING",
+        "the VTN does not take back our opt o: silence",
+    ),
+    (OptCancelled(ven_id="ven", opt_id="o"), "INFO", "VEN ven takes its schedule o back"),
     (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
     (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from oadr_core.messages import (
+    CanceledOpt,
     CanceledPartyRegistration,
     CancelPartyRegistration,
     CreatedEvent,
@@ -54,10 +55,12 @@ from tests.dialogue.traces import (
 )
 from tests.rules.samples import (
     BASELINE,
+    CANCEL_OPT,
     OFFERS,
     ONE,
     OPEN_ENDED,
     PULL,
+    QUALIFIED,
     REGISTERED,
     REQUEST,
     SCHEDULE,
@@ -75,6 +78,10 @@ ECHO: Final = EiResponse(request_id="1")
 UPDATED: Final = UpdatedReport(response=ECHO)
 CREATE_OPT: Final = but(SCHEDULE, request_id="1")
 CREATED_OPT: Final = CreatedOpt(response=ECHO, opt_id="opt-1")
+CANCELED_OPT: Final = CanceledOpt(response=ECHO, opt_id="opt-1")
+FOR_EVENT: Final = but(QUALIFIED, request_id="1")
+PUMP: Final = Target(resource_id=("pump",))
+FAN: Final = Target(resource_id=("fan",))
 REQUEST_REPORT: Final = CreateReport(request_id="1", report_requests=(REQUEST,), ven_id="ven-1")
 REQUEST_METADATA: Final = but(
     REQUEST_REPORT,
@@ -161,6 +168,35 @@ BREACHES: Final[tuple[tuple[str, str, Trace, str], ...]] = (
         "a second registration, which needs all of it again",
         (registered(0), offered(1), requested(2), registered(3), offered(4), asks(5, CREATE_OPT, CREATED_OPT)),
         "[5].request: the VEN sends oadrCreateOpt; oadrRequestEvent must come first, after a new registration",
+    ),
+    # opts
+    (
+        "R206",
+        "an opt for an event that must not be answered",
+        (polled(0, quiet()), asks(1, FOR_EVENT, CREATED_OPT)),
+        "[1].request: an opt for an event that must not be answered; none is sent",
+    ),
+    (
+        "R206",
+        "an opt for something that the event is not about",
+        (polled(0, event(target=PUMP)), answered(1, event()), asks(2, but(FOR_EVENT, target=FAN), CREATED_OPT)),
+        "[2].answer.response: a target that is none of the event's; it is refused, as the event is not about that",
+    ),
+    (
+        "R211",
+        "an opt for an event that is cancelled",
+        (asks(0, FOR_EVENT, CREATED_OPT), asks(1, CANCEL_OPT, CANCELED_OPT)),
+        "[1].request.opt_id: the optID 'opt-1' of an event; schedules alone are cancelled",
+    ),
+    (
+        "R211",
+        "a superseded schedule that cannot be cancelled",
+        (
+            asks(0, CREATE_OPT, CREATED_OPT),
+            asks(1, but(CREATE_OPT, opt_id="opt-2"), but(CREATED_OPT, opt_id="opt-2")),
+            asks(2, CANCEL_OPT, but(CANCELED_OPT, response__response_code=452)),
+        ),
+        "[2].answer.response: 'opt-1' is refused; a superseded schedule may be cancelled",
     ),
     # events
     (
@@ -604,6 +640,40 @@ KEEPING: Final[Mapping[str, Trace]] = {
     ),
     "the lists of two VENs": (polled(0, *BOTH), *of_ven("ven-2", [polled(1)]), polled(2, *BOTH)),
     "an empty list from the beginning": (polled(0), polled(1), polled(2, quiet())),
+    # opts
+    "an opt for all of an event, and for a part": (
+        polled(0, event(target=PUMP)),
+        answered(1, event()),
+        asks(2, FOR_EVENT, CREATED_OPT),
+        asks(3, but(FOR_EVENT, target=Target(resource_id=("pump",), ven_id=("ven-1",))), CREATED_OPT),
+    ),
+    "a part of an event that is about everything": (
+        polled(0, event(target=Target(ven_id=("ven-1",)))),
+        answered(1, event()),
+        asks(2, but(FOR_EVENT, target=FAN), CREATED_OPT),
+    ),
+    "an opt that is refused": (
+        polled(0, event(target=PUMP)),
+        answered(1, event()),
+        asks(2, but(FOR_EVENT, target=FAN), but(CREATED_OPT, response__response_code=462)),
+        asks(3, CANCEL_OPT, but(CANCELED_OPT, response__response_code=452)),
+    ),
+    "a superseded schedule that is cancelled": (
+        asks(0, CREATE_OPT, CREATED_OPT),
+        asks(1, but(CREATE_OPT, opt_id="opt-2"), but(CREATED_OPT, opt_id="opt-2")),
+        asks(2, CANCEL_OPT, CANCELED_OPT),
+    ),
+    "a schedule that is cancelled twice, as an answer was lost": (
+        asks(0, CREATE_OPT, CREATED_OPT),
+        asks(1, but(CREATE_OPT, opt_id="opt-2"), but(CREATED_OPT, opt_id="opt-2")),
+        asks(2, CANCEL_OPT, LOST),
+        asks(3, CANCEL_OPT, but(CANCELED_OPT, response__response_code=452)),
+    ),
+    "a schedule that is over when it is cancelled": (
+        asks(0, CREATE_OPT, CREATED_OPT),
+        asks(1, but(CREATE_OPT, opt_id="opt-2"), but(CREATED_OPT, opt_id="opt-2")),
+        asks(600, CANCEL_OPT, but(CANCELED_OPT, response__response_code=452)),
+    ),
     # reports
     "data for a request in the answer to the offers": (piggy_backed(0), updates(1)),
     "data for a request that was pushed": (offered(0), asked_for(1), updates(2)),

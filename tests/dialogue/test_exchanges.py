@@ -9,7 +9,6 @@ from oadr_core.messages import (
     CanceledOpt,
     CanceledPartyRegistration,
     CanceledReport,
-    CancelOpt,
     CancelPartyRegistration,
     CancelReport,
     CreatedOpt,
@@ -26,12 +25,11 @@ from oadr_core.messages import (
 from oadr_core.rules import RecordedExchange, Rule, Severity, check_trace, rules
 from oadr_core.rules.trace import Exchange
 from tests.dialogue.traces import EMPTY, LOST, NOTHING, OK, POLL, asks, judged, pushes
-from tests.rules.samples import DATA, EVENTS, OFFERS, PULL, REGISTERED, REQUEST, SCHEDULE, but
+from tests.rules.samples import CANCEL_OPT, DATA, EVENTS, OFFERS, PULL, REGISTERED, REQUEST, SCHEDULE, but
 
 REQUEST_EVENT: Final = RequestEvent(request_id="1", ven_id="ven-1")
 CREATE_REPORT: Final = CreateReport(request_id="1", report_requests=(REQUEST,), ven_id="ven-1")
 CANCEL_REPORT: Final = CancelReport(request_id="1", report_request_id=("17",), report_to_follow=False, ven_id="ven-1")
-CANCEL_OPT: Final = CancelOpt(request_id="1", opt_id="opt-1", ven_id="ven-1")
 CANCEL: Final = CancelPartyRegistration(request_id="1", registration_id="registration-1", ven_id="ven-1")
 QUERY: Final = QueryRegistration(request_id="1")
 OPT: Final = but(SCHEDULE, request_id="1")

@@ -133,7 +133,7 @@ async def test_a_vtn_answers_over_asgi_while_it_runs() -> None:
             answer = await ask()
             assert (answer.status_code, answer.headers["content-type"]) == (200, "application/xml")
             assert "oadrCreatedPartyRegistration" in answer.text
-            assert (await client.post(f"{PREFIX}/EiOpt", content=_QUERY)).status_code == 404
+            assert (await client.post(f"{PREFIX}/EiOther", content=_QUERY)).status_code == 404
         assert (await ask()).status_code == 503
 
 

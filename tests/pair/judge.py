@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from oadr_core import (
+    CanceledOpt,
     CanceledPartyRegistration,
     CanceledReport,
+    CancelOpt,
     CancelPartyRegistration,
     CancelReport,
     CreatedEvent,
+    CreatedOpt,
     CreatedPartyRegistration,
     CreatedReport,
+    CreateOpt,
     CreatePartyRegistration,
     CreateReport,
     DistributeEvent,
@@ -52,6 +56,8 @@ ANSWERS_TO_VEN: Final[Mapping[type[Payload], tuple[type[Payload] | None, ...]]] 
     UpdateReport: (UpdatedReport,),
     UpdatedReport: (Response,),
     CanceledReport: (Response,),
+    CreateOpt: (CreatedOpt,),
+    CancelOpt: (CanceledOpt,),
     Poll: (
         Response,
         DistributeEvent,
@@ -88,6 +94,7 @@ SERVICES: Final[Mapping[Service, tuple[type[Payload], ...]]] = {
         RequestReregistration,
         Response,
     ),
+    Service.EI_OPT: (CreateOpt, CancelOpt),
     Service.EI_REPORT: (
         RegisterReport,
         RegisteredReport,

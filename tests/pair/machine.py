@@ -50,12 +50,14 @@ from oadr_core import (
     VenPolicy,
     VenRecord,
     VtnConfig,
+    make_opt,
     measurement,
     signal_interval,
 )
 from oadr_core.auto.outbox import UnsentReport
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester
+from oadr_core.state.opts import Scope
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
 from tests.pair.judge import Judge
 
@@ -194,6 +196,7 @@ class Pair(RuleBasedStateMachine):
         self.asked: set[tuple[Host, int, CallId]] = set()
         self.crashes = 0
         self.events = 0
+        self.opts = 0
         self.wire.add(self.vtn.host, self.now)
         for ven in self.vens:
             self.wire.add(ven.host, self.now)
@@ -349,6 +352,61 @@ class Pair(RuleBasedStateMachine):
     def cancel_event(self, data: st.DataObject) -> None:
         event_id = data.draw(st.sampled_from(self.live_events()))
         self.guarded(lambda: self.command(lambda core: core.vtn.cancel_event(event_id, self.now)))
+
+    @precondition(lambda self: self.able_to_opt() and self.opts < 8)
+    @rule(
+        data=st.data(),
+        opt_id=st.sampled_from("abc"),
+        opt_type=st.sampled_from(["optIn", "optOut"]),
+        resource=st.sampled_from([None, "boiler", "pump"]),
+    )
+    def ven_makes_a_schedule(self, data: st.DataObject, opt_id: str, opt_type: str, resource: str | None) -> None:
+        ven = data.draw(st.sampled_from(self.able_to_opt()))
+        stretch = {"dtstart": self.now.utc, "duration": timedelta(days=1)}
+        self.opt(
+            ven, opt_id=f"schedule {opt_id}", opt_type=opt_type, targets=targets(resource), vavailability=[stretch]
+        )
+
+    @precondition(lambda self: self.able_to_opt() and self.opts < 8)
+    @rule(
+        data=st.data(),
+        opt_type=st.sampled_from(["optIn", "optOut"]),
+        resource=st.sampled_from([None, "boiler", "pump"]),
+    )
+    def ven_opts_for_an_event(self, data: st.DataObject, opt_type: str, resource: str | None) -> None:
+        ven = data.draw(st.sampled_from(self.able_to_opt()))
+        events = [known.event for known in ven.core.ven.state.events]
+        answered = [one for one in events if one.response_required is ResponseRequired.ALWAYS]
+        if answered:
+            event_id = data.draw(st.sampled_from([one.event_descriptor.event_id for one in answered]))
+            self.opt(ven, opt_type=opt_type, targets=targets(resource), event_id=event_id)
+
+    @precondition(lambda self: self.able_to_opt())
+    @rule(data=st.data(), opt_id=st.sampled_from("abc"))
+    def ven_cancels_a_schedule(self, data: st.DataObject, opt_id: str) -> None:
+        ven = data.draw(st.sampled_from(self.able_to_opt()))
+
+        def cancel() -> None:
+            ven.core.cancel_opt(f"schedule {opt_id}", self.now)
+            self.wire.drain(ven.host, self.now)
+
+        self.guarded(cancel)
+
+    def able_to_opt(self) -> list[Ven]:
+        """The VENs that may say something about their availability."""
+        ready = (Registration.REGISTERED, Registration.REREGISTERING)
+        return [ven for ven in self.vens if ven.core.ven.registration in ready and ven.core.phase is not Startup.OFF]
+
+    def opt(self, ven: Ven, **said: Any) -> None:
+        """The application of a VEN opts in or out."""
+        self.opts += 1
+        opt = make_opt(random.Random(f"{ven.seed} {self.opts}"), self.now.utc, opt_reason="economic", **said)
+
+        def create() -> None:
+            ven.core.create_opt(opt, self.now)
+            self.wire.drain(ven.host, self.now)
+
+        self.guarded(create)
 
     @precondition(lambda self: self.registered())
     @rule(data=st.data())
@@ -530,6 +588,7 @@ class Pair(RuleBasedStateMachine):
         assert record.registration_id == state.registration_id or ven.usurped
         self.agree_on_events(ven)
         self.agree_on_reports(ven)
+        self.agree_on_opts(ven)
 
     def agree_on_events(self, ven: Ven) -> None:
         state = ven.core.ven.state
@@ -551,7 +610,18 @@ class Pair(RuleBasedStateMachine):
             assert known[event_id].opt_type is not None
             if required:
                 assert standings[event_id].state is EventAtVtn.SETTLED
-                assert standings[event_id].opt_type is known[event_id].opt_type
+                whole = state.opts.for_event(event_id, Scope())
+                said = known[event_id].opt_type if whole is None else whole.opt_type  # rule 206
+                assert standings[event_id].opt_type is said
+
+    def agree_on_opts(self, ven: Ven) -> None:
+        state = ven.core.ven.state
+        record = self.vtn.core.vtn.vens[state.ven_id]
+        assert state.unanswered_opts == (), "an opt is kept for ever"
+        assert state.opts.schedules == record.opts.schedules, "the schedules differ"
+        known = {one.event.event_descriptor.event_id for one in state.events}
+        theirs = [one for one in record.opts.event_opts if one.event_id in known]
+        assert [one for one in state.opts.event_opts if one.event_id in known] == theirs, "the opts for events differ"
 
     def agree_on_reports(self, ven: Ven) -> None:
         state = ven.core.ven.state
@@ -568,6 +638,11 @@ class Pair(RuleBasedStateMachine):
         recent = [time for time in stored if time > self.now.utc - HEALING / 2]
         expected = int(HEALING / 2 / SAMPLING)
         assert len(recent) >= expected - 4, f"{len(recent)} of the last {expected} readings have come"
+
+
+def targets(resource: str | None) -> Target:
+    """A resource, or all."""
+    return Target() if resource is None else Target(resource_id=(resource,))
 
 
 def make_event(event_id: str, now: datetime, required: str) -> EiEvent:

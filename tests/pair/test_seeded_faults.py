@@ -17,6 +17,7 @@ from oadr_core.machines.event import EventAtVenInput, EventAtVtn
 from oadr_core.sender import Sender
 from oadr_core.ven import events as ven_events
 from oadr_core.ven.event_list import EventList
+from oadr_core.ven.opts import OptService
 from oadr_core.vtn import Vtn, delivery, events, registration, reports
 from tests.pair.machine import Pair
 
@@ -203,6 +204,12 @@ def _the_end_is_the_end(patch: pytest.MonkeyPatch) -> None:
         right(self, given, None, now)
 
     patch.setattr(AutoVen, "_wait", wrong)
+
+
+@fault
+def _opts_are_sent_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """An opt that the VTN has taken is sent again after every restart."""
+    patch.setattr(OptService, "_forget_opt", lambda self, message, now: None)
 
 
 _SEARCH: Final = settings(

@@ -9,6 +9,7 @@ from oadr_core.messages import (
     ActivePeriod,
     Available,
     CalendarDuration,
+    CancelOpt,
     CreatedEvent,
     CreatedPartyRegistration,
     CreatedReport,
@@ -206,6 +207,7 @@ SCHEDULE: Final = CreateOpt(
     created_date_time=NOON,
     device_class=Target(end_device_asset=("Water_Heater",)),
 )
+CANCEL_OPT: Final = CancelOpt(request_id="1", opt_id="opt-1", ven_id="ven-1")
 QUALIFIED: Final = but(
     SCHEDULE, market_context=None, vavailability=None, event_id="event-1", modification_number=0, device_class=None
 )

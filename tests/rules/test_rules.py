@@ -46,6 +46,7 @@ from tests.rules.samples import (
     ACTIVE,
     ANSWER,
     BASELINE,
+    CANCEL_OPT,
     DATA,
     EVENT,
     EVENTS,
@@ -83,6 +84,7 @@ from tests.wire.documents import DOCUMENTS
 
 OBEYING: Final[Mapping[str, Part]] = {
     "a list of events": EVENTS,
+    "a cancelled opt": CANCEL_OPT,
     "a list of no events": but(EVENTS, events=()),
     "an active event": ACTIVE,
     "an event with a window": but(EVENT, active_period__tolerance=WINDOW),
@@ -436,6 +438,19 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         "notification in a schedule; it does not belong there",
     ),
     ("R204", but(SCHEDULE, opt_id=""), "opt_id", "an empty optID; it has a value"),
+    ("R204", but(CANCEL_OPT, opt_id=""), "opt_id", "an empty optID; it has a value"),
+    (
+        "R209",
+        but(SCHEDULE, device_class=Target()),
+        "device_class",
+        "an empty target; it is left out where there is no device class",
+    ),
+    (
+        "R210",
+        but(SCHEDULE, vavailability__components__duration=-HOUR),
+        "vavailability.components[0].duration",
+        "a negative duration; zero is open-ended, and nothing is shorter",
+    ),
     ("R206", but(SCHEDULE, vavailability=None), "CreateOpt", "neither an event nor a schedule; it is one of them"),
     (
         "R206",
