@@ -188,6 +188,23 @@ class EventDecided(Event, frozen=True, kw_only=True):
     opt_type: OptType
 
 
+class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one signal of an event asks for at present.
+
+    :param signal_id: the signal.
+    :param signal_name: what it is about, such as ``SIMPLE``.
+    :param signal_type: how the value is meant, such as ``level``.
+    :param interval: the number of the running interval, from 0; None where its intervals are over before the event.
+    :param value: what it asks for.
+    """
+
+    signal_id: str
+    signal_name: str
+    signal_type: str
+    interval: int | None = None
+    value: float | None = None
+
+
 class ReportRequested(Event, frozen=True, kw_only=True):
     """The peer wants a report that we offer, from now on."""
 

@@ -1,6 +1,6 @@
 """EiEvent at a VEN: comparing lists, having the application decide, and answering."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
@@ -11,10 +11,11 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import CreatedEvent, DistributeEvent, EiEvent, EiResponse, Payload, RequestEvent
 from oadr_core.outputs import CallId, EventDecided, EventsReceived, InboundId, TicketId
 from oadr_core.seal import Sealer
-from oadr_core.state.ven import VenState
+from oadr_core.state.ven import EndingEvent, VenState
 from oadr_core.ven.base import VenBase
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_list import EventList, decided, take_list
+from oadr_core.ven.randomisation import ending, randomised
 
 
 class EventService(VenBase):
@@ -69,13 +70,34 @@ class EventService(VenBase):
             if known is None or known.event.event_descriptor.modification_number != number:
                 self._forget_question(call)
                 del self._deciding[event_id]
-        self._change(now, events=tuple(taken.known.values()))
+        self._change(
+            now,
+            events=randomised(taken.known.values(), self._state.events, self._entropy),
+            ending=self._ending(taken.tell, taken.known, now),
+        )
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
         for event in taken.tell:
             self._tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
         self._answer_list(now)
+
+    def _ending(self, cancelled: Iterable[EiEvent], listed: Container[str], now: Now) -> tuple[EndingEvent, ...]:
+        """What is cancelled and has not ended yet.
+
+        One that is listed anew takes the place of what was cancelled under its id.
+
+        :param cancelled: the events that are cancelled now.
+        :param listed: the ids of those that are known from now on.
+        """
+        found = {one.event_id: one for one in self._state.ending if one.ends_at > now.utc}
+        known = {one.event_id: one for one in self._state.events}
+        for event in cancelled:
+            was = known.get(event.event_descriptor.event_id)
+            ends = None if was is None else ending(was, now.utc, self._entropy)
+            if ends is not None:
+                found[ends.event_id] = ends
+        return tuple(one for one in found.values() if one.event_id not in listed)
 
     def _refuse_list(self, message: DistributeEvent, now: Now) -> None:
         """A list that another VTN made is refused as a whole (rules 21 and 512)."""

@@ -205,7 +205,7 @@ class RegistrationService(EventService, ReportService):
         self._stop_deciding()
         events = [one.event for one in self._state.events if not is_over(one.event, now.utc)]
         self._end_all_requests()
-        self._replace_state(VenState(ven_id=self.config.ven_id))
+        self._replace_state(VenState(ven_id=self.config.ven_id, ending=self._ending(events, (), now)))
         for event in events:
             self._tell("on_update_event", {"event": cancelled(event)}, now)
 

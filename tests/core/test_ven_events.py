@@ -61,7 +61,7 @@ def test_a_new_event_is_added_whatever_its_modification_number(number: int) -> N
 def test_a_higher_modification_replaces_and_is_decided_anew(opt: OptType | None) -> None:
     taken = take(event(number=3, value=2.0), known_as=(known(event(number=1), opt),))
     assert asks(taken) == [("event", 3, True)]
-    assert taken.known["event"] == KnownEvent(event=event(number=3, value=2.0), request_id="list")
+    assert taken.known["event"] == KnownEvent(event=event(number=3, value=2.0), request_id="list", earlier_opt=opt)
     assert taken.undecided == {"event"}
 
 
