@@ -33,6 +33,7 @@ from oadr_core.outputs import (
     Event,
     EventDecided,
     EventOffered,
+    EventProceeds,
     EventsReceived,
     ExchangeAbandoned,
     ExchangeDone,
@@ -44,6 +45,7 @@ from oadr_core.outputs import (
     Output,
     PeerForgiven,
     PeerMisbehaved,
+    PresentSignal,
     Queried,
     Registered,
     RegistrationEnded,
@@ -80,6 +82,7 @@ from oadr_core.sender import SenderConfig
 from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
+from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.vtn import Vtn, VtnConfig
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
@@ -104,7 +107,9 @@ __all__ = [
     "EventDecided",
     "EventDecision",
     "EventOffered",
+    "EventProceeds",
     "EventRecord",
+    "EventSchedule",
     "EventsReceived",
     "Exchange",
     "ExchangeAbandoned",
@@ -129,6 +134,7 @@ __all__ = [
     "PeerMisbehaved",
     "PlainSealer",
     "PollDecision",
+    "PresentSignal",
     "ProtocolError",
     "Queried",
     "Reading",
@@ -196,6 +202,7 @@ __all__ = [
     "read",
     "reported_values",
     "rules",
+    "schedule_of",
     "to_dict",
     "verify",
 ]

@@ -20,6 +20,12 @@ def _code(code: int) -> str:
     return f" (code {code})" if code else ""
 
 
+def _asked(event: told.EventProceeds) -> str:
+    """What the signals of an event ask for."""
+    asked = [f"{one.signal_name} {one.value:g}" for one in event.signals if one.value is not None]
+    return f", interval {event.interval}: {', '.join(asked)}" if asked else ""
+
+
 _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     told.Queried: (
         Level.DEBUG,
@@ -51,6 +57,7 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         Level.INFO,
         lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
     ),
+    told.EventProceeds: (Level.INFO, lambda one: f"event {one.event_id} is {one.status}{_asked(one)}"),
     told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
     told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
     told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),

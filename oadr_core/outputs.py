@@ -11,7 +11,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import OptType, Payload, Service, UpdateReport
+from oadr_core.messages import EventStatus, OptType, Payload, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -203,6 +203,25 @@ class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
     signal_type: str
     interval: int | None = None
     value: float | None = None
+
+
+class EventProceeds(Event, frozen=True, kw_only=True):
+    """An event that we take part in has come to its ramp-up, its start, another interval or its end.
+
+    All by our own clock, random start and end included. After a restart or a sleep this is told once, as things stand.
+
+    :param event_id: the event.
+    :param modification_number: its modification.
+    :param status: where it stands.
+    :param interval: the number of the running interval of its first signal, from 0; None while it is not active.
+    :param signals: what each signal asks for; nothing while it is not active.
+    """
+
+    event_id: str
+    modification_number: int
+    status: EventStatus
+    interval: int | None = None
+    signals: tuple[PresentSignal, ...] = ()
 
 
 class ReportRequested(Event, frozen=True, kw_only=True):

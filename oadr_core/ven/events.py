@@ -77,7 +77,7 @@ class EventService(VenBase):
         )
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
         for event in taken.tell:
-            self._tell("on_update_event", {"event": event}, now)
+            self.tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
         self._answer_list(now)
@@ -98,6 +98,10 @@ class EventService(VenBase):
             if ends is not None:
                 found[ends.event_id] = ends
         return tuple(one for one in found.values() if one.event_id not in listed)
+
+    def ended(self, event_id: str, now: Now) -> None:
+        """Take note that an event that was cancelled has ended now, and remember it no longer."""
+        self._change(now, ending=tuple(one for one in self._state.ending if one.event_id != event_id))
 
     def _refuse_list(self, message: DistributeEvent, now: Now) -> None:
         """A list that another VTN made is refused as a whole (rules 21 and 512)."""

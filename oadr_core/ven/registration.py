@@ -175,7 +175,7 @@ class RegistrationService(EventService, ReportService):
         self._end_registration(now, by_peer=True)
         self._cancelled_by_vtn = confirmed
         self._answer(message, confirmed, inbound, now)
-        self._tell("on_cancel_party_registration", {"message": message}, now)
+        self.tell("on_cancel_party_registration", {"message": message}, now)
 
     def _cancelled_again(self, message: Payload) -> CanceledPartyRegistration | None:
         """Confirm once more that the VTN has ended the last registration, where our answer was lost."""
@@ -207,7 +207,7 @@ class RegistrationService(EventService, ReportService):
         self._end_all_requests()
         self._replace_state(VenState(ven_id=self.config.ven_id, ending=self._ending(events, (), now)))
         for event in events:
-            self._tell("on_update_event", {"event": cancelled(event)}, now)
+            self.tell("on_update_event", {"event": cancelled(event)}, now)
 
 
 def _pairs(answer: CreatedPartyRegistration) -> tuple[tuple[str, str], ...]:

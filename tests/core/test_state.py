@@ -14,6 +14,7 @@ from oadr_core import (
     CancelReport,
     EiEvent,
     EventRecord,
+    EventStatus,
     LocalProtocolError,
     OptType,
     Payload,
@@ -27,6 +28,7 @@ from oadr_core import (
     VenState,
 )
 from oadr_core.auto.outbox import UnsentReport
+from oadr_core.auto.timekeeper import EventProgress
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
@@ -135,7 +137,16 @@ event_records = st.builds(
 )
 unsent_reports = st.builds(UnsentReport, request_id=plain, report=parts(Report).filter(sendable))
 
+progresses = st.builds(
+    EventProgress,
+    event_id=plain,
+    modification_number=st.integers(0, 2**32 - 1),
+    status=st.sampled_from(EventStatus),
+    moment=maybe(instants),
+)
+
 KINDS = {
+    EventProgress: progresses,
     VenState: ven_states,
     VenRecord: ven_records,
     EventRecord: event_records,
@@ -146,6 +157,7 @@ KINDS = {
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 EXAMPLES: dict[Any, Any] = {
+    EventProgress: EventProgress(event_id="event", modification_number=1, status=EventStatus.ACTIVE, moment=NOON),
     VenState: VenState(
         registered=True,
         ven_id="ven",
