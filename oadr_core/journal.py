@@ -55,7 +55,10 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     told.ReregistrationRequested: (Level.INFO, lambda one: "the VTN asks us to register again"),
     told.EventDecided: (
         Level.INFO,
-        lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
+        lambda one: (
+            f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}"
+            + (f", {one.description or 'no reason given'}{_code(one.code)}" if one.code >= 300 else "")
+        ),
     ),
     told.EventProceeds: (Level.INFO, lambda one: f"event {one.event_id} is {one.status}{_asked(one)}"),
     told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),

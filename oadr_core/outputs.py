@@ -181,11 +181,20 @@ class EventsReceived(Event, frozen=True, kw_only=True):
 
 
 class EventDecided(Event, frozen=True, kw_only=True):
-    """It is settled whether we take part in an event."""
+    """It is settled whether we take part in an event.
+
+    :param event_id: the event.
+    :param modification_number: its modification.
+    :param opt_type: whether we do.
+    :param code: 200, or why the event cannot be carried out.
+    :param description: why, in words.
+    """
 
     event_id: str
     modification_number: int
     opt_type: OptType
+    code: int = 200
+    description: str | None = None
 
 
 class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,7 +113,9 @@ class Timekeeper:
             self._lose(event_id, now)
         for event_id, known in present.items():
             if isinstance(known, KnownEvent) and known.opt_type is OptType.OPT_OUT:
-                self._forget(event_id)  # the application decided that itself, and has nothing to be told
+                if event_id in self._told:
+                    self._followed.setdefault(event_id, _Followed(known, schedule_of(known)))
+                self._lose(event_id, now)
             else:
                 self._plan(event_id, known, now)
 
@@ -151,7 +153,7 @@ class Timekeeper:
             self._ven.ended(event_id, now)
 
     def _lose(self, event_id: str, now: Now) -> None:
-        """An event is no longer known. It has ended, if it had begun."""
+        """An event is no longer known, or we take no part in it any more. It has ended for us, if it had begun."""
         followed, told = self._followed.get(event_id), self._told.get(event_id)
         if followed is not None and told is not None and told.status in _BEGUN:
             over = followed.schedule.status(now.utc) is EventStatus.COMPLETED

@@ -87,6 +87,17 @@ LINES: list[tuple[Event, str, str]] = [
         "event event (modification 2): optIn",
     ),
     (
+        EventDecided(
+            event_id="event",
+            modification_number=2,
+            opt_type=OptType.OPT_OUT,
+            code=462,
+            description="the event is meant for others",
+        ),
+        "INFO",
+        "event event (modification 2): optOut, the event is meant for others (code 462)",
+    ),
+    (
         EventProceeds(event_id="event", modification_number=2, status=EventStatus.NEAR),
         "INFO",
         "event event is near",

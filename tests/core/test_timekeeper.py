@@ -167,7 +167,7 @@ def test_a_modification_is_told_as_soon_as_it_is_decided() -> None:
     ]
 
 
-def test_an_application_that_leaves_at_a_modification_is_told_no_more() -> None:
+def test_what_has_begun_is_told_to_end_where_the_application_leaves_at_a_modification() -> None:
     home = Home()
     add(home.grid, in_three())
     home.run_to(15)
@@ -175,7 +175,7 @@ def test_an_application_that_leaves_at_a_modification_is_told_no_more() -> None:
     home.opt = "optOut"
     home.grid.vtn.vtn.modify_event(event(value=3.0), home.grid.now)
     home.run_to(120)
-    assert home.news() == []
+    assert [one[1] for one in home.news()] == [CANCELLED]
 
 
 @pytest.mark.rule(59)
