@@ -203,7 +203,7 @@ def _is_news(stands: EventProgress, told: EventProgress | None, *, ends: bool) -
     if stands.status is EventStatus.CANCELLED:
         return told is not None and told.status in _BEGUN
     if told is None:
-        return stands.status is not EventStatus.FAR
+        return not ends and stands.status is not EventStatus.FAR  # what was never told to begin need not end
     if told.modification_number != stands.modification_number:
         unchanged = told.status is stands.status and (stands.status is EventStatus.FAR or stands.status in _OVER)
         return not ends and not unchanged

@@ -190,13 +190,11 @@ class AutoVen:
     def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
         """Take a request that the VTN pushed; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        self._timekeeper.handle_timeout(now)  # what is due comes before what a list may change
         return self.ven.receive_request(body, peer=peer, service=service, now=now)
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take an answer of the VTN; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        self._timekeeper.handle_timeout(now)
         self.ven.receive_response(exchange, body, now=now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:

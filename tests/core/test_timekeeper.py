@@ -373,6 +373,17 @@ def test_what_ends_at_random_ends_also_where_the_clock_is_set_back_meanwhile() -
     assert VenState.load(alone.host.saved["ven"]).ending == ()
 
 
+@pytest.mark.rule(65)
+@pytest.mark.parametrize("minutes", [-10, 20])
+def test_what_was_never_told_to_begin_is_not_told_to_end(minutes: float) -> None:
+    """It was cancelled before the application heard of its start, in a sleep for instance."""
+    ends = EndingEvent(event=event(begin=-HOUR, length=HOUR * 2), ends_at=NOON + MINUTE * minutes)
+    alone = Alone(ending=(ends,))
+    alone.run(MINUTE.total_seconds() * 30)
+    assert alone.told == []
+    assert VenState.load(alone.host.saved["ven"]).ending == ()
+
+
 def test_what_is_left_of_an_event_that_is_gone_is_forgotten() -> None:
     alone = Alone(known(event()))
     alone.run(MINUTE.total_seconds() * 20)
