@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from oadr_app.config import Load
-from oadr_core import EiEvent, EventStatus, SignalName, event_status, value_at
-
-_PAST: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
 
 
 class SimulatedLoad:
@@ -23,27 +20,22 @@ class SimulatedLoad:
         self.load: Final = load
         self._now = now
         self._noise = random.Random()  # noqa: S311 - noise for a simulation
-        self._events: dict[str, EiEvent] = {}
+        self._levels: dict[str, float] = {}
 
-    def accept(self, event: EiEvent) -> None:
-        """Take part in an event."""
-        self._events[event.event_descriptor.event_id] = event
+    def follow(self, event_id: str, level: float) -> None:
+        """Do what an event asks for from now on.
 
-    def decline(self, event: EiEvent) -> None:
-        """Take no part in an event, or no longer."""
-        self._events.pop(event.event_descriptor.event_id, None)
+        :param event_id: the event.
+        :param level: what it asks for: 0 normal to 3 special (rule 9).
+        """
+        self._levels[event_id] = level
+        if level == 0:
+            del self._levels[event_id]
 
     @property
     def level(self) -> float:
-        """What the events that it takes part in ask of it now: 0 normal to 3 special (rule 9)."""
-        now = self._now()
-        self._events = {key: one for key, one in self._events.items() if event_status(one, now) not in _PAST}
-        levels = [0.0]
-        for event in self._events.values():
-            if event_status(event, now) is EventStatus.ACTIVE:
-                simple = [one for one in event.event_signals if one.signal_name == SignalName.SIMPLE]
-                levels += [value_at(signal, event.active_period, now) or 0.0 for signal in simple]
-        return max(levels)
+        """What the events ask of it now; of several the one that asks for most counts."""
+        return max(self._levels.values(), default=0.0)
 
     def read(self) -> float:
         """Read its meter, in kilowatt."""

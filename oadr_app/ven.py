@@ -1,8 +1,8 @@
 """The VEN as a program: a client, its storage, and simulated loads."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oadr_app.config import VenFile
@@ -11,13 +11,15 @@ from oadr_app.loads import SimulatedLoad
 from oadr_core import (
     EiEvent,
     Event,
-    EventStatus,
     LocalProtocolError,
     OptType,
+    PresentSignal,
     SamplingRate,
+    SignalName,
     StateError,
     VenPolicy,
     VenState,
+    schedule_of,
 )
 from oadr_http import OpenADRClient, Store, Trace
 
@@ -75,6 +77,7 @@ class VenProgram:
             raise
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)
+        self.client.add_handler("on_event_status", self._follow)
 
     def _offer(self) -> None:
         """Offer the power of each load."""
@@ -108,18 +111,28 @@ class VenProgram:
     # --- events ------------------------------------------------------------------------------------------------------
 
     async def _decide(self, event: EiEvent) -> str:
-        """Take part in events, or not, as the configuration says; the loads follow."""
-        cancelled = event.event_descriptor.event_status is EventStatus.CANCELLED
-        for load in self.loads:
-            if cancelled or self.file.opt is OptType.OPT_OUT:
-                load.decline(event)
-            else:
-                load.accept(event)
+        """Take part in events, or not, as the configuration says."""
         return self.file.opt
 
+    async def _follow(self, event_id: str, signals: Sequence[PresentSignal]) -> None:
+        """Have the loads do what an event asks for from now on."""
+        for load in self.loads:
+            load.follow(event_id, _level(signals))
+
     def _take_part_again(self, store: Store | None) -> None:
-        """After a restart, go on with the events that were answered before: nobody will ask about them again."""
+        """After a restart, go on with what events ask for: what was told before is not told again."""
         blob = None if store is None else store.load().get("ven")
-        for known in () if blob is None else VenState.load(blob).events:
-            for load in self.loads if known.opt_type is OptType.OPT_IN else ():
-                load.accept(known.event)
+        if blob is None:
+            return
+        state, now = VenState.load(blob), datetime.now(UTC)
+        schedules = [schedule_of(one) for one in state.ending]
+        schedules += [schedule_of(one) for one in state.events if one.opt_type is OptType.OPT_IN]
+        for schedule in schedules:
+            for load in self.loads:
+                load.follow(schedule.event.event_descriptor.event_id, _level(schedule.signals(now)))
+
+
+def _level(signals: Sequence[PresentSignal]) -> float:
+    """What SIMPLE asks for: 0 normal to 3 special (rule 9)."""
+    simple = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
+    return max((one.value or 0.0 for one in signals if one.signal_name in simple), default=0.0)

@@ -33,6 +33,7 @@ from oadr_core.outputs import (
     Event,
     EventDecided,
     EventOffered,
+    EventProceeds,
     EventsReceived,
     ExchangeAbandoned,
     ExchangeDone,
@@ -48,6 +49,7 @@ from oadr_core.outputs import (
     Output,
     PeerForgiven,
     PeerMisbehaved,
+    PresentSignal,
     Queried,
     Registered,
     RegistrationEnded,
@@ -84,6 +86,7 @@ from oadr_core.sender import SenderConfig
 from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
+from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.vtn import Vtn, VtnConfig
 from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_lists import status as event_status
@@ -110,7 +113,9 @@ __all__ = [
     "EventDecided",
     "EventDecision",
     "EventOffered",
+    "EventProceeds",
     "EventRecord",
+    "EventSchedule",
     "EventsReceived",
     "Exchange",
     "ExchangeAbandoned",
@@ -139,6 +144,7 @@ __all__ = [
     "PeerMisbehaved",
     "PlainSealer",
     "PollDecision",
+    "PresentSignal",
     "ProtocolError",
     "Queried",
     "Reading",
@@ -209,6 +215,7 @@ __all__ = [
     "read",
     "reported_values",
     "rules",
+    "schedule_of",
     "to_dict",
     "verify",
 ]

@@ -127,8 +127,11 @@ class CoreBase:
     def _ticket(self) -> TicketId:
         return TicketId(next(self._numbers))
 
-    def _tell(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
-        """Tell the application something, if it has a handler for it; its answer does not matter."""
+    def tell(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
+        """Tell the application something, if it has a handler for it; its answer does not matter.
+
+        Layers on top tell what they have to tell this way too.
+        """
         self._ask(Question(handler, arguments, nothing, None, None, _no_more), now)
 
     # --- asking the application --------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import msgspec
 
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import Payload
+from oadr_core.outputs import PresentSignal
 from oadr_core.wire.plain import part_to_dict
 
 Handler: TypeAlias = Callable[..., object]
@@ -21,6 +22,7 @@ Handler: TypeAlias = Callable[..., object]
 VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_event": ("event",),
     "on_update_event": ("event",),
+    "on_event_status": ("event", "status", "signals", "interval", "event_id"),
     "on_cancel_party_registration": ("payload",),
 }
 """The handlers of a VEN, and the arguments each may ask for."""
@@ -107,11 +109,17 @@ class Handlers:
         :param values: what can be told it, by argument; messages and parts as instances of their classes.
         """
         function = self._functions[name]
-        return arguments(function, {key: self.view(value) for key, value in values.items()})
+        return {key: self.view(value) for key, value in arguments(function, values).items()}
 
     def view(self, value: object) -> object:
-        """Show a message or a part of one the way this application wants it."""
-        if self._typed or not isinstance(value, msgspec.Struct):
+        """Show a message or a part of one, or several, the way this application wants it."""
+        if self._typed:
+            return value
+        if isinstance(value, tuple):
+            return [self.view(one) for one in value]
+        if isinstance(value, PresentSignal):
+            return msgspec.structs.asdict(value)
+        if not isinstance(value, msgspec.Struct):
             return value
         return part_to_dict(value)
 

@@ -26,6 +26,12 @@ def _opt(message: CreateOpt) -> str:
     return f"{message.opt_type} by oadrCreateOpt for {about} ({message.opt_reason})"
 
 
+def _asked(event: told.EventProceeds) -> str:
+    """What the signals of an event ask for."""
+    asked = [f"{one.signal_name} {one.value:g}" for one in event.signals if one.value is not None]
+    return f", interval {event.interval}: {', '.join(asked)}" if asked else ""
+
+
 _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     told.Queried: (
         Level.DEBUG,
@@ -55,7 +61,10 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     told.ReregistrationRequested: (Level.INFO, lambda one: "the VTN asks us to register again"),
     told.EventDecided: (
         Level.INFO,
-        lambda one: f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}",
+        lambda one: (
+            f"event {one.event_id} (modification {one.modification_number}): {one.opt_type}"
+            + (f", {one.description or 'no reason given'}{_code(one.code)}" if one.code >= 300 else "")
+        ),
     ),
     told.OptConfirmed: (
         Level.INFO,
@@ -68,6 +77,7 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             f"{one.description}{_code(one.code)}"
         ),
     ),
+    told.EventProceeds: (Level.INFO, lambda one: f"event {one.event_id} is {one.status}{_asked(one)}"),
     told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
     told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
     told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),

@@ -11,7 +11,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreateOpt, OptType, Payload, Service, UpdateReport
+from oadr_core.messages import CreateOpt, EventStatus, OptType, Payload, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -181,11 +181,56 @@ class EventsReceived(Event, frozen=True, kw_only=True):
 
 
 class EventDecided(Event, frozen=True, kw_only=True):
-    """It is settled whether we take part in an event."""
+    """It is settled whether we take part in an event.
+
+    :param event_id: the event.
+    :param modification_number: its modification.
+    :param opt_type: whether we do.
+    :param code: 200, or why the event cannot be carried out.
+    :param description: why, in words.
+    """
 
     event_id: str
     modification_number: int
     opt_type: OptType
+    code: int = 200
+    description: str | None = None
+
+
+class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one signal of an event asks for at present.
+
+    :param signal_id: the signal.
+    :param signal_name: what it is about, such as ``SIMPLE``.
+    :param signal_type: how the value is meant, such as ``level``.
+    :param interval: the number of the running interval, from 0; None where its intervals are over before the event.
+    :param value: what it asks for.
+    """
+
+    signal_id: str
+    signal_name: str
+    signal_type: str
+    interval: int | None = None
+    value: float | None = None
+
+
+class EventProceeds(Event, frozen=True, kw_only=True):
+    """An event that we take part in has come to its ramp-up, its start, another interval or its end.
+
+    All by our own clock, random start and end included. After a restart or a sleep this is told once, as things stand.
+
+    :param event_id: the event.
+    :param modification_number: its modification.
+    :param status: where it stands.
+    :param interval: the number of the running interval of its first signal, from 0; None while it is not active.
+    :param signals: what each signal asks for; nothing while it is not active.
+    """
+
+    event_id: str
+    modification_number: int
+    status: EventStatus
+    interval: int | None = None
+    signals: tuple[PresentSignal, ...] = ()
 
 
 class OptConfirmed(Event, frozen=True, kw_only=True):

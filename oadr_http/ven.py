@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 
@@ -38,6 +38,8 @@ from oadr_http.manual import ManualVen, Spoken
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.store import Store
 
+_T = TypeVar("_T")
+
 _LOG: Final = logging.getLogger("oadr.ven")
 
 
@@ -64,6 +66,13 @@ class OpenADRClient:
     :param strict: whether to refuse answers that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param compression: whether the VTN may compress its answers.
+    :param market_contexts: the programs that it is part of; events of others are refused with 462, and nobody is asked.
+        None accepts any, here and in what follows.
+    :param group_ids: the groups that it is in; an event that is meant for none of what the VEN is gets 462.
+    :param resource_ids: the resources that it has.
+    :param party_ids: the parties that it acts for.
+    :param device_classes: the classes of its devices; an event that is meant for none of them gets 469.
+    :param signals: the signals that it supports, as pairs of name and type; an event with another gets 460.
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
@@ -84,6 +93,12 @@ class OpenADRClient:
         strict: bool = False,
         typed: bool = False,
         compression: bool = True,
+        market_contexts: Sequence[str] | None = None,
+        group_ids: Sequence[str] | None = None,
+        resource_ids: Sequence[str] | None = None,
+        party_ids: Sequence[str] | None = None,
+        device_classes: Sequence[str] | None = None,
+        signals: Sequence[tuple[str, str]] | None = None,
         policy: VenPolicy | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
@@ -100,6 +115,12 @@ class OpenADRClient:
             ven_name=ven_name,
             ven_id=ven_id or "",
             call_timeout=call_timeout.total_seconds(),
+            market_contexts=_maybe(market_contexts),
+            group_ids=_maybe(group_ids),
+            resource_ids=_maybe(resource_ids),
+            party_ids=_maybe(party_ids),
+            device_classes=_maybe(device_classes),
+            signals=_maybe(signals),
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds()),
         )
@@ -417,6 +438,10 @@ class OpenADRClient:
             _LOG.log(*written)
         if self._observe is not None:
             self._observe(event)
+
+
+def _maybe(listed: Sequence[_T] | None) -> tuple[_T, ...] | None:
+    return None if listed is None else tuple(listed)
 
 
 def _policy(poll_interval: timedelta | None) -> VenPolicy:

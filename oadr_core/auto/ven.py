@@ -12,6 +12,7 @@ import msgspec
 from oadr_core.answers import response_in
 from oadr_core.auto.outbox import Outbox
 from oadr_core.auto.reporter import Reporter
+from oadr_core.auto.timekeeper import Timekeeper
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy
@@ -117,6 +118,7 @@ class AutoVen:
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
         self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
+        self._timekeeper = Timekeeper(self.ven, self._outputs.append, saved)
         self._reporter = Reporter(self.ven, self._outputs.append, self._report_made)
         self._now: Now | None = None
 
@@ -177,6 +179,7 @@ class AutoVen:
         if self._phase is not Startup.OFF:
             raise LocalProtocolError("the VEN was started before")
         self._move(StartupInput.START)
+        self._timekeeper.start(now)
         for accepted in self.ven.state.report_requests:
             self._reporter.begin(accepted.request.report_request_id, now, resumed=True)
         if self.policy.query_first:
@@ -187,6 +190,11 @@ class AutoVen:
 
     def stop(self, now: Now) -> None:
         """Do nothing more by itself; what is under way is still answered."""
+        self._rest(now)
+        self._timekeeper.stop()
+
+    def _rest(self, now: Now) -> None:
+        """Send nothing more by itself. Events that run go on, or end as they should."""
         self._now = now
         if STARTUP.allows(self._phase, StartupInput.STOP):
             self._move(StartupInput.STOP)
@@ -199,7 +207,7 @@ class AutoVen:
         :raises LocalProtocolError: there is no registration.
         """
         self.ven.cancel_party_registration(now)
-        self.stop(now)
+        self._rest(now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -245,6 +253,7 @@ class AutoVen:
                 self._move(StartupInput.RETRY)
                 self._register(now)
         self._reporter.handle_timeout(now)
+        self._timekeeper.handle_timeout(now)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
@@ -252,6 +261,9 @@ class AutoVen:
         if self._outputs:
             return self._outputs.popleft()
         output = self.ven.next_output(now)
+        if output is None:
+            self._timekeeper.follow(now)
+            output = self._outputs.popleft() if self._outputs else self.ven.next_output(now)
         if isinstance(output, Call):
             return self._prepared(output)
         if isinstance(output, Event):
@@ -262,7 +274,12 @@ class AutoVen:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
         if self._now is None:
             return None
-        found = (self.ven.next_timeout(), self._timers.next(self._now), self._reporter.next_timeout(self._now))
+        found = (
+            self.ven.next_timeout(),
+            self._timers.next(self._now),
+            self._reporter.next_timeout(self._now),
+            self._timekeeper.next_timeout(self._now),
+        )
         return min((deadline for deadline in found if deadline is not None), key=lambda one: one.at, default=None)
 
     def _prepared(self, call: Call) -> Call:

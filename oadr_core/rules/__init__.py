@@ -9,6 +9,7 @@ from oadr_core.rules import events as _events
 from oadr_core.rules import general as _general
 from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
+from oadr_core.rules.events import is_known_signal
 from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
 from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
 from oadr_core.wire.envelope import Document
@@ -52,6 +53,7 @@ __all__ = [
     "check",
     "check_document",
     "check_trace",
+    "is_known_signal",
     "refuse",
     "refuse_event",
     "rule",

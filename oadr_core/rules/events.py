@@ -210,6 +210,18 @@ def well_known_signals(signal: EventSignal) -> Iterator[Fault]:
             yield Fault(f"the value {value:g}", f"there are {what} from {low:g} to {high:g}", f"intervals[{index}]")
 
 
+def is_known_signal(signal: EventSignal) -> bool:
+    """Tell whether a receiver can know what a signal means: one of table 1 in type and unit, or a custom one.
+
+    A unit that was left out is taken to be the one that the table asks for.
+    """
+    types = _SIGNALS.get(signal.signal_name)
+    if types is None:
+        return signal.signal_name.startswith("x-")
+    units = types.get(signal.signal_type, ())
+    return bool(units) and (signal.measurement is None or getattr(signal.measurement, "name", "") in units)
+
+
 @rule("R105", EiEvent)
 def notification(event: EiEvent) -> Iterator[Fault]:
     """An event says how long before its start it is announced."""

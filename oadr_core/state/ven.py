@@ -1,6 +1,7 @@
 """What a VEN must remember over a restart, as a versioned blob."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 
@@ -18,6 +19,8 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param opt_type: what the application decided; None while it has not.
     :param code: the code of our answer.
     :param description: the text of our answer.
+    :param offset: by how much it begins later for us, drawn once from the window that it leaves (rule 30).
+    :param earlier_opt: what was decided on the modification before, until this one is decided.
     """
 
     event: EiEvent
@@ -25,6 +28,31 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opt_type: OptType | None = None
     code: int = 200
     description: str | None = None
+    offset: timedelta = timedelta(0)
+    earlier_opt: OptType | None = None
+
+    @property
+    def event_id(self) -> str:
+        """The event's id."""
+        return self.event.event_descriptor.event_id
+
+
+class EndingEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that is cancelled, and has not ended for us yet: those that run do not all end at once (rule 65).
+
+    :param event: the event as last listed before it was cancelled.
+    :param offset: by how much it began later for us.
+    :param ends_at: when it ends.
+    """
+
+    event: EiEvent
+    offset: timedelta = timedelta(0)
+    ends_at: Instant
+
+    @property
+    def event_id(self) -> str:
+        """The event's id."""
+        return self.event.event_descriptor.event_id
 
 
 class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,6 +80,7 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     :param report_requests: the report requests that we have accepted.
     :param opts: what we have said about our availability and the VTN has taken.
     :param unanswered_opts: what it has not answered yet, in the order in which it was said.
+    :param ending: the events that are cancelled and have not ended yet.
     """
 
     registered: bool = False
@@ -63,10 +92,12 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     report_requests: tuple[AcceptedRequest, ...] = ()
     opts: OptBook = OptBook()
     unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
+    ending: tuple[EndingEvent, ...] = ()
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""
         yield from (known.event for known in self.events)
+        yield from (one.event for one in self.ending)
         yield from (accepted.request for accepted in self.report_requests)
         yield from self.opts.messages()
         yield from self.unanswered_opts

@@ -18,6 +18,14 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param xml_signature: whether it supports XML signatures.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     :param default_opt: whether it takes part in an event that no handler decides.
+    :param market_contexts: the programs that it is part of; None accepts any (rule 48).
+    :param group_ids: the groups that it is in; None accepts any, as in the two that follow (rule 22).
+    :param resource_ids: the resources that it has.
+    :param party_ids: the parties that it acts for.
+    :param device_classes: the classes of its devices, as in :class:`~oadr_core.messages.DeviceClass`; None for any
+        (rules 111 and 112).
+    :param signals: the signals that it supports, as pairs of name and type; None for all well-known and custom ones
+        (rule 109).
     :param manual: whether the application itself answers what the VTN asks, by :meth:`Ven.send`; the answers to polls
         come to it as :class:`~oadr_core.outputs.ExchangeDone` alone then.
     :param most_report_requests: how many report requests it serves at a time; more are refused with 469.
@@ -33,6 +41,12 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     xml_signature: bool = False
     call_timeout: float = 60.0
     default_opt: OptType = OptType.OPT_OUT
+    market_contexts: tuple[str, ...] | None = None
+    group_ids: tuple[str, ...] | None = None
+    resource_ids: tuple[str, ...] | None = None
+    party_ids: tuple[str, ...] | None = None
+    device_classes: tuple[str, ...] | None = None
+    signals: tuple[tuple[str, str], ...] | None = None
     manual: bool = False
     most_report_requests: int = 1000
     sender: SenderConfig = SenderConfig()

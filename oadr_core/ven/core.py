@@ -73,7 +73,7 @@ class Ven(RegistrationService):
     :param sealer: opens and seals documents.
     :param entropy: the source of ids and jitter.
     :param state: what an earlier run saved under ``ven``, loaded; None begins afresh.
-    :param asks: the handlers that the application has, of ``on_event``, ``on_update_event``,
+    :param asks: the handlers that the application has, of ``on_event``, ``on_update_event``, ``on_event_status``,
         ``on_cancel_party_registration``.
     """
 

@@ -103,7 +103,8 @@ def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> N
         if found is EventAtVenInput.MISSING:
             taken.tell.append(cancelled(known.event))  # rule 61
     elif found in (EventAtVenInput.NEW, EventAtVenInput.HIGHER):
-        taken.known[comparison.event_id] = KnownEvent(event=event, request_id=taken.request_id)
+        earlier = None if known is None else known.opt_type or known.earlier_opt
+        taken.known[comparison.event_id] = KnownEvent(event=event, request_id=taken.request_id, earlier_opt=earlier)
         taken.ask[comparison.event_id] = (event, found is EventAtVenInput.HIGHER)
         taken.wait_for(event)
     elif found is EventAtVenInput.LOWER:
@@ -143,7 +144,11 @@ def decided(known: KnownEvent, decision: EventDecision) -> KnownEvent:
     """Note what the application decided."""
     EVENT_AT_VEN.step(state_of(known), EventAtVenInput.DECISION)
     return msgspec.structs.replace(
-        known, opt_type=decision.opt_type, code=int(decision.code), description=decision.description
+        known,
+        opt_type=decision.opt_type,
+        code=int(decision.code),
+        description=decision.description,
+        earlier_opt=None,
     )
 
 

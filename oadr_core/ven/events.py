@@ -1,6 +1,6 @@
 """EiEvent at a VEN: comparing lists, having the application decide, and answering."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
@@ -11,10 +11,12 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import CreatedEvent, DistributeEvent, EiEvent, EiResponse, Payload, RequestEvent
 from oadr_core.outputs import CallId, EventDecided, EventsReceived, InboundId, TicketId
 from oadr_core.seal import Sealer
-from oadr_core.state.ven import VenState
+from oadr_core.state.ven import EndingEvent, KnownEvent, VenState
 from oadr_core.ven.base import VenBase
 from oadr_core.ven.config import VenConfig
+from oadr_core.ven.event_checks import refusal
 from oadr_core.ven.event_list import EventList, decided, take_list
+from oadr_core.ven.randomisation import ending, randomised
 
 
 class EventService(VenBase):
@@ -69,13 +71,58 @@ class EventService(VenBase):
             if known is None or known.event.event_descriptor.modification_number != number:
                 self._forget_question(call)
                 del self._deciding[event_id]
-        self._change(now, events=tuple(taken.known.values()))
+        refused = self._refuse_events(taken, now)
+        self._change(
+            now,
+            events=randomised(taken.known.values(), self._state.events, self._entropy),
+            ending=self._ending(taken.tell, taken.known, now),
+        )
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
+        for event_id in refused:
+            self._tell_decided(taken.known[event_id])
         for event in taken.tell:
-            self._tell("on_update_event", {"event": event}, now)
+            self.tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
         self._answer_list(now)
+
+    def _refuse_events(self, taken: EventList, now: Now) -> list[str]:
+        """Decide on the events that cannot be carried out, so that nobody is asked about them (rules 19 and 48).
+
+        :returns: their ids.
+        """
+        refused = []
+        for event_id, (event, update) in list(taken.ask.items()):
+            if event_id in self._deciding:
+                continue  # the application is at it, and no other modification came since
+            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update)
+            if decision is not None:
+                taken.known[event_id] = decided(taken.known[event_id], decision)
+                taken.respond(event, decision)
+                del taken.ask[event_id]
+                refused.append(event_id)
+        return refused
+
+    def _ending(self, cancelled: Iterable[EiEvent], listed: Container[str], now: Now) -> tuple[EndingEvent, ...]:
+        """What is cancelled and has not ended yet.
+
+        One that is listed anew takes the place of what was cancelled under its id.
+
+        :param cancelled: the events that are cancelled now.
+        :param listed: the ids of those that are known from now on.
+        """
+        found = {one.event_id: one for one in self._state.ending if one.ends_at > now.utc}
+        known = {one.event_id: one for one in self._state.events}
+        for event in cancelled:
+            was = known.get(event.event_descriptor.event_id)
+            ends = None if was is None else ending(was, now.utc, self._entropy)
+            if ends is not None:
+                found[ends.event_id] = ends
+        return tuple(one for one in found.values() if one.event_id not in listed)
+
+    def ended(self, event_id: str, now: Now) -> None:
+        """Take note that an event that was cancelled has ended now, and remember it no longer."""
+        self._change(now, ending=tuple(one for one in self._state.ending if one.event_id != event_id))
 
     def _refuse_list(self, message: DistributeEvent, now: Now) -> None:
         """A list that another VTN made is refused as a whole (rules 21 and 512)."""
@@ -115,12 +162,23 @@ class EventService(VenBase):
         known = {one.event.event_descriptor.event_id: one for one in self._state.events}
         known[event_id] = decided(known[event_id], decision)
         self._change(now, events=tuple(known.values()))
-        event = known[event_id].event
-        number = event.event_descriptor.modification_number
-        self._emit(EventDecided(event_id=event_id, modification_number=number, opt_type=decision.opt_type))
+        self._tell_decided(known[event_id])
         if self._list is not None:
-            self._list.respond(event, decision)
+            self._list.respond(known[event_id].event, decision)
             self._answer_list(now)
+
+    def _tell_decided(self, known: KnownEvent) -> None:
+        """Tell what was decided."""
+        assert known.opt_type is not None
+        self._emit(
+            EventDecided(
+                event_id=known.event_id,
+                modification_number=known.event.event_descriptor.modification_number,
+                opt_type=known.opt_type,
+                code=known.code,
+                description=known.description,
+            )
+        )
 
     def _answer_list(self, now: Now) -> None:
         """Send oadrCreatedEvent once every event that needs an answer has one (rule 12)."""

@@ -176,7 +176,7 @@ class RegistrationService(EventService, ReportService, OptService):
         self._end_registration(now, by_peer=True)
         self._cancelled_by_vtn = confirmed
         self._answer(message, confirmed, inbound, now)
-        self._tell("on_cancel_party_registration", {"message": message}, now)
+        self.tell("on_cancel_party_registration", {"message": message}, now)
 
     def _cancelled_again(self, message: Payload) -> CanceledPartyRegistration | None:
         """Confirm once more that the VTN has ended the last registration, where our answer was lost."""
@@ -209,9 +209,9 @@ class RegistrationService(EventService, ReportService, OptService):
         for opt in self._state.unanswered_opts:
             code = int(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED)
             self._tell_refused(opt, code, "the registration has ended")
-        self._replace_state(VenState(ven_id=self.config.ven_id))
+        self._replace_state(VenState(ven_id=self.config.ven_id, ending=self._ending(events, (), now)))
         for event in events:
-            self._tell("on_update_event", {"event": cancelled(event)}, now)
+            self.tell("on_update_event", {"event": cancelled(event)}, now)
 
 
 def _pairs(answer: CreatedPartyRegistration) -> tuple[tuple[str, str], ...]:

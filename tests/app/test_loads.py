@@ -1,6 +1,6 @@
 """Simulated loads: they shed what an event asks for while it asks, also after the VEN was started again."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 
@@ -13,31 +13,13 @@ from oadr_app.loads import SimulatedLoad
 from oadr_app.ven import VenProgram
 from oadr_core import LocalProtocolError, OptType, VenState
 from oadr_core.state.ven import KnownEvent
-from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
-
-BEFORE, DURING, AFTER = NOON, NOON + 30 * MINUTE, NOON + 2 * HOUR
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = BEFORE
-
-    def __call__(self) -> datetime:
-        return self.now
+from tests.core.kit import MINUTE, NOON, event
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """The clock."""
-    return Clock()
-
-
-@pytest.fixture
-def load(clock: Clock) -> SimulatedLoad:
+def load() -> SimulatedLoad:
     """A load of 100 kW that sheds 30 % at each level."""
-    return SimulatedLoad(Load(kilowatt=100.0, responds=0.3), clock)
+    return SimulatedLoad(Load(kilowatt=100.0, responds=0.3), lambda: NOON)
 
 
 def power(load: SimulatedLoad) -> float:
@@ -47,55 +29,45 @@ def power(load: SimulatedLoad) -> float:
 
 @pytest.mark.rule(9)
 @pytest.mark.parametrize(("value", "share"), [(0.0, 1.0), (1.0, 0.7), (2.0, 0.4), (3.0, 0.1)])
-def test_a_load_sheds_while_an_event_that_it_takes_part_in_asks_for_it(
-    load: SimulatedLoad, clock: Clock, value: float, share: float
-) -> None:
-    load.accept(event(value=value))
-    levels = []
-    for clock.now in (BEFORE, DURING, AFTER):
-        levels.append(load.level)
-        assert power(load) == pytest.approx(100 * (share if clock.now is DURING else 1.0), rel=0.08)
-    assert levels == [0.0, value, 0.0]
+def test_a_load_sheds_while_an_event_asks_for_it(load: SimulatedLoad, value: float, share: float) -> None:
+    for level in (0.0, value, 0.0):
+        load.follow("event", level)
+        assert load.level == level
+        assert power(load) == pytest.approx(100 * (share if level else 1.0), rel=0.08)
 
 
-def test_of_several_events_the_one_that_asks_for_most_counts(load: SimulatedLoad, clock: Clock) -> None:
-    load.accept(event("a", value=1.0))
-    load.accept(event("b", value=2.0, begin=20 * MINUTE))
-    clock.now = DURING
+def test_of_several_events_the_one_that_asks_for_most_counts(load: SimulatedLoad) -> None:
+    load.follow("a", 1.0)
+    load.follow("b", 2.0)
     assert load.level == 2.0
-    load.decline(event("b"))
+    load.follow("b", 0.0)
     assert load.level == 1.0
-    load.decline(event("a"))
-    load.decline(event("never accepted"))
+    load.follow("a", 0.0)
+    load.follow("never seen", 0.0)
     assert load.level == 0.0
 
 
-def test_an_event_without_end_does_not_end(load: SimulatedLoad, clock: Clock) -> None:
-    load.accept(event(length=NONE, value=1.0))
-    clock.now = NOON + timedelta(days=1000)
-    assert load.level == 1.0
-
-
-def test_it_never_sheds_more_than_it_takes(clock: Clock) -> None:
-    load = SimulatedLoad(Load(kilowatt=100.0, responds=1.0), clock)
-    load.accept(event(value=3.0))
-    clock.now = DURING
+def test_it_never_sheds_more_than_it_takes() -> None:
+    load = SimulatedLoad(Load(kilowatt=100.0, responds=1.0), lambda: NOON)
+    load.follow("event", 3.0)
     assert load.read() == 0.0
 
 
 @pytest.mark.parametrize(("opt", "level"), [(OptType.OPT_IN, 2.0), (OptType.OPT_OUT, 0.0), (None, 0.0)])
 def test_a_ven_that_is_started_again_goes_on_with_the_events_that_it_takes_part_in(
-    tmp_path: Path, clock: Clock, opt: OptType | None, level: float
+    tmp_path: Path, opt: OptType | None, level: float
 ) -> None:
-    known = KnownEvent(event=event(value=2.0), request_id="request", opt_type=opt)
+    running = event(value=2.0, begin=datetime.now(UTC) - NOON - MINUTE)
+    known = KnownEvent(event=running, request_id="request", opt_type=opt)
     state = VenState(registered=True, ven_id="ven", registration_id="registration", vtn_id="vtn", events=(known,))
     store = FileStore(tmp_path / "ven.state")
     anyio.run(store.save, [("ven", state.dump())])
     store.close()
     program = VenProgram(VenFile(state=tmp_path / "ven.state"))
     (load,) = program.loads
-    load._now, clock.now = clock, DURING
     assert load.level == level
+    anyio.run(lambda: program._follow("event", ()))
+    assert load.level == 0.0
     program.close()
 
 

@@ -14,6 +14,7 @@ from oadr_core import (
     CancelReport,
     EiEvent,
     EventRecord,
+    EventStatus,
     LocalProtocolError,
     OptType,
     Payload,
@@ -27,11 +28,12 @@ from oadr_core import (
     VenState,
 )
 from oadr_core.auto.outbox import UnsentReport
+from oadr_core.auto.timekeeper import EventProgress
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
 from oadr_core.state.blobs import VERSION
-from oadr_core.state.ven import AcceptedRequest, KnownEvent
+from oadr_core.state.ven import AcceptedRequest, EndingEvent, KnownEvent
 from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedOperation, RequestedReport, digest, pack_offers
 from oadr_core.testing.strategies import instants, parts, texts
 from oadr_core.wire.verify import verify
@@ -61,7 +63,10 @@ known_events = st.builds(
     opt_type=maybe(st.sampled_from(OptType)),
     code=codes,
     description=maybe(texts),
+    offset=st.timedeltas(),
+    earlier_opt=maybe(st.sampled_from(OptType)),
 )
+ending_events = st.builds(EndingEvent, event=parts(EiEvent).filter(sendable), offset=st.timedeltas(), ends_at=instants)
 accepted_requests = st.builds(
     AcceptedRequest,
     request=parts(ReportRequest).filter(sendable),
@@ -77,6 +82,7 @@ ven_states = st.builds(
     poll_freq=maybe(st.floats(allow_nan=False, allow_infinity=False)),
     events=st.lists(known_events, max_size=2).map(tuple),
     report_requests=st.lists(accepted_requests, max_size=2).map(tuple),
+    ending=st.lists(ending_events, max_size=1).map(tuple),
 )
 operations = st.builds(
     QueuedOperation,
@@ -131,7 +137,16 @@ event_records = st.builds(
 )
 unsent_reports = st.builds(UnsentReport, request_id=plain, report=parts(Report).filter(sendable))
 
+progresses = st.builds(
+    EventProgress,
+    event_id=plain,
+    modification_number=st.integers(0, 2**32 - 1),
+    status=st.sampled_from(EventStatus),
+    moment=maybe(instants),
+)
+
 KINDS = {
+    EventProgress: progresses,
     VenState: ven_states,
     VenRecord: ven_records,
     EventRecord: event_records,
@@ -142,6 +157,7 @@ KINDS = {
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 EXAMPLES: dict[Any, Any] = {
+    EventProgress: EventProgress(event_id="event", modification_number=1, status=EventStatus.ACTIVE, moment=NOON),
     VenState: VenState(
         registered=True,
         ven_id="ven",

@@ -70,7 +70,7 @@ def test_an_event_with_numbers_that_mean_nothing_is_refused_and_what_is_known_st
 def test_a_higher_modification_replaces_and_is_decided_anew(opt: OptType | None) -> None:
     taken = take(event(number=3, value=2.0), known_as=(known(event(number=1), opt),))
     assert asks(taken) == [("event", 3, True)]
-    assert taken.known["event"] == KnownEvent(event=event(number=3, value=2.0), request_id="list")
+    assert taken.known["event"] == KnownEvent(event=event(number=3, value=2.0), request_id="list", earlier_opt=opt)
     assert taken.undecided == {"event"}
 
 

@@ -303,6 +303,41 @@ async def test_an_event_is_changed_and_cancelled() -> None:
     assert there.events["shed"].modification_number == 2
 
 
+async def test_an_application_is_told_when_an_event_begins_and_when_it_ends() -> None:
+    told, theirs = Told(), Watch()
+    there = vtn(observe=theirs)
+    async with there.running():
+        here = ven(there.url)
+        here.add_handler("on_event", decide(told, "optIn"))
+
+        def follow(event: dict[str, Any], status: str, signals: list[dict[str, Any]], interval: int | None) -> None:
+            told.note("on_event_status", {"event": event, "now": (status, interval, [one["value"] for one in signals])})
+
+        here.add_handler("on_event_status", follow)
+        async with here.running():
+            ven_id = (await theirs.sees(VenRegistered)).ven_id
+            event_id = there.add_event(ven_id, "SIMPLE", "level", intervals(2))
+            await told.hears("on_event_status")
+            there.cancel_event(ven_id, event_id)
+            first, second = await told.hears("on_event_status", 2)
+    assert first["event"]["event_descriptor"]["event_id"] == event_id
+    assert [first["now"], second["now"]] == [("active", 0, [2.0]), ("cancelled", None, [])]
+
+
+async def test_an_event_that_is_not_meant_for_a_ven_is_refused_without_asking() -> None:
+    told, theirs = Told(), Watch()
+    there = vtn(observe=theirs)
+    async with there.running():
+        here = ven(there.url, market_contexts=["http://program.example"], signals=[("SIMPLE", "level")])
+        here.add_handler("on_event", decide(told, "optIn"))
+        async with here.running():
+            ven_id = (await theirs.sees(VenRegistered)).ven_id
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1))
+            refused = await theirs.sees(OptReceived)
+    assert (refused.code, refused.opt_type) == (462, "optOut")
+    assert told.of("on_event") == []
+
+
 async def test_arguments_come_in_the_order_that_openleadr_has() -> None:
     told, theirs = Told(), Watch()
     there = vtn(observe=theirs)

@@ -26,6 +26,7 @@ from oadr_core import (
     CreatePartyRegistration,
     EiEvent,
     EventDescriptor,
+    EventProceeds,
     EventSignal,
     EventStatus,
     Handlers,
@@ -100,6 +101,8 @@ class Ven:
         self.latest_registration = b""
         self.unsent: dict[str, bytes] = {}
         """The reports that it kept when it was last looked at."""
+        self.proceeded: dict[str, EventProceeds] = {}
+        """What it was told last of each event."""
         self.host = Host(name, self.build)
 
     def build(self, saved: Mapping[str, bytes], now: Now) -> AutoVen:
@@ -468,6 +471,7 @@ class Pair(RuleBasedStateMachine):
         """Look at what the cores have just told, and forget it."""
         for ven in self.vens:
             self.no_report_vanishes(ven)
+            self.no_moment_comes_twice(ven)
         for host in self.hosts:
             for event in host.events:
                 if isinstance(event, OptReceived):
@@ -478,6 +482,13 @@ class Pair(RuleBasedStateMachine):
                 if call.handler == "on_event" and (ven.host, ven.host.boots, call.call) not in self.asked:
                     self.asked.add((ven.host, ven.host.boots, call.call))
                     self.not_decided(ven, call)
+
+    def no_moment_comes_twice(self, ven: Ven) -> None:
+        """What an application is told of an event is news each time, whatever happens to the VEN."""
+        for event in ven.host.events:
+            if isinstance(event, EventProceeds):
+                assert ven.proceeded.get(event.event_id) != event, "a moment of an event was told twice"
+                ven.proceeded[event.event_id] = event
 
     def opt_is_kept(self, told: OptReceived) -> None:
         """What a VTN tells of an answer is about the event as it is, and survives whatever comes."""

@@ -1,0 +1,101 @@
+"""What a VEN answers an event with that it cannot carry out, without asking anybody (rules 22, 33, 48, 109 and 112)."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from oadr_core.codes import ResponseCode
+from oadr_core.decisions import EventDecision
+from oadr_core.messages import EiEvent, EventSignal, OptType, Target
+from oadr_core.rules import is_known_signal
+from oadr_core.ven.config import VenConfig
+from oadr_core.ven.event_list import is_over
+
+_UNRESERVED: Final = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+_ESCAPE: Final = re.compile(r"%[0-9a-fA-F]{2}")
+_PARTS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)?(.*)", re.DOTALL)
+
+
+def refusal(event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool) -> EventDecision | None:
+    """Say why a VEN cannot carry out an event.
+
+    :param event: the event.
+    :param config: what the VEN is part of, and supports.
+    :param ven_id: its id.
+    :param now: the present.
+    :param new: whether it is listed for the first time; only then it must not be over already.
+    :returns: None where the application decides.
+    """
+    for code, why in _faults(event, config, ven_id, now, new=new):
+        return EventDecision(opt_type=OptType.OPT_OUT, code=code, description=why)
+    return None
+
+
+def _faults(
+    event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool
+) -> Iterator[tuple[ResponseCode, str]]:
+    if new and is_over(event, now):
+        yield ResponseCode.INVALID_DATA, "the event is over"  # rule 33: a new event with an old date
+    context = event.event_descriptor.market_context
+    if config.market_contexts is not None and not any(same_uri(context, one) for one in config.market_contexts):
+        yield ResponseCode.TARGET_MISMATCH, f"the market context {context} is not ours"
+    if not is_meant(event.target, config, ven_id):
+        yield ResponseCode.TARGET_MISMATCH, "the event is meant for others"
+    for signal in event.event_signals:
+        if not _is_supported(signal, config):
+            name, kind = signal.signal_name, signal.signal_type
+            yield ResponseCode.SIGNAL_NOT_SUPPORTED, f"the signal {name} of type {kind} is not supported"
+    if not any(_has_devices(signal, config) for signal in event.event_signals):
+        yield ResponseCode.DEPLOYMENT_ERROR, "no signal is meant for a device class that is here"
+
+
+def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
+    """Tell whether a VEN is meant: by any of several criteria, and by none at all (rule 22).
+
+    Of a kind that the VEN is not configured for it accepts all, save VENs: it knows its own id.
+    """
+    named = [
+        (target.ven_id, (ven_id,)),
+        (target.group_id, config.group_ids),
+        (target.resource_id, config.resource_ids),
+        (target.party_id, config.party_ids),
+    ]
+    checked = ("ven_id", "group_id", "resource_id", "party_id")
+    if not target or any(getattr(target, name) for name in target.__struct_fields__ if name not in checked):
+        return True
+    return any(names and (ours is None or not set(ours).isdisjoint(names)) for names, ours in named)
+
+
+def _is_supported(signal: EventSignal, config: VenConfig) -> bool:
+    if not is_known_signal(signal):
+        return False
+    if config.signals is None:
+        return True
+    name = signal.signal_name.upper() if signal.signal_name == "simple" else signal.signal_name  # rule 7
+    return (name, signal.signal_type) in config.signals
+
+
+def _has_devices(signal: EventSignal, config: VenConfig) -> bool:
+    """Whether a signal is meant for any device that the VEN has (rule 111)."""
+    wanted = () if signal.target is None else signal.target.end_device_asset
+    return not wanted or config.device_classes is None or not set(wanted).isdisjoint(config.device_classes)
+
+
+def same_uri(one: str, other: str) -> bool:
+    """Compare URIs after the syntax-based normalisation of RFC 3986, section 6.2.2 (rule 512)."""
+    return _normalised(one) == _normalised(other)
+
+
+def _normalised(uri: str) -> str:
+    """The scheme and the host in lower case, and nothing escaped that need not be."""
+    plain = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), uri.strip())
+    plain = _ESCAPE.sub(lambda found: found[0].upper(), plain)
+    parts = _PARTS.fullmatch(plain)
+    if parts is None:
+        return plain
+    scheme, authority, rest = parts[1].lower(), parts[2] or "", parts[3]
+    user, at, host = authority.rpartition("@")
+    if authority and not rest.startswith("/"):
+        rest = f"/{rest}"
+    return f"{scheme}{user}{at}{host.lower()}{rest}"
