@@ -14,8 +14,8 @@ from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import Failure
 from oadr_core.messages import Service
-from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, TicketId
-from oadr_core.seal import Peer, Sealer
+from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, PeerForgiven, TicketId
+from oadr_core.seal import Opened, Peer, Sealer
 
 
 class Core(Protocol):
@@ -133,6 +133,13 @@ class CoreBase:
         Layers on top tell what they have to tell this way too.
         """
         self._ask(Question(handler, arguments, nothing, None, None, _no_more), now)
+
+    def _tell_forgiven(self, opened: Opened, who: str) -> None:
+        """Tell what was overlooked in a document, if anything."""
+        document = opened.document
+        if document.forgiven:
+            forgiven = tuple(f"{one.place}: {one.what}" for one in document.forgiven)
+            self._emit(PeerForgiven(who=who, message_type=document.message.message_type(), forgiven=forgiven))
 
     # --- asking the application --------------------------------------------------------------------------------------
 

@@ -28,6 +28,11 @@ class SenderConfig(msgspec.Struct, frozen=True, kw_only=True):
     longest_wait: float = 60.0
     tries: int = 8
 
+    def pause(self, failures: int, entropy: Entropy) -> float:
+        """Work out how long to wait after some failures in a row, in seconds (section 9.1.7 of the profile)."""
+        doubled = self.first_wait * 2.0 ** min(failures - 1, 30)
+        return jittered(entropy, min(doubled, self.longest_wait))
+
 
 class Request(msgspec.Struct):
     """A request that waits or is under way."""
@@ -167,10 +172,10 @@ class Sender:
         request.move(ExchangeInput.FAIL)
         if remedy is Remedy.RETRY_ALL:
             self._setbacks += 1
-            wait = self._wait(self._setbacks)
+            wait = self.config.pause(self._setbacks, self._entropy)
             self._paused_until = request.not_before = now.mono + wait
         else:
-            wait = self._wait(request.failures)
+            wait = self.config.pause(request.failures, self._entropy)
             request.not_before = now.mono + wait
         self._queue.insert(0, request)
         return request, wait
@@ -186,10 +191,6 @@ class Sender:
         assert self._flying is not None
         request, self._flying, self._exchange = self._flying, None, None
         return request
-
-    def _wait(self, failures: int) -> float:
-        doubled = self.config.first_wait * 2.0 ** min(failures - 1, 30)
-        return jittered(self._entropy, min(doubled, self.config.longest_wait))
 
     def silent(self, now: Now) -> bool:
         """Tell whether the request under way has waited too long for its answer."""

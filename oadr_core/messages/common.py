@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final, TypeAlias
 
+from oadr_core.codes import is_success
 from oadr_core.messages.declare import (
     BOOLEAN,
     DATE_TIME,
@@ -49,7 +50,7 @@ class EiResponse(Part, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         """Whether the code is of the success group."""
-        return 200 <= self.response_code < 300
+        return is_success(self.response_code)
 
 
 class CalendarProperties(Part, frozen=True, kw_only=True):

@@ -119,5 +119,10 @@ class VenBase(CoreBase):
     def _new_id(self) -> str:
         return new_id(self._entropy)
 
+    @property
+    def _vtn_name(self) -> str:
+        """The VTN, for people."""
+        return self._state.vtn_id or "the VTN"
+
     def _misbehaved(self, what: str, code: int = 0) -> None:
-        self._emit(PeerMisbehaved(who=self._state.vtn_id or "the VTN", what=what, code=int(code)))
+        self._emit(PeerMisbehaved(who=self._vtn_name, what=what, code=int(code)))

@@ -48,12 +48,11 @@ from oadr_core.outputs import (
     ExchangeSetBack,
     InboundId,
     Output,
-    PeerForgiven,
     Reply,
     TicketId,
 )
 from oadr_core.rules import refuse
-from oadr_core.seal import Opened, Peer
+from oadr_core.seal import Peer
 from oadr_core.ven.registration import NO_IDS, RegistrationService
 
 _BEFORE_REGISTRATION: Final = (
@@ -133,7 +132,7 @@ class Ven(RegistrationService):
             return self._refuse(inbound, Failure.FORBIDDEN, str(error))
         except SchemaError as error:
             return self._refuse(inbound, Failure.NOT_ACCEPTABLE, str(error))
-        self._tell_forgiven(opened)
+        self._tell_forgiven(opened, self._vtn_name)
         message = opened.message
         if type(message) not in VTN_OPERATIONS or service not in (None, SERVICE[type(message)]):
             self._misbehaved(f"sent {message.message_type()} to {service}", ResponseCode.COMPLIANCE_ERROR)
@@ -160,7 +159,7 @@ class Ven(RegistrationService):
             self._failed(Failure.BAD_ANSWER, now)
             return
         if opened is not None:
-            self._tell_forgiven(opened)
+            self._tell_forgiven(opened, self._vtn_name)
         sent = self._sender.in_flight
         assert sent is not None
         answer = None if opened is None else opened.message
@@ -320,17 +319,6 @@ class Ven(RegistrationService):
         self._misbehaved(what)
         self._emit(Reply(inbound, None, why, self._sealer))
         return inbound
-
-    def _tell_forgiven(self, opened: Opened) -> None:
-        document = opened.document
-        if document.forgiven:
-            self._emit(
-                PeerForgiven(
-                    who=self._state.vtn_id or "the VTN",
-                    message_type=document.message.message_type(),
-                    forgiven=tuple(f"{one.place}: {one.what}" for one in document.forgiven),
-                )
-            )
 
 
 _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Ven, Payload, Payload, Now], None]]] = {

@@ -159,7 +159,7 @@ class EventService(VenBase):
     def _decided(self, event_id: str, decision: EventDecision, now: Now) -> None:
         """The application has decided: remember it, then answer."""
         del self._deciding[event_id]
-        known = {one.event.event_descriptor.event_id: one for one in self._state.events}
+        known = {one.event_id: one for one in self._state.events}
         known[event_id] = decided(known[event_id], decision)
         self._change(now, events=tuple(known.values()))
         self._tell_decided(known[event_id])

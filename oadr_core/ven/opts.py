@@ -102,7 +102,7 @@ class OptService(VenBase):
         return msgspec.structs.replace(opt, modification_number=number)
 
     def _event(self, event_id: str) -> KnownEvent | None:
-        known = (one for one in self._state.events if one.event.event_descriptor.event_id == event_id)
+        known = (one for one in self._state.events if one.event_id == event_id)
         return next(known, None)
 
     def _cancellation(self, opt_id: str) -> CancelOpt:
@@ -133,7 +133,7 @@ class OptService(VenBase):
     def _opt_confirmed(self, message: CreateOpt | CancelOpt, now: Now) -> None:
         """The VTN has taken an opt, or its cancellation."""
         self._forget_opt(message, now)
-        events = {one.event.event_descriptor.event_id for one in self._state.events}
+        events = {one.event_id for one in self._state.events}
         book = self._state.opts.pruned(now.utc, events)
         cancelled = isinstance(message, CancelOpt)
         book = book.with_opt(message) if isinstance(message, CreateOpt) else book.without(message.opt_id)

@@ -15,7 +15,7 @@ from oadr_core.clock import Deadline, Now, whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
 from oadr_core.decisions import PollDecision
-from oadr_core.entropy import Entropy, jittered, new_id
+from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
@@ -41,7 +41,6 @@ from oadr_core.outputs import (
     HandlerFailed,
     InboundId,
     Output,
-    PeerForgiven,
     PeerMisbehaved,
     Reply,
     Save,
@@ -51,7 +50,7 @@ from oadr_core.outputs import (
     VenOnline,
 )
 from oadr_core.rules import refuse_event
-from oadr_core.seal import Opened, Peer, Sealer
+from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.event_lists import as_made, remembered_until
@@ -263,7 +262,7 @@ class Vtn(CoreBase):
             return self._refuse(inbound, Failure.FORBIDDEN, peer, str(error))
         except SchemaError as error:
             return self._refuse(inbound, Failure.NOT_ACCEPTABLE, peer, str(error))
-        self._tell_forgiven(opened, peer)
+        self._tell_forgiven(opened, _who(peer))
         message = opened.message
         if service is not None and type(message) in VEN_REQUESTS and SERVICE[type(message)] is not service:
             text = f"{message.message_type()} belongs to {SERVICE[type(message)]}, not to {service}"
@@ -311,8 +310,7 @@ class Vtn(CoreBase):
             return
         push = self._land(exchange)
         push.setbacks += 1
-        doubled = self._push_config.first_wait * 2.0 ** min(push.setbacks - 1, 30)
-        wait = jittered(self._entropy, min(doubled, self._push_config.longest_wait))
+        wait = self._push_config.pause(push.setbacks, self._entropy)
         push.paused = True
         self._timers.after(("push", ven_id), now.mono + wait)
         given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
@@ -657,17 +655,6 @@ class Vtn(CoreBase):
         self._emit(PeerMisbehaved(who=_who(peer), what=f"{message.message_type()}: {text}", code=int(code)))
         answer = self._refuser.refuse(message, code, text, getattr(message, "ven_id", None))
         self._emit(Reply(inbound, answer, None, self._sealer))
-
-    def _tell_forgiven(self, opened: Opened, peer: Peer) -> None:
-        document = opened.document
-        if document.forgiven:
-            self._emit(
-                PeerForgiven(
-                    who=_who(peer),
-                    message_type=document.message.message_type(),
-                    forgiven=tuple(f"{one.place}: {one.what}" for one in document.forgiven),
-                )
-            )
 
 
 class _Unidentified(Exception):
