@@ -84,6 +84,8 @@ class Ven:
         """The reports that it kept when it was last looked at."""
         self.dropped: list[str] = []
         """The requests whose reports it has given up since then, as it has told."""
+        self.set_back = False
+        """Whether its clock was set back; then it reads its meter no more until the clock shows what it had shown."""
         self.diary = Diary(name)
         self._asked: set[tuple[int, CallId]] = set()
         self.config = VenConfig(

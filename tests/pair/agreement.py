@@ -93,5 +93,5 @@ def _agree_on_reports(vtn: Vtn, ven: Ven, now: datetime) -> None:
     for time, value in stored.items():
         assert ven.readings[time] == value, "a reading was changed on its way"
     recent = [time for time in stored if time > now - HEALING / 2]
-    expected = int(HEALING / 2 / SAMPLING)
+    expected = 0 if ven.set_back else int(HEALING / 2 / SAMPLING)
     assert len(recent) >= expected - 4, f"{len(recent)} of the last {expected} readings have come"

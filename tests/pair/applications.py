@@ -108,11 +108,11 @@ class Applications(World):
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: any(ven.runs for ven in self.vens))
+    @precondition(lambda self: any(ven.runs and ven.pull for ven in self.vens))
     @rule(data=st.data(), limit=st.sampled_from([None, 0, 1, 2]))
     def ven_asks_for_its_events(self, data: st.DataObject, limit: int | None) -> None:
         """A VEN wants to be sure of its events; a short list cancels nothing (decision D30)."""
-        ven = data.draw(st.sampled_from([one for one in self.vens if one.runs]))
+        ven = data.draw(st.sampled_from([one for one in self.vens if one.runs and one.pull]))
         self.ask(ven, lambda core, now: core.ven.request_event(now, reply_limit=limit))
 
     @precondition(lambda self: any(ven.core.ven.registration is Registration.REGISTERED for ven in self.vens))

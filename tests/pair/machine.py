@@ -53,7 +53,7 @@ class Pair(Network, Troubles, Operator, Applications):
             return
         for host in self.hosts:
             host.fuse = None
-            host.clock_error = timedelta(0)
+            self.set_clock(host, timedelta(0))
         for ven in self.vens:
             if ven.core.phase is Startup.OFF:
                 self.boot(ven.host)

@@ -47,4 +47,4 @@ class Troubles(World):
         """Somebody sets the wall clock of a machine, or puts it right."""
         self.troubles += 1
         host = data.draw(st.sampled_from(self.hosts))
-        host.clock_error = timedelta(0) if host.clock_error else timedelta(seconds=seconds)
+        self.set_clock(host, timedelta(0) if host.clock_error else timedelta(seconds=seconds))

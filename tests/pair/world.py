@@ -6,7 +6,7 @@ lists at every list and its answers, the diary of each application at what it is
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from hypothesis.stateful import RuleBasedStateMachine
@@ -87,6 +87,16 @@ class World(RuleBasedStateMachine):
     def clock_of(self, host: Host) -> datetime:
         """What the wall clock of a host shows."""
         return host.reads(self.now).utc
+
+    def set_clock(self, host: Host, error: timedelta) -> None:
+        """Set the wall clock of a host.
+
+        :param error: by how much it is ahead from now on.
+        """
+        ven = self.ven_of(host)
+        if ven is not None:
+            ven.set_back = ven.set_back or error < host.clock_error
+        host.clock_error = error
 
     # --- whatever happens --------------------------------------------------------------------------------------------
 
