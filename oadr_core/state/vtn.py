@@ -70,6 +70,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param answered_at: when it answered.
     :param until: when its answer is given up, while it is awaited.
     :param times: how often it was told of this modification.
+    :param left_out: whether a list without the event was handed out, as its time seemed to be over.
     """
 
     event_id: str
@@ -81,6 +82,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered_at: Instant | None = None
     until: Instant | None = None
     times: int = 0
+    left_out: bool = False
 
 
 class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -100,8 +100,8 @@ def present_standing(record: EventRecord, standing: Standing | None) -> Standing
 
 
 def _is_about(standing: Standing, record: EventRecord) -> bool:
-    """Whether a standing is that of the present modification."""
-    return standing.modification_number == record.modification_number
+    """Whether a standing is that of the present modification, and the VEN has not been handed a list without it."""
+    return standing.modification_number == record.modification_number and not standing.left_out
 
 
 def has_to_see_it_gone(standing: Standing) -> bool:
@@ -116,6 +116,16 @@ def seen_gone(standing: Standing) -> Standing:
     times = standing.times if standing.state is EventAtVtn.LEFT else 0
     state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.LEAVE)
     return msgspec.structs.replace(standing, state=state, times=times + 1, until=None)
+
+
+def left_out(standing: Standing) -> Standing:
+    """Note that a list without an event was handed out as its time is over.
+
+    If the clock of the VTN was wrong the VEN takes the event for cancelled (rule 61), and has to be told of it again.
+    """
+    if standing.left_out or standing.state in (EventAtVtn.GONE, EventAtVtn.LEFT):
+        return standing
+    return msgspec.structs.replace(standing, left_out=True)
 
 
 def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bool:

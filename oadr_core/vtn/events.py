@@ -27,6 +27,7 @@ from oadr_core.vtn.event_lists import (
     by_event,
     has_to_see_it_gone,
     is_listed,
+    left_out,
     ordered,
     present_standing,
     rendered,
@@ -79,6 +80,7 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     """
     ven_id = turn.ven().ven_id
     events = ordered(listed(turn), turn.now)
+    present = {one.event_id for one in events}
     whole = limit is None or len(events) <= limit
     events = events[:limit]
     turn.answer = DistributeEvent(
@@ -95,7 +97,8 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     for standing in departed(turn) if whole else ():
         standings[standing.event_id] = seen_gone(standing)
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
-    turn.change(durable=False, standings=kept)
+    over = tuple(one if not whole or one.event_id in present else left_out(one) for one in kept)
+    turn.change(durable=over != kept, standings=over)
 
 
 def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standing:
@@ -196,5 +199,7 @@ def _take_response(
 
 def _says_the_same(before: Standing, after: Standing) -> bool:
     """Whether an answer came again; how often the event was handed out meanwhile does not matter."""
-    same = msgspec.structs.replace(before, answered_at=after.answered_at, until=after.until, times=after.times)
+    same = msgspec.structs.replace(
+        before, answered_at=after.answered_at, until=after.until, times=after.times, left_out=after.left_out
+    )
     return same == after
