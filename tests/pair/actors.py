@@ -123,16 +123,16 @@ class Ven:
         """The application is asked about an event."""
         if (self.host.boots, call.call) not in self._asked:
             self._asked.add((self.host.boots, call.call))
-            self.diary.is_asked(_edition(call), self.core.ven.state.events)
+            self.diary.is_asked(asked_about(call), self.core.ven.state.events)
 
-    def says(self, call: Call, said: object) -> None:
+    def says(self, edition: Edition, said: object) -> None:
         """The application answers; with None it fails to."""
         if isinstance(said, str):
-            self.diary.says(_edition(call), (OptType(said), 200))
+            self.diary.says(edition, (OptType(said), 200))
         elif isinstance(said, dict):
-            self.diary.says(_edition(call), (OptType(said["opt_type"]), said["response_code"]))
+            self.diary.says(edition, (OptType(said["opt_type"]), said["response_code"]))
         else:
-            self.diary.says(_edition(call), SILENCE)
+            self.diary.says(edition, SILENCE)
 
     @property
     def core(self) -> AutoVen:
@@ -147,7 +147,7 @@ class Ven:
         return self.core.phase is Startup.RUNNING and self.core.ven.registration is Registration.REGISTERED
 
 
-def _edition(call: Call) -> Edition:
+def asked_about(call: Call) -> Edition:
     """What the application is asked about."""
     event = call.arguments["event"]
     assert isinstance(event, EiEvent)

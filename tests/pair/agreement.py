@@ -54,7 +54,7 @@ def _agree_on_event(vtn: Vtn, ven: Ven, booking: Booking, now: datetime) -> None
     assert [one.intervals for one in known.event.event_signals] == [one.intervals for one in ordered.event_signals]
     assert known.opt_type is not None, f"{event_id} is not decided"
     said = (known.opt_type, known.code)
-    assert said in ven.diary.said[edition_of(known)], "the decision is not that of the application"
+    assert ven.diary.allows(edition_of(known), said, state), "the decision is not that of the application"
     if required:
         assert standing is not None
         assert standing.modification_number == booking.number

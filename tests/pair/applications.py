@@ -2,14 +2,27 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from oadr_core import AutoVen, Now, Registration, ResponseRequired, Startup, Target, make_opt
+from oadr_core import (
+    AutoVen,
+    LocalProtocolError,
+    Now,
+    Registration,
+    ResponseRequired,
+    Startup,
+    Target,
+    make_opt,
+)
+from oadr_core.decisions import event_decision
+from oadr_core.state.ven import KnownEvent
 from tests.pair.actors import Ven
+from tests.pair.diary import edition_of
 from tests.pair.world import World
 
 _MOST_OPTS: Final = 8
@@ -49,6 +62,33 @@ class Applications(World):
         host, call = data.draw(st.sampled_from(self.calls))
         self.guarded(lambda: self.fail(host, call))
 
+    @precondition(lambda self: self.able_to_opt())
+    @rule(data=st.data(), said=_DECISIONS)
+    def application_changes_its_mind(self, data: st.DataObject, said: object) -> None:
+        """A VEN takes part in an event, or no longer, whatever it has answered; or it decides at last (rule 17)."""
+        ven = data.draw(st.sampled_from(self.able_to_opt()))
+        events = self.answerable(ven)
+        if not events:
+            return
+        known = data.draw(st.sampled_from(events))
+
+        def change(core: AutoVen, now: Now) -> None:
+            with suppress(LocalProtocolError):  # an oadrCreateOpt decides, or the event cannot be carried out
+                core.change_opt(known.event_id, event_decision(said), now)
+                ven.says(edition_of(known), said)
+
+        self.ask(ven, change)
+
+    def answerable(self, ven: Ven) -> list[KnownEvent]:
+        """The events of a VEN that are not over, and take answers."""
+        now = self.clock_of(ven.host)
+        return [
+            one
+            for one in ven.core.ven.state.events
+            if one.event.response_required is ResponseRequired.ALWAYS
+            and now < self.vtn.editions[edition_of(one)].last_end
+        ]
+
     # --- opts --------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.able_to_opt() and self.opts < _MOST_OPTS)
@@ -78,13 +118,7 @@ class Applications(World):
     def ven_opts_for_an_event(self, data: st.DataObject, opt_type: str, resource: str | None) -> None:
         """A VEN says whether it, or a resource of it, takes part in an event, whatever it has answered (rule 206)."""
         ven = data.draw(st.sampled_from(self.able_to_opt()))
-        now = self.clock_of(ven.host)
-        events = [
-            one.event_id
-            for one in ven.core.ven.state.events
-            if one.event.response_required is ResponseRequired.ALWAYS
-            and now < self.vtn.editions[one.event_id, one.event.event_descriptor.modification_number].last_end
-        ]
+        events = [one.event_id for one in self.answerable(ven)]
         if events:
             event_id = data.draw(st.sampled_from(events))
             self.opt(ven, opt_type=opt_type, targets=_targets(resource), event_id=event_id)
@@ -108,11 +142,11 @@ class Applications(World):
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: any(ven.runs and ven.pull for ven in self.vens))
+    @precondition(lambda self: any(ven.runs for ven in self.vens))
     @rule(data=st.data(), limit=st.sampled_from([None, 0, 1, 2]))
     def ven_asks_for_its_events(self, data: st.DataObject, limit: int | None) -> None:
         """A VEN wants to be sure of its events; a short list cancels nothing (decision D30)."""
-        ven = data.draw(st.sampled_from([one for one in self.vens if one.runs and one.pull]))
+        ven = data.draw(st.sampled_from([one for one in self.vens if one.runs]))
         self.ask(ven, lambda core, now: core.ven.request_event(now, reply_limit=limit))
 
     @precondition(lambda self: any(ven.core.ven.registration is Registration.REGISTERED for ven in self.vens))

@@ -19,6 +19,7 @@ from oadr_core import (
     VenState,
 )
 from oadr_core.auto.timekeeper import EventProgress
+from oadr_core.state.opts import Scope
 from oadr_core.state.ven import EndingEvent, KnownEvent
 from tests.pair.programs import NOTHING, Program
 
@@ -89,14 +90,21 @@ class Diary:
         """The application answers nothing that can be used."""
         self.says(edition, SILENCE)
 
-    def answers(self, message: CreatedEvent, cancelled: Iterable[Edition], now: datetime) -> None:
+    def allows(self, edition: Edition, said: Said, state: VenState) -> bool:
+        """Whether something was said about an event; an opt for all of it goes before its answers (rule 206)."""
+        ruling = state.opts.for_event(edition[0], Scope())
+        opt_type, code = said
+        own = self.said.get(edition, set())
+        return said in own or (ruling is not None and ruling.opt_type is opt_type and code in {one for _, one in own})
+
+    def answers(self, message: CreatedEvent, cancelled: Iterable[Edition], state: VenState, now: datetime) -> None:
         """What leaves for the VTN is what the application has said."""
         for response in message.event_responses or ():
             edition = (response.event_id, response.modification_number)
             said = (response.opt_type, response.response_code)
-            allowed = self.said.get(edition, set()) | ({AGREED} if edition in cancelled else set())
-            assert said in allowed or self._is_refused(edition, said, now), (
-                f"{self._name} answers {said} to {edition}, where its application said {allowed}"
+            agreed = said == AGREED and edition in cancelled
+            assert agreed or self.allows(edition, said, state) or self._is_refused(edition, said, now), (
+                f"{self._name} answers {said} to {edition}, where its application said {self.said.get(edition)}"
             )
 
     def _is_refused(self, edition: Edition, said: Said, now: datetime) -> bool:
@@ -119,7 +127,7 @@ class Diary:
         self._meet(state, now)
         for event in events:
             if isinstance(event, EventDecided):
-                self._decided(event, now)
+                self._decided(event, state, now)
             elif isinstance(event, EventProceeds):
                 self._proceeds(event, state, now)
             elif isinstance(event, HandlerFailed) and event.handler in ("on_event", "on_update_event"):
@@ -130,12 +138,12 @@ class Diary:
         self._look_for_ends(state, cut=cut)
         self._before = {one.event_id: one for one in state.events}
 
-    def _decided(self, event: EventDecided, now: datetime) -> None:
+    def _decided(self, event: EventDecided, state: VenState, now: datetime) -> None:
         edition = (event.event_id, event.modification_number)
         said = (event.opt_type, event.code)
         if self._is_refused(edition, said, now):
             self.says(edition, said)
-        assert said in self.said.get(edition, ()), (
+        assert self.allows(edition, said, state), (
             f"{self._name} takes {said} for what its application said about {edition}: {self.said.get(edition)}"
         )
 
@@ -145,12 +153,13 @@ class Diary:
         if event.status is EventStatus.CANCELLED:
             assert last is not None, f"{event.event_id} ends, of which nothing was told"
             assert last.status in _BEGUN, f"{event.event_id} ends, though it never began"
-            self._ends_early(event, now)
+            self._ends_early(event, state, now)
             self._told[event.event_id] = Told(event.modification_number, event.status, last.moment)
             return
         program = self.editions[event.event_id, event.modification_number].later(self._offset(event.event_id, state))
         assert event.status is program.status(now), f"{event.event_id} is {program.status(now)}, not {event.status}"
         assert {one.value for one in event.signals} <= {program.value(now)}, f"{event.event_id} asks for something else"
+        assert event.phase is program.phase(now), f"{event.event_id} is in {program.phase(now)}, not {event.phase}"
         assert len(event.signals) == (program.signals if event.status is EventStatus.ACTIVE else 0)
         moment = program.last_moment(now) or _AT_FIRST
         if last is not None:
@@ -164,11 +173,13 @@ class Diary:
         present |= {one.event_id: one for one in (*state.ending, *state.events)}
         return present[event_id].offset
 
-    def _ends_early(self, event: EventProceeds, now: datetime) -> None:
+    def _ends_early(self, event: EventProceeds, state: VenState, now: datetime) -> None:
         """An event ends early: not without a reason, and where it began at random not at once (rule 65)."""
         before = self._before.get(event.event_id)
         said = [one for (event_id, _), said in self.said.items() if event_id == event.event_id for one in said]
+        ruling = state.opts.for_event(event.event_id, Scope())  # rule 206
         out = any(opt_type is OptType.OPT_OUT for opt_type, _ in said)
+        out = out or (ruling is not None and ruling.opt_type is OptType.OPT_OUT)
         assert out or self.troubled or event.event_id in self.cancelled, f"{event.event_id} was never cancelled"
         if before is None or out or event.event_id not in self.cancelled:
             return

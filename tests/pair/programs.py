@@ -15,6 +15,7 @@ from oadr_core import (
     ActivePeriod,
     EiEvent,
     EventDescriptor,
+    EventPhase,
     EventSignal,
     EventStatus,
     ResponseRequired,
@@ -37,7 +38,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     :param dtstart: when it begins, for VENs without a random start.
     :param length: how long it lasts; no length for an event without an end.
     :param window: within what it begins at random.
-    :param ramp_up: how much earlier its preparation begins; after its begin where it is negative.
+    :param ramp_up: how much earlier its preparation begins; where it is negative, how much later that ends.
+    :param recovery: how much later than it the response ends; where it is negative, how much earlier it may.
     :param priority: how urgent it is.
     :param required: whether it must be answered.
     :param values: what it asks for, in intervals of equal length.
@@ -49,6 +51,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     length: timedelta
     window: timedelta = NOTHING
     ramp_up: timedelta | None = None
+    recovery: timedelta | None = None
     priority: int | None = None
     required: ResponseRequired = ResponseRequired.ALWAYS
     values: tuple[float, ...] = (1.0,)
@@ -73,6 +76,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
                 tolerance=window,
                 notification=NOTHING,
                 ramp_up=self.ramp_up,
+                recovery=self.recovery,
             ),
             event_signals=tuple(
                 EventSignal(intervals=intervals, signal_name=name, signal_type=kind, signal_id=str(number))
@@ -117,6 +121,29 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.values[(now - self.dtstart) // self.part if self.part else 0]
 
+    @property
+    def steady(self) -> datetime:
+        """When its ramp-up is over."""
+        return self.dtstart - min(self.ramp_up or NOTHING, NOTHING)
+
+    @property
+    def recovers(self) -> datetime:
+        """When the response may begin to end."""
+        return max(self.dtstart, self.end + min(self.recovery or NOTHING, NOTHING)) if self.length else FOREVER
+
+    @property
+    def recovered(self) -> datetime:
+        """When the response has ended."""
+        return self.end + max(self.recovery or NOTHING, NOTHING) if self.length else FOREVER
+
+    def phase(self, now: datetime) -> EventPhase | None:
+        """What the load does (rule 31)."""
+        if not self.prepares <= now < self.recovered:
+            return None
+        if now >= self.recovers:
+            return EventPhase.RECOVERY
+        return EventPhase.RAMP_UP if now < self.steady else EventPhase.STEADY
+
     def last_moment(self, now: datetime) -> datetime | None:
         """When something changed last, if anything has."""
         return max((one for one in self._moments() if one <= now), default=None)
@@ -124,7 +151,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     def _moments(self) -> Iterator[datetime]:
         yield self.prepares
         yield self.dtstart
+        yield min(self.steady, self.end)
         if self.length:
+            yield self.recovers
             yield from (self.dtstart + number * self.part for number in range(1, len(self.values)))
             yield self.end
 
@@ -145,6 +174,7 @@ _VALUES: Final = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=1, max
 _PARTS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "window": st.sampled_from([NOTHING, NOTHING, 30 * _SECOND, 4 * _MINUTE]),
     "ramp_up": st.sampled_from([None, None, 20 * _SECOND, -20 * _SECOND]),
+    "recovery": st.sampled_from([None, None, 30 * _SECOND, -30 * _SECOND]),
     "priority": st.sampled_from([None, 0, 1, 2]),
     "required": st.sampled_from([ResponseRequired.ALWAYS, ResponseRequired.ALWAYS, ResponseRequired.NEVER]),
     "values": _VALUES,

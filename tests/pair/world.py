@@ -30,7 +30,7 @@ from oadr_core import (
 )
 from oadr_core.auto.outbox import UnsentReport
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
-from tests.pair.actors import Ven, Vtn
+from tests.pair.actors import Ven, Vtn, asked_about
 from tests.pair.documents import read_once
 from tests.pair.judge import Judge
 from tests.pair.lists import ListReader
@@ -127,7 +127,7 @@ class World(RuleBasedStateMachine):
         """
         ven = self.ven_of(host)
         if ven is not None and call.handler in ("on_event", "on_update_event"):
-            ven.says(call, said)
+            ven.says(asked_about(call), said)
             self.wire.run(host, call, said, self.now)
         else:
             assert call.function is not None
@@ -137,7 +137,7 @@ class World(RuleBasedStateMachine):
         """Run a handler, and have it fail."""
         ven = self.ven_of(host)
         if ven is not None and call.handler in ("on_event", "on_update_event"):
-            ven.says(call, None)
+            ven.says(asked_about(call), None)
         host.calls.remove(call)
         host.core.call_raised(call.call, ZeroDivisionError("no luck"), now=host.reads(self.now))
         self.wire.drain(host, self.now)
@@ -182,7 +182,7 @@ class World(RuleBasedStateMachine):
             assert message.request_id in {one.request_id for one in kept}, "a report leaves unsaved"
         elif isinstance(message, CreatedEvent):
             cancelled = self.reader.read_answers(ven.host.name, message, flight.body)
-            ven.diary.answers(message, cancelled, self.clock_of(ven.host))
+            ven.diary.answers(message, cancelled, ven.core.ven.state, self.clock_of(ven.host))
 
     def _replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> None:
         """A request is answered."""
