@@ -231,6 +231,7 @@ REGISTERED: Final = CreatedPartyRegistration(
     profiles=(
         Profile(profile_name=ProfileName.V20B, transports=(Transport(transport_name=TransportName.SIMPLE_HTTP),)),
     ),
+    requested_oadr_poll_freq=timedelta(seconds=10),
 )
 PENDING: Final = CreatedReport(response=EiResponse(), pending_reports=("17", "18"))
 
@@ -241,3 +242,6 @@ OPEN_ENDED: Final = but(
     event_baseline=None,
 )
 WINDOW: Final = Tolerance(tolerate=Tolerate(startafter=HOUR))
+OVER: Final = but(
+    EVENT, event_descriptor__event_status=EventStatus.COMPLETED, event_descriptor__created_date_time=NOON + 2 * HOUR
+)
