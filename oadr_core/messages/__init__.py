@@ -47,6 +47,7 @@ from oadr_core.messages.event import (
     RequestEvent,
     latest_end,
     status_at,
+    urgency,
     value_at,
 )
 from oadr_core.messages.opt import Available, CanceledOpt, CancelOpt, CreatedOpt, CreateOpt, Vavailability
@@ -202,5 +203,6 @@ __all__ = [
     "measurement",
     "signal_interval",
     "status_at",
+    "urgency",
     "value_at",
 ]

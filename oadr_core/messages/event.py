@@ -48,11 +48,6 @@ class EventDescriptor(Part, frozen=True, kw_only=True):
     test_event: Annotated[str | None, At("ei:testEvent~?")] = None
     vtn_comment: Annotated[str | None, At("ei:vtnComment~?")] = None
 
-    @property
-    def urgency(self) -> int:
-        """How urgent it is beside others: the lower, the more; no priority is the least (rule 3, decision D15)."""
-        return self.priority or 2**32
-
 
 class ActivePeriod(CalendarProperties, frozen=True, kw_only=True):
     """When an event takes place."""
@@ -84,6 +79,11 @@ class EventSignal(Part, frozen=True, kw_only=True):
     signal_id: Annotated[str, At("ei:signalID~", forgiven="")]
     measurement: Annotated[Measurement | GreenButtonDescription | None, At("emix:itemBase?", ITEM_BASE)] = None
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
+
+
+def urgency(descriptor: EventDescriptor) -> int:
+    """Tell how urgent an event is: the lower, the more; no priority, or 0, is the least (rule 3, decision D15)."""
+    return descriptor.priority or 2**32
 
 
 def latest_end(period: ActivePeriod) -> datetime | None:

@@ -25,6 +25,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
     status_at,
+    urgency,
     value_at,
 )
 from oadr_core.rules.registry import Fault, Severity, rule, within
@@ -355,7 +356,7 @@ def _place_in_list(event: EiEvent) -> tuple[int, int, datetime] | None:
     """What orders the events of a list; None for those that rule 15 leaves free: cancelled and completed ones."""
     descriptor, start = event.event_descriptor, event.active_period.dtstart
     if descriptor.event_status is EventStatus.ACTIVE:
-        return 0, descriptor.urgency, start
+        return 0, urgency(descriptor), start
     if descriptor.event_status in (EventStatus.FAR, EventStatus.NEAR):
         return 1, 0, start
     return None
