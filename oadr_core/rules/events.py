@@ -31,6 +31,7 @@ from oadr_core.messages import (
 from oadr_core.rules.registry import Fault, Severity, rule, within
 
 _SIMPLE: Final = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
+_20A: Final = "2.0a"
 _POWER: Final = ("powerReal", "powerApparent", "powerReactive")
 _ENERGY: Final = ("energyReal", "energyApparent", "energyReactive")
 _NONE: Final = ("",)
@@ -366,6 +367,26 @@ def _described(event: EiEvent) -> str:
     descriptor = event.event_descriptor
     urgency = f" of priority {descriptor.priority}" if descriptor.priority else ""
     return f"{descriptor.event_status}{urgency} from {event.active_period.dtstart:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@rule("R7", DistributeEvent)
+def one_signal_in_20a(message: DistributeEvent) -> Iterator[Fault]:
+    """In 2.0a an event has one signal, which is SIMPLE."""
+    for number, event in enumerate(message.events) if message.schema_version == _20A else ():
+        names = [one.signal_name for one in event.event_signals]
+        if len(names) != 1 or names[0] not in _SIMPLE:
+            place = f"events[{number}].event_signals"
+            yield Fault(f"the signals {', '.join(names)}", "2.0a has one, SIMPLE", place)
+
+
+@rule("R113", DistributeEvent)
+def current_values_in_20a(message: DistributeEvent) -> Iterator[Fault]:
+    """In 2.0a each signal has a current value."""
+    for number, event in enumerate(message.events) if message.schema_version == _20A else ():
+        for index, signal in enumerate(event.event_signals):
+            if signal.current_value is None:
+                place = f"events[{number}].event_signals[{index}].current_value"
+                yield Fault("no current value", "2.0a wants one", place)
 
 
 @rule("R70", DistributeEvent)

@@ -422,6 +422,28 @@ def _id_and_number(response: EventResponse) -> tuple[str, int]:
     return response.event_id, response.modification_number
 
 
+@rule("R64", Dialogue)
+def answers_before_the_next_poll_in_20a(dialogue: Dialogue) -> Iterator[Fault]:
+    """In 2.0a a VEN that polls, with oadrRequestEvent, answers all events before it polls again."""
+    owed: dict[str, EiEvent] = {}
+    for number, exchange in dialogue.exchanges if dialogue.whole else ():
+        request = exchange.request
+        if isinstance(request, CreatedEvent):
+            refused = not request.response.ok
+            for event_id in [*owed] if refused else [one.event_id for one in request.event_responses or ()]:
+                owed.pop(event_id, None)
+        if not isinstance(request, RequestEvent) or request.schema_version != "2.0a":
+            continue
+        for event_id in owed:
+            yield Fault(f"a poll before {event_id!r} is answered", "its answer comes first", f"[{number}].request")
+        _, message = _list_in(exchange)
+        owed = {
+            _id(one): one
+            for one in (() if message is None else message.events)
+            if one.response_required is ResponseRequired.ALWAYS
+        }
+
+
 @rule("R56", Dialogue, severity=Severity.WARNING)
 def new_events_are_taken(dialogue: Dialogue) -> Iterator[Fault]:
     """An event that is not known yet is taken, whatever its modification number."""

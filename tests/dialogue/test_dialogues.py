@@ -69,6 +69,7 @@ from tests.rules.samples import (
     REGISTERED,
     REQUEST,
     SCHEDULE,
+    SIGNAL,
     WINDOW,
     but,
 )
@@ -145,6 +146,13 @@ def said_to_be(of: EiEvent, value: float, number: int) -> EiEvent:
     intervals = list(signal.intervals)
     intervals[number] = but(intervals[number], payloads=(SignalPayload(value=value),))
     return but(of, event_signals=(but(signal, intervals=tuple(intervals)), *others))
+
+
+def asked_in_20a(minute: float, *ids: str) -> RecordedExchange:
+    """A VEN of 2.0a that polls, and gets events that want an answer."""
+    events = (event(event_id=one, event_signals=(SIGNAL,), event_baseline=None) for one in ids)
+    request = RequestEvent(schema_version="2.0a", request_id="1", ven_id="ven-1")
+    return asks(minute, request, but(listing(minute, *events, answers=ECHO), schema_version="2.0a"))
 
 
 def updates(minute: float, request_id: str = "17", **rest: Any) -> RecordedExchange:
@@ -493,6 +501,16 @@ BREACHES: Final[tuple[tuple[str, str, Trace, str], ...]] = (
         "[3].answer.events: no event 'event-1'; nobody has acknowledged that it is cancelled",
     ),
     (
+        "R64",
+        "a VEN of 2.0a that polls before it has answered all",
+        (
+            asked_in_20a(0, "event-1", "event-2"),
+            answered(0.5, event(event_id="event-2")),
+            asked_in_20a(1, "event-1", "event-2"),
+        ),
+        "[2].request: a poll before 'event-1' is answered; its answer comes first",
+    ),
+    (
         "R56",
         "a new event that is out of sequence",
         (polled(0), polled(1, event(3)), refused(1.5, event(3), 450)),
@@ -839,6 +857,20 @@ KEEPING: Final[Mapping[str, Trace]] = {
         answered(1, event(event_id="event-2")),
         answered(2, event()),
         asks(9, POLL, NOTHING),
+    ),
+    "a VEN of 2.0a that answers all before it polls": (
+        asked_in_20a(0, "event-1", "event-2"),
+        answered(0.5, event(), event(event_id="event-2")),
+        asked_in_20a(1, "event-1", "event-2"),
+        answered(1.5, event(event_id="event-2"), answer=LOST),
+        answered(1.6, event()),
+        asked_in_20a(2),
+        asked_in_20a(3),
+    ),
+    "a VEN of 2.0a that refuses all": (
+        asked_in_20a(0, "event-1"),
+        asks(0.5, CreatedEvent(response=EiResponse(response_code=452), ven_id="ven-1"), NOTHING),
+        asked_in_20a(1, "event-1"),
     ),
     "an answer to the latest modification alone": (
         polled(0, event()),

@@ -51,6 +51,7 @@ from tests.rules.samples import (
     EVENT,
     EVENTS,
     HOUR,
+    IN_20A,
     LONGEST,
     MONTH,
     NONE,
@@ -131,6 +132,7 @@ OBEYING: Final[Mapping[str, Part]] = {
         ACTIVE, event_descriptor__created_date_time=NOON - timedelta(seconds=1), event_signals__current_value=None
     ),
     "events in their order": but(EVENTS, events=tuple(in_one_list(*RIGHT_ORDER))),
+    "a list of 2.0a": IN_20A,
     "answers of which one is an error": but(ANSWER, event_responses__opt_type="optOut"),
     "a cancelled event": but(EVENT, event_descriptor__event_status=EventStatus.CANCELLED),
     "an active event behind its last interval": but(ACTIVE, event_descriptor__created_date_time=NOON + 3 * HOUR),
@@ -342,6 +344,24 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         but(ACTIVE, event_signals__current_value=1.0),
         "event_signals[0].current_value",
         "the current value 1; it is 2 at this time",
+    ),
+    (
+        "R7",
+        but(IN_20A, events__event_signals=(SIGNAL, SIGNAL)),
+        "events[0].event_signals",
+        "the signals SIMPLE, SIMPLE; 2.0a has one, SIMPLE",
+    ),
+    (
+        "R7",
+        but(IN_20A, events__event_signals=(but(PRICE, current_value=0.0),)),
+        "events[0].event_signals",
+        "the signals ELECTRICITY_PRICE; 2.0a has one, SIMPLE",
+    ),
+    (
+        "R113",
+        but(IN_20A, events__event_signals__current_value=None),
+        "events[0].event_signals[0].current_value",
+        "no current value; 2.0a wants one",
     ),
     ("R41", but(EVENTS, request_id=""), "request_id", "an empty requestID; it has a value, which answers repeat"),
     ("R63", but(EVENT, target__ven_id=("ven-1", "ven-2")), "target.ven_id", "2 venIDs; there is one at most"),
@@ -985,6 +1005,13 @@ def test_every_rule_has_a_message_that_obeys_it(declared: Rule) -> None:
     judged = [inner for inner in obeying if isinstance(inner, declared.about)]
     assert judged
     assert not any(list(declared.check(inner)) for inner in judged)
+
+
+@pytest.mark.rule(69, 105)
+def test_what_20b_adds_does_not_hold_in_20a() -> None:
+    plain = but(IN_20A, events__event_signals__signal_type="price", events__active_period__notification=None)
+    assert check(plain) == []
+    assert {one.rule for one in check(but(plain, schema_version="2.0b"))} == {"R105", "R116"}
 
 
 # --- all rules -------------------------------------------------------------------------------------------------------
