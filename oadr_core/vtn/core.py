@@ -55,6 +55,7 @@ from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Enrolment, HandedEvents
 from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.step import step
@@ -187,6 +188,15 @@ class Vtn(CoreBase):
         :raises LocalProtocolError: there is no such event.
         """
         return self._book.vens_of(self._known_event(event_id), self._records)
+
+    def answers(self, event_id: str, now: Now) -> list[EventAnswer]:
+        """Who was told of an event, who answered what and when, and who is silent.
+
+        :returns: one for each VEN that the event is for, then for those that were told and that it is for no more.
+        :raises LocalProtocolError: there is no such event.
+        """
+        patience = self.config.answer_timeout
+        return event_answers(self._known_event(event_id), self.vens_of(event_id), self._records, now.utc, patience)
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
