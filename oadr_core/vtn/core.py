@@ -57,6 +57,7 @@ from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
+from oadr_core.vtn.event_documents import EventDocuments
 from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
@@ -127,7 +128,8 @@ class Vtn(CoreBase):
         self._push_config = push or SenderConfig()
         self._offline_after = missed_polls * config.poll_freq.total_seconds()
         self._book: Final = EventBook()
-        self._shared = Shared(config, entropy, self._book, asks)
+        self._documents: Final = EventDocuments(config.vtn_id, entropy)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
@@ -172,6 +174,11 @@ class Vtn(CoreBase):
     def events(self) -> Mapping[str, EventRecord]:
         """All events that are remembered, those that are over included, by their ids."""
         return self._book
+
+    @property
+    def lists_made(self) -> int:
+        """How many lists of events were made in this run; one that is the same for many VENs is made once."""
+        return self._documents.made
 
     @property
     def enrolments(self) -> Mapping[str, Enrolment]:

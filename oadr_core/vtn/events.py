@@ -11,7 +11,6 @@ from oadr_core.decisions import application_events
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
     CreatedEvent,
-    DistributeEvent,
     EiEvent,
     EventResponse,
     EventStatus,
@@ -28,7 +27,6 @@ from oadr_core.vtn.event_lists import (
     has_to_see_it_gone,
     is_listed,
     ordered,
-    rendered,
     seen_gone,
 )
 from oadr_core.vtn.standings import Said, answered, answered_before, present_standing, told
@@ -81,12 +79,8 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     events = ordered(listed(turn), turn.now)
     whole = limit is None or len(events) <= limit
     events = events[:limit]
-    turn.answer = DistributeEvent(
-        response=None if request is None else response_to(request),
-        request_id=turn.new_id(),
-        vtn_id=turn.config.vtn_id,
-        events=tuple(rendered(one, ven_id, turn.now) for one in events),
-    )
+    response = None if request is None else response_to(request)
+    turn.answer = turn.shared.documents.listing(events, ven_id, response, turn.now)
     if events:
         turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
     standings = dict(by_event(turn.ven().standings))
