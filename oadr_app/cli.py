@@ -20,6 +20,7 @@ from rich.logging import RichHandler
 from oadr_app import config, views
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
+from oadr_app.report_cli import reports
 from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
+app.add_typer(reports, name="report")
 
 TraceOption = Annotated[
     Path | None,

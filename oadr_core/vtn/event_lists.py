@@ -19,6 +19,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
     latest_end,
+    urgency,
     value_at,
 )
 from oadr_core.state.vtn import EventRecord, Standing
@@ -146,7 +147,7 @@ def _place(record: EventRecord, now: datetime) -> tuple[int, int, datetime, date
     group = {EventStatus.ACTIVE: 0, EventStatus.COMPLETED: 2}.get(stands, 1)
     priority = 0
     if group == 0:  # 1 is the most urgent, and none the least (rule 3)
-        priority = event.event_descriptor.priority or 2**32
+        priority = urgency(event.event_descriptor)
     return group, priority, event.active_period.dtstart, record.created_at, record.event_id
 
 
