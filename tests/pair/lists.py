@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventStatus, OptType, ResponseRequired, VenRecord
+from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventStatus, ResponseRequired, VenRecord
 from oadr_core.machines.event import EventAtVtn
 from tests.pair.actors import Booking
 from tests.pair.diary import Edition
@@ -25,7 +25,7 @@ class ListReader:
         """What a VEN has answered, as far as the answer has arrived."""
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._answers: defaultdict[tuple[str, str, str], list[OptType]] = defaultdict(list)
+        self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
         self._answered: set[tuple[str, bytes]] = set()
 
     def read(
@@ -111,9 +111,10 @@ class ListReader:
                 cancelled.add((response.event_id, number))
             if not again:
                 given = self._answers[ven, response.request_id, response.event_id]
-                changed = given and given[-1] is not response.opt_type
+                said = (response.opt_type, response.response_code, response.response_description)
+                changed = given and given[-1] != said
                 assert changed or len(given) < self._arrivals[ven, response.request_id], "an event is answered twice"
-                given.append(response.opt_type)
+                given.append(said)
         return cancelled
 
 

@@ -93,9 +93,9 @@ class World(RuleBasedStateMachine):
 
         :param error: by how much it is ahead from now on.
         """
-        ven = self.ven_of(host)
-        if ven is not None:
-            ven.set_back = ven.set_back or error < host.clock_error
+        for ven in self.vens:
+            if host in (ven.host, self.vtn.host):
+                ven.set_back = ven.set_back or error < host.clock_error
         host.clock_error = error
 
     # --- whatever happens --------------------------------------------------------------------------------------------
