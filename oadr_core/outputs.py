@@ -336,13 +336,24 @@ class VenOffline(Event, frozen=True, kw_only=True):
 
 
 class OptReceived(Event, frozen=True, kw_only=True):
-    """A VEN has said whether it takes part in an event."""
+    """A VEN has said whether it takes part in an event.
+
+    :param ven_id: the VEN.
+    :param event_id: the event.
+    :param modification_number: the modification that it is about, which is the present one.
+    :param opt_type: whether it takes part.
+    :param code: the code of its answer.
+    :param late: whether it is a first answer that came when it was overdue, or the event had begun meanwhile.
+    :param instead_of: what it said before, where it has changed its answer.
+    """
 
     ven_id: str
     event_id: str
     modification_number: int
     opt_type: OptType
     code: int
+    late: bool = False
+    instead_of: OptType | None = None
 
 
 class OptTaken(Event, frozen=True, kw_only=True):
