@@ -19,8 +19,10 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from oadr_app import config, views
+from oadr_app.checked import InputError
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
+from oadr_app.texts import clean
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 from oadr_http.groups import alone
@@ -59,7 +61,7 @@ def main() -> None:
     """Run the command, and turn errors into a line and an exit status."""
     try:
         app()
-    except (config.ConfigError, ControlError, ProtocolError) as error:
+    except (InputError, ControlError, ProtocolError) as error:
         _fail(str(error))
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,7 +76,7 @@ _BROKEN_PIPE: Final = 128 + signal.SIGPIPE
 
 
 def _fail(text: str) -> None:
-    _ERR.print(f"oadr: {views.clean(text)}", style="red", soft_wrap=True)
+    _ERR.print(f"oadr: {clean(text)}", style="red", soft_wrap=True)
     sys.exit(1)
 
 
@@ -353,7 +355,7 @@ def create_event(
     with _flag("--intervals" if intervals else "--duration"):
         parts = steps(intervals) if intervals else [(period(duration), value)]
     if not isfinite(value):
-        raise config.ConfigError("--value: it must be a number")
+        raise InputError("--value: it must be a number")
     with _flag("--start"):
         begins = instant(start, datetime.now(UTC))
     times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -388,14 +390,14 @@ def create_event(
 def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
     if name is None:
         if unit is not None:
-            raise config.ConfigError("--unit: a unit of what? name it with --measurement, such as power_real")
+            raise InputError("--unit: a unit of what? name it with --measurement, such as power_real")
         return None
     return {"name": name, "scale": scale} if unit is None else {"name": name, "scale": scale, "unit": unit}
 
 
 def _was_made(answer: Mapping[str, Any]) -> str:
     number = len(answer["vens"])
-    return f"{views.clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
+    return f"{clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
 
 
 def _seconds(name: str, text: str | None) -> float | None:
@@ -406,9 +408,7 @@ def _seconds(name: str, text: str | None) -> float | None:
 def _target(text: str) -> dict[str, str]:
     kind, equals, value = text.partition("=")
     if not kind or not equals or not value:
-        raise config.ConfigError(
-            f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler"
-        )
+        raise InputError(f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler")
     return {kind: value}
 
 
@@ -418,7 +418,7 @@ def _flag(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise config.ConfigError(f"{name}: {error}") from None
+        raise InputError(f"{name}: {error}") from None
 
 
 @events.command("list")
@@ -502,7 +502,7 @@ def inspect(
         try:
             found = inspecting.inspect_trace(data) if is_trace(data) else inspecting.inspect(data)
         except ValueError as error:
-            raise config.ConfigError(f"{file}: {error}") from None
+            raise InputError(f"{file}: {error}") from None
         fine = fine and found.ok
         if as_json:
             print(inspecting.as_json(found))
@@ -525,7 +525,7 @@ def fingerprint(
         try:
             found[str(file)] = of(file.read_bytes())
         except ValueError as error:
-            raise config.ConfigError(f"{file}: {error}") from None
+            raise InputError(f"{file}: {error}") from None
     if as_json:
         print(json.dumps(found))
     for name, text in () if as_json else found.items():

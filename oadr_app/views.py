@@ -1,12 +1,13 @@
 """What the commands print for people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from oadr_app.texts import clean, local
 
 _STATUS_STYLE: Final = {
     "far": "blue",
@@ -29,20 +30,6 @@ def sparkline(values: Sequence[float], width: int = 30) -> str:
         return ""
     high = max(max(values), 1e-9)
     return "".join(_BARS[min(int(max(one, 0.0) / high * 7.99), 7)] for one in values)
-
-
-def local(text: str | None) -> str:
-    """A point in time as the clock on the wall shows it."""
-    if text is None:
-        return "–"
-    moment = datetime.fromisoformat(text).astimezone()
-    today = moment.date() == datetime.now(UTC).astimezone().date()
-    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
-
-
-def clean(text: object) -> str:
-    """A text of a peer's making, without what would command the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(text))
 
 
 def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:

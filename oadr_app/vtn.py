@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from oadr_app.checked import InputError
 from oadr_app.commands import Operator
-from oadr_app.config import ConfigError, VtnFile
+from oadr_app.config import VtnFile
 from oadr_app.control import ControlSocket
 from oadr_app.sqlite_store import SqliteStore, StoredReading
 from oadr_core import RegistrationDecision, Report, ResponseCode, StateError, reported_values
@@ -21,13 +22,13 @@ class VtnProgram:
 
     :param file: the configuration.
     :param trace: takes every exchange.
-    :raises ConfigError: it would listen where others can reach it, and that was not allowed.
+    :raises InputError: it would listen where others can reach it, and that was not allowed.
     :raises OSError: the storage cannot be opened, or is damaged.
     """
 
     def __init__(self, file: VtnFile, *, trace: Trace | None = None) -> None:
         if not file.http.allow_insecure and not _is_loopback(file.http.host):
-            raise ConfigError(
+            raise InputError(
                 f"http.host is {file.http.host}, which others can reach, and there is no TLS to tell who they are; "
                 "allow_insecure = true in [http], or --allow-insecure, says that this is meant"
             )

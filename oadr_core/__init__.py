@@ -79,6 +79,7 @@ from oadr_core.rules import (
     check,
     check_document,
     check_trace,
+    refuse_event,
     rules,
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
@@ -213,6 +214,7 @@ __all__ = [
     "part_from_dict",
     "part_to_dict",
     "read",
+    "refuse_event",
     "reported_values",
     "rules",
     "schedule_of",

@@ -1,0 +1,31 @@
+"""Texts and times as a terminal can show them."""
+
+from datetime import UTC, datetime
+
+
+def clean(text: object) -> str:
+    """A text of a peer's making, without what would command the terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(text))
+
+
+def wall_clock(moment: datetime, form: str) -> str:
+    """A point in time as the clock on the wall shows it; at either end of all times, as UTC has it.
+
+    :param moment: the point in time.
+    :param form: as for :meth:`~datetime.datetime.strftime`.
+    """
+    try:
+        moment = moment.astimezone()
+    except (OverflowError, ValueError, OSError):  # no zone can be added there
+        moment = moment.astimezone(UTC)
+    return moment.strftime(form)
+
+
+def local(text: str | None) -> str:
+    """A point in time as the clock on the wall shows it, without the date if it is today."""
+    if text is None:
+        return "–"
+    moment = datetime.fromisoformat(text)
+    form = "%Y-%m-%d"
+    today = wall_clock(moment, form) == wall_clock(datetime.now(UTC), form)
+    return wall_clock(moment, "%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
