@@ -25,7 +25,7 @@ _LONGEST: Final = 60
 """Characters of a wrong value that are shown."""
 
 
-class InputError(Exception):
+class ConfigError(Exception):
     """What a person wrote cannot be used; the text says what is wrong, and where."""
 
 
@@ -35,7 +35,7 @@ class InputError(Exception):
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a file in TOML.
 
-    :raises InputError: it cannot be read, or is no TOML.
+    :raises ConfigError: it cannot be read, or is no TOML.
     """
     return _toml(_text(path), path)
 
@@ -44,7 +44,7 @@ def read_toml_or_json(path: Path) -> dict[str, Any]:
     """Read a file in JSON, which begins with a brace, or else in TOML.
 
     :param path: the file; ``-`` for the standard input.
-    :raises InputError: it cannot be read, or is neither.
+    :raises ConfigError: it cannot be read, or is neither.
     """
     text = _text(path)
     if not text.lstrip().startswith("{"):
@@ -52,7 +52,7 @@ def read_toml_or_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name_of(path)}: this is no JSON: {error}") from None
+        raise ConfigError(f"{name_of(path)}: this is no JSON: {error}") from None
     assert isinstance(content, dict)  # it begins with a brace
     return content
 
@@ -67,16 +67,16 @@ def _text(path: Path) -> str:
         data = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
         return data.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{name_of(path)}: this is no text in UTF-8 ({error.reason})") from None
+        raise ConfigError(f"{name_of(path)}: this is no text in UTF-8 ({error.reason})") from None
 
 
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{name_of(path)}: this is no TOML: {error}") from None
+        raise ConfigError(f"{name_of(path)}: this is no TOML: {error}") from None
 
 
 # --- what is wrong, in words -----------------------------------------------------------------------------------------
@@ -132,9 +132,9 @@ class Refused(Exception):
         self.place: Final = place
         self.what: Final = what
 
-    def within(self, source: str) -> InputError:
+    def within(self, source: str) -> ConfigError:
         """The same as an error that also names the file."""
-        return InputError(f"{source}: {self}")
+        return ConfigError(f"{source}: {self}")
 
 
 def _in_words(cls: type[msgspec.Struct], what: str, place: str, content: Mapping[str, Any]) -> str:

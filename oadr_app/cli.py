@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -15,14 +15,12 @@ from typing import Annotated, Any, Final
 import anyio
 import anyio.to_thread
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
 from oadr_app import config, views
-from oadr_app.checked import InputError
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
-from oadr_app.texts import clean
+from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 from oadr_http.groups import alone
@@ -37,19 +35,6 @@ app = typer.Typer(
 events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
 
-_WIDE: Final = 240
-"""Columns of a line that goes into a file or to another program."""
-
-_OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
-_ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
-
-Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
-VtnConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="The configuration of the VTN, in TOML; vtn.toml if there is one.", dir_okay=False
-    ),
-]
 TraceOption = Annotated[
     Path | None,
     typer.Option("--trace", help="Write every exchange to this file; oadr inspect judges it.", dir_okay=False),
@@ -61,28 +46,18 @@ def main() -> None:
     """Run the command, and turn errors into a line and an exit status."""
     try:
         app()
-    except (InputError, ControlError, ProtocolError) as error:
-        _fail(str(error))
+    except (config.ConfigError, ControlError, ProtocolError) as error:
+        fail(str(error))
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
 
 _BROKEN_PIPE: Final = 128 + signal.SIGPIPE
-
-
-def _fail(text: str) -> None:
-    _ERR.print(f"oadr: {clean(text)}", style="red", soft_wrap=True)
-    sys.exit(1)
-
-
-def _found(config_file: Path | None, usual: str) -> Path | None:
-    """The configuration that is meant: the one that is named, or the usual one if it is there."""
-    return Path(usual) if config_file is None and Path(usual).exists() else config_file
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -124,7 +99,7 @@ def vtn(
         "poll": poll,
         "reports.sampling": sampling,
     }
-    config_file = _found(config_file, "vtn.toml")
+    config_file = found(config_file, "vtn.toml")
     usual = config.read(config.VtnFile, config_file, {}).socket
     _log(quiet)
     program = VtnProgram(config.read(config.VtnFile, config_file, flags), trace=_trace(trace))
@@ -170,7 +145,7 @@ def ven(
     }
     _log(quiet)
     program = VenProgram(
-        config.read(config.VenFile, _found(config_file, "ven.toml"), flags),
+        config.read(config.VenFile, found(config_file, "ven.toml"), flags),
         trace=_trace(trace),
     )
 
@@ -186,7 +161,7 @@ def _trace(path: Path | None) -> TraceFile | None:
 
 def _say(text: str, style: str = "") -> None:
     """Print a line at once, whatever reads it."""
-    _OUT.print(text, style=style, soft_wrap=True)
+    OUT.print(text, style=style, soft_wrap=True)
     sys.stdout.flush()
 
 
@@ -225,8 +200,8 @@ async def _cancel_when_input_ends(scope: anyio.CancelScope) -> None:
 
 def _log(quiet: bool) -> None:
     """Log for people at a terminal, and line by line for files and journals."""
-    if _ERR.is_terminal:
-        handler: logging.Handler = RichHandler(console=_ERR, show_path=False, markup=False, log_time_format="%X")
+    if ERR.is_terminal:
+        handler: logging.Handler = RichHandler(console=ERR, show_path=False, markup=False, log_time_format="%X")
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()
@@ -238,29 +213,11 @@ def _log(quiet: bool) -> None:
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-Socket = Annotated[
-    Path | None,
-    typer.Option(help="The control socket of the VTN; the one of the configuration if not given.", dir_okay=False),
-]
-
-
-def _socket(config_file: Path | None, socket: Path | None) -> Path:
-    if socket is not None:
-        return socket
-    return config.read(config.VtnFile, _found(config_file, "vtn.toml"), {}).socket
-
-
-def _show(answer: object, view: Callable[[Any], Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer))
-    else:
-        _OUT.print(view(answer))
-
 
 @app.command()
 def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
     """List the VENs of a running VTN."""
-    _show(ask(_socket(config_file, socket), "vens"), views.vens, as_json)
+    show(ask(socket_of(config_file, socket), "vens"), views.vens, as_json)
 
 
 _WHAT, _WHEN, _WHOM, _MORE, _WHERE = (
@@ -352,11 +309,11 @@ def create_event(
 
     oadr event create --value 2 --duration 1h asks all VENs to shed load at level 2 for an hour, now.
     """
-    with _flag("--intervals" if intervals else "--duration"):
+    with flag("--intervals" if intervals else "--duration"):
         parts = steps(intervals) if intervals else [(period(duration), value)]
     if not isfinite(value):
-        raise InputError("--value: it must be a number")
-    with _flag("--start"):
+        raise config.ConfigError("--value: it must be a number")
+    with flag("--start"):
         begins = instant(start, datetime.now(UTC))
     times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
     for name, text in (("notification", notification), ("ramp_up", ramp_up), ("recovery", recovery)):
@@ -383,42 +340,35 @@ def create_event(
         "response_required": "never" if no_answer else "always",
         "targets": [_target(one) for one in target or ()],
     }
-    answer = ask(_socket(config_file, socket), "event/create", event=content, vens=ven_names)
-    _show(answer, _was_made, as_json)
+    answer = ask(socket_of(config_file, socket), "event/create", event=content, vens=ven_names)
+    show(answer, _was_made, as_json)
 
 
 def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
     if name is None:
         if unit is not None:
-            raise InputError("--unit: a unit of what? name it with --measurement, such as power_real")
+            raise config.ConfigError("--unit: a unit of what? name it with --measurement, such as power_real")
         return None
     return {"name": name, "scale": scale} if unit is None else {"name": name, "scale": scale, "unit": unit}
 
 
 def _was_made(answer: Mapping[str, Any]) -> str:
     number = len(answer["vens"])
-    return f"{clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
+    return f"{views.clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
 
 
 def _seconds(name: str, text: str | None) -> float | None:
-    with _flag("--" + name.replace("_", "-")):
+    with flag("--" + name.replace("_", "-")):
         return None if text is None else period(text).total_seconds()
 
 
 def _target(text: str) -> dict[str, str]:
     kind, equals, value = text.partition("=")
     if not kind or not equals or not value:
-        raise InputError(f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler")
+        raise config.ConfigError(
+            f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler"
+        )
     return {kind: value}
-
-
-@contextmanager
-def _flag(name: str) -> Iterator[None]:
-    """Name the flag in the error about its value."""
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(f"{name}: {error}") from None
 
 
 @events.command("list")
@@ -429,8 +379,8 @@ def list_events(
     as_json: Json = False,
 ) -> None:
     """List events, and how many VENs answered what."""
-    answer = ask(_socket(config_file, socket), "event/list", all=everything)
-    _show(answer, views.events, as_json)
+    answer = ask(socket_of(config_file, socket), "event/list", all=everything)
+    show(answer, views.events, as_json)
 
 
 @events.command("show")
@@ -441,7 +391,7 @@ def show_event(
     as_json: Json = False,
 ) -> None:
     """Show an event: what it asks for, who was told, and who answered what and when."""
-    _show(ask(_socket(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
+    show(ask(socket_of(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
 
 
 @events.command("cancel")
@@ -452,8 +402,8 @@ def cancel_event(
     as_json: Json = False,
 ) -> None:
     """Cancel an event; its VENs are told until they acknowledge it."""
-    answer = ask(_socket(config_file, socket), "event/cancel", event_id=event_id)
-    _show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
+    answer = ask(socket_of(config_file, socket), "event/cancel", event_id=event_id)
+    show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------
@@ -479,7 +429,7 @@ def demo(
     try:
         sys.exit(Demo(seconds, as_json=as_json, folder=folder).run())
     except ChildFailed as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -502,13 +452,13 @@ def inspect(
         try:
             found = inspecting.inspect_trace(data) if is_trace(data) else inspecting.inspect(data)
         except ValueError as error:
-            raise InputError(f"{file}: {error}") from None
+            raise config.ConfigError(f"{file}: {error}") from None
         fine = fine and found.ok
         if as_json:
             print(inspecting.as_json(found))
         else:
-            _OUT.print(inspecting.render(found, "standard input" if str(file) == "-" else str(file)))
-            _OUT.print()
+            OUT.print(inspecting.render(found, "standard input" if str(file) == "-" else str(file)))
+            OUT.print()
     sys.exit(0 if fine else 1)
 
 
@@ -525,8 +475,8 @@ def fingerprint(
         try:
             found[str(file)] = of(file.read_bytes())
         except ValueError as error:
-            raise InputError(f"{file}: {error}") from None
+            raise config.ConfigError(f"{file}: {error}") from None
     if as_json:
         print(json.dumps(found))
     for name, text in () if as_json else found.items():
-        _OUT.print(text if len(found) == 1 else f"{text}  {name}")
+        OUT.print(text if len(found) == 1 else f"{text}  {name}")

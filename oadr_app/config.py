@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from oadr_app.checked import InputError, Refused, checked, read_toml
+from oadr_app.checked import ConfigError as ConfigError
+from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_core import OptType
 from oadr_http import PREFIX
@@ -138,7 +139,7 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     :param cls: which kind of file.
     :param path: the file; the defaults count if None. Paths in it are relative to it, those of flags are not.
     :param flags: values by dotted name, such as ``http.port``; None is passed over.
-    :raises InputError: the file cannot be read, or a value cannot be meant so; the text says which, and what can.
+    :raises ConfigError: the file cannot be read, or a value cannot be meant so; the text says which, and what can.
     """
     content = {} if path is None else read_toml(path)
     given = {name: value for name, value in flags.items() if value is not None}
@@ -192,7 +193,7 @@ def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _Fil
         if source:
             raise error.within(source) from None
         flag = "--" + error.place.rpartition(".")[2].replace("_", "-")
-        raise InputError(f"{flag}: {error.what}") from None
+        raise ConfigError(f"{flag}: {error.what}") from None
 
 
 def _decode(kind: type, value: Any) -> Any:

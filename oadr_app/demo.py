@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from oadr_app import demo_views
-from oadr_app.checked import InputError
+from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
 from oadr_app.config import Load, VenFile
 from oadr_app.control import ControlError
@@ -65,13 +65,13 @@ class Demo:
         """Run it.
 
         :returns: the exit status: 0 if the VTN has stored what it should have.
-        :raises InputError: there is a state in the folder already.
+        :raises ConfigError: there is a state in the folder already.
         :raises ChildFailed: the VTN does not start.
         """
         with self._taking_the_log(), tempfile.TemporaryDirectory(prefix="oadr-demo-") as temporary:
             folder = self._kept or Path(temporary)
             if (folder / "vtn.sqlite").exists():
-                raise InputError(f"--folder: there is a state in {folder} already, and the demo begins without any")
+                raise ConfigError(f"--folder: there is a state in {folder} already, and the demo begins without any")
             folder.mkdir(parents=True, exist_ok=True)
             vtn = VtnChild(folder, self._note)
             try:

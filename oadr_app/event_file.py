@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from oadr_app.checked import InputError, Refused, checked, name_of, read_toml_or_json
+from oadr_app.checked import ConfigError, Refused, checked, name_of, read_toml_or_json
 from oadr_app.periods import Length, Moment, instant
 from oadr_core import (
     EiEvent,
@@ -265,7 +265,7 @@ def read_file(path: Path, now: datetime) -> EventForm:
 
     :param path: the file; ``-`` for the standard input.
     :param now: the present, for times such as ``+15m``.
-    :raises InputError: it cannot be read, or cannot be meant so; the text says where, what is wrong and what is right.
+    :raises ConfigError: it cannot be read, or cannot be meant so; the text says where, what is wrong and what is right.
     """
     try:
         return read_form(read_toml_or_json(path), now)
@@ -317,13 +317,13 @@ def event_of(form: EventForm, entropy: Entropy, now: datetime) -> EiEvent:
     :param form: the form.
     :param entropy: the source of ids.
     :param now: the present.
-    :raises InputError: the event breaks a rule; the text says which, and what would be right.
+    :raises ConfigError: the event breaks a rule; the text says which, and what would be right.
     """
     try:
         event = complete_event(_as_dict(form), entropy, now)
         refuse_event(event)
     except LocalProtocolError as error:
-        raise InputError(_with_places_of_the_file(str(error))) from None
+        raise ConfigError(_with_places_of_the_file(str(error))) from None
     return event
 
 

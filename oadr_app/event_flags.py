@@ -1,7 +1,6 @@
 """The flags of ``oadr event create`` and ``modify``: what each says about the form of an event."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, Final, TypeVar
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 import typer
 
-from oadr_app.checked import InputError
+from oadr_app.checked import ConfigError
 from oadr_app.event_file import (
     AudienceForm,
     DescriptorForm,
@@ -21,6 +20,7 @@ from oadr_app.event_file import (
     UnitForm,
 )
 from oadr_app.periods import Length, Moment, instant, length, steps
+from oadr_app.terminal import flag
 from oadr_core import CalendarDuration, DeviceClass, ResponseRequired, SignalName, SignalType, SiScaleCode, is_zero
 
 _NONE: Final = "none"
@@ -131,12 +131,12 @@ def with_flags(form: EventForm, flags: EventFlags, now: datetime) -> EventForm:
     :param form: the form.
     :param flags: what they say.
     :param now: the present, for times such as ``+15m``.
-    :raises InputError: a flag cannot be meant so; the text names it and says what would be right.
+    :raises ConfigError: a flag cannot be meant so; the text names it and says what would be right.
     """
     if flags.open_ended and flags.duration is not None:
-        raise InputError("--open-ended: an event without end has no --duration")
+        raise ConfigError("--open-ended: an event without end has no --duration")
     if flags.intervals is not None and (flags.value is not None or flags.duration is not None or flags.open_ended):
-        raise InputError(
+        raise ConfigError(
             "--intervals: it says lengths and values, so that --duration and --value have no place beside it"
         )
     changes: dict[str, Any] = {
@@ -151,15 +151,6 @@ def with_flags(form: EventForm, flags: EventFlags, now: datetime) -> EventForm:
     if flags.names_somebody:
         changes["audience"] = _audience(flags)
     return _with_duration(msgspec.structs.replace(form, **changes), flags)
-
-
-@contextmanager
-def flag(name: str) -> Iterator[None]:
-    """Name the flag in the error about its value."""
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(f"{name}: {error}") from None
 
 
 def _read(name: str, text: str | None, read: Callable[[str], _ValueT], before: _ValueT | None) -> _ValueT | None:
@@ -220,7 +211,7 @@ def _meant(signals: tuple[SignalForm, ...], name: str | None) -> int:
         return found[0]
     there = ", ".join(f"{one.signal_name} ({one.signal_id or number})" for number, one in enumerate(signals))
     which = "which signal is meant" if name is None else f"no one signal is called {name!r}"
-    raise InputError(f"--signal: {which}? name one, or its id in brackets: {there}")
+    raise ConfigError(f"--signal: {which}? name one, or its id in brackets: {there}")
 
 
 def _signal(signal: SignalForm, flags: EventFlags, *, renamed: bool) -> SignalForm:
@@ -242,9 +233,9 @@ def _signal(signal: SignalForm, flags: EventFlags, *, renamed: bool) -> SignalFo
 
 def _with_value(signal: SignalForm, value: float) -> IntervalForm:
     if not isfinite(value):
-        raise InputError("--value: it must be a number")
+        raise ConfigError("--value: it must be a number")
     if len(signal.intervals) > 1:
-        raise InputError(
+        raise ConfigError(
             f"--value: {signal.signal_name} has {len(signal.intervals)} intervals; say all of them with --intervals"
         )
     return msgspec.structs.replace(signal.intervals[0], signal_payload=value)
@@ -260,7 +251,7 @@ def _unit(before: UnitForm | str | None, flags: EventFlags) -> UnitForm | str | 
         return unit
     if unit is None:
         name = "--unit" if flags.unit is not None else "--scale"
-        raise InputError(f"{name}: a unit of what? name it with --measurement, such as power_real")
+        raise ConfigError(f"{name}: a unit of what? name it with --measurement, such as power_real")
     if flags.unit is not None:
         unit = msgspec.structs.replace(unit, unit=flags.unit)
     return unit if flags.scale is None else msgspec.structs.replace(unit, scale=flags.scale.value)
@@ -313,9 +304,9 @@ def _targets(given: list[str]) -> TargetsForm:
     for text in () if given == [_NONE] else given:
         kind, equals, value = text.partition("=")
         if not kind or not equals or not value:
-            raise InputError(f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler")
+            raise ConfigError(f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler")
         if kind not in _KINDS:
-            raise InputError(
+            raise ConfigError(
                 f"--target: {kind!r} is no kind of target; there are {', '.join(_KINDS)}, and others for --file"
             )
         found[kind] = (*found.get(kind, ()), value)

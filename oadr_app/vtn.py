@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from oadr_app.checked import InputError
+from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
 from oadr_app.config import VtnFile
 from oadr_app.control import ControlSocket
@@ -22,13 +22,13 @@ class VtnProgram:
 
     :param file: the configuration.
     :param trace: takes every exchange.
-    :raises InputError: it would listen where others can reach it, and that was not allowed.
+    :raises ConfigError: it would listen where others can reach it, and that was not allowed.
     :raises OSError: the storage cannot be opened, or is damaged.
     """
 
     def __init__(self, file: VtnFile, *, trace: Trace | None = None) -> None:
         if not file.http.allow_insecure and not _is_loopback(file.http.host):
-            raise InputError(
+            raise ConfigError(
                 f"http.host is {file.http.host}, which others can reach, and there is no TLS to tell who they are; "
                 "allow_insecure = true in [http], or --allow-insecure, says that this is meant"
             )

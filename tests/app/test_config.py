@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oadr_app.checked import InputError
+from oadr_app.checked import ConfigError
 from oadr_app.config import VenFile, VtnFile, read
 from oadr_core import OptType
 
@@ -104,7 +104,7 @@ def test_a_ven_takes_its_loads_from_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_of_a_vtn_is_said_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(ConfigError) as raised:
         vtn(tmp_path, text)
     assert str(raised.value).startswith(f"{tmp_path / 'vtn.toml'}: {complaint}")
 
@@ -122,7 +122,7 @@ def test_a_wrong_setting_of_a_vtn_is_said_with_its_place(tmp_path: Path, text: s
     ],
 )
 def test_a_wrong_setting_of_a_ven_is_said_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(ConfigError) as raised:
         ven(tmp_path, text)
     assert str(raised.value).startswith(f"{tmp_path / 'ven.toml'}: {complaint}")
 
@@ -138,14 +138,14 @@ def test_a_wrong_setting_of_a_ven_is_said_with_its_place(tmp_path: Path, text: s
 )
 def test_a_wrong_flag_is_called_by_its_name(tmp_path: Path, flags: dict[str, object], complaint: str) -> None:
     (tmp_path / "vtn.toml").write_text('vtn_id = "right"')
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(ConfigError) as raised:
         read(VtnFile, tmp_path / "vtn.toml", flags)
     assert str(raised.value).startswith(complaint)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"absent\.toml: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"absent\.toml: No such file or directory"):
         read(VtnFile, tmp_path / "absent.toml", {})
     (tmp_path / "latin.toml").write_bytes('vtn_id = "é"'.encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin\.toml: this is no text in UTF-8"):
+    with pytest.raises(ConfigError, match=r"latin\.toml: this is no text in UTF-8"):
         read(VtnFile, tmp_path / "latin.toml", {})
