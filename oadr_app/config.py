@@ -51,6 +51,17 @@ class Reports(msgspec.Struct, forbid_unknown_fields=True):
     reporting: Period | None = None
 
 
+class Readings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[readings]`` of a VTN: how long it keeps what its VENs reported.
+
+    :param keep: how old a reading may become; None for any age.
+    :param most: how many readings of each data point are kept, the newest ones; None for any number.
+    """
+
+    keep: Period | None = None
+    most: _Count | None = None
+
+
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[vens]]`` of a VTN: a VEN that it registers.
 
@@ -84,6 +95,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = True
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)
+    readings: Readings = msgspec.field(default_factory=Readings)
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
     @property

@@ -26,6 +26,7 @@ from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import Startup
 from oadr_core.messages import *  # noqa: F403 - every message class is public
 from oadr_core.messages import __all__ as _messages
+from oadr_core.offers import check_request, data_name
 from oadr_core.outputs import (
     Address,
     Call,
@@ -198,8 +199,10 @@ __all__ = [
     "availability",
     "check",
     "check_document",
+    "check_request",
     "check_trace",
     "complete_event",
+    "data_name",
     "data_point",
     "decode",
     "encode",

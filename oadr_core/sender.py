@@ -96,6 +96,10 @@ class Sender:
         """Tell whether a very request waits or is under way."""
         return any(request.message == message for request in self._all())
 
+    def holds_ticket(self, ticket: TicketId) -> bool:
+        """Tell whether a request waits or is under way."""
+        return any(request.ticket == ticket for request in self._all())
+
     def push(self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False) -> None:
         """Add a request.
 

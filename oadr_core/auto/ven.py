@@ -340,7 +340,6 @@ class AutoVen:
             self._wait(StartupInput.REFUSED, self.policy.registration_retry, now)
 
     def _ended(self, event: RegistrationEnded, now: Now) -> None:
-        self._outbox.withdrawn()
         if not event.by_peer:
             self._move(StartupInput.STOP)
         elif event.cancelled:

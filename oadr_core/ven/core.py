@@ -82,6 +82,10 @@ class Ven(RegistrationService):
         """Tell whether a request of a class waits or is under way."""
         return self._sender.waiting(cls)
 
+    def still_sends(self, ticket: TicketId) -> bool:
+        """Tell whether a request waits or is under way; one that is void, as its registration ended, does not."""
+        return self._sender.holds_ticket(ticket)
+
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be sent and no application is asked."""
