@@ -186,7 +186,7 @@ class Operator:
                 for signal in event.event_signals
             ],
             "answer_wanted": event.response_required == ResponseRequired.ALWAYS,
-            "vens_told": len(record.ven_ids),
+            "vens_told": len(answers),
             "opt_in": answers.count(OptType.OPT_IN),
             "opt_out": answers.count(OptType.OPT_OUT),
             "created": record.created_at.isoformat(),
@@ -195,7 +195,9 @@ class Operator:
 
     def _answers(self, record: EventRecord) -> list[dict[str, Any]]:
         """Who was told, who answered what and when, and who is silent."""
-        return [{"ven_id": ven_id, **self._standing(record, ven_id)} for ven_id in record.ven_ids]
+        return [
+            {"ven_id": ven_id, **self._standing(record, ven_id)} for ven_id in self._server.vens_of(record.event_id)
+        ]
 
     def _standing(self, record: EventRecord, ven_id: str) -> dict[str, Any]:
         ven = self._server.vens.get(ven_id)

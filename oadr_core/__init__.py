@@ -85,11 +85,13 @@ from oadr_core.rules import (
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
+from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.audiences import AudienceLike
 from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
@@ -100,6 +102,8 @@ from oadr_core.wire.verify import verify
 __all__ = [
     *_messages,
     "Address",
+    "Audience",
+    "AudienceLike",
     "AutoVen",
     "AutoVtn",
     "Availability",
@@ -109,6 +113,7 @@ __all__ = [
     "DataPoint",
     "Deadline",
     "Document",
+    "Enrolment",
     "Entropy",
     "Event",
     "EventAtVtn",
