@@ -19,9 +19,7 @@ from oadr_app.event_flags import NEW_EVENT, EventFlags, with_flags
 from oadr_app.terminal import OUT, Json, Socket, VtnConfigFile, ask_vtn, show
 from oadr_core import EventStatus
 
-events: Final = typer.Typer(
-    help="Make, change, list, show and cancel events of a running VTN.", no_args_is_help=True
-)
+events: Final = typer.Typer(help="Make, change, list, show and cancel events of a running VTN.", no_args_is_help=True)
 
 _File = Annotated[
     Path | None,

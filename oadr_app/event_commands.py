@@ -16,7 +16,7 @@ from oadr_app.periods import written
 from oadr_core import (
     Audience,
     EiEvent,
-    EventAnswer,
+    EventAtVtn,
     EventRecord,
     EventStatus,
     LocalProtocolError,
@@ -52,10 +52,11 @@ class EventCommands:
 
     async def _create(self, asked: Mapping[str, Any]) -> object:
         form, event = _read(asked)
-        if form.event_descriptor.modification_number:
+        number = form.event_descriptor.modification_number
+        if number:
             raise LocalProtocolError(
-                f"event_descriptor.modification_number: this is modification {form.event_descriptor.modification_number} "
-                "of an event, and a new one has 0 (rule 4); oadr event modify changes one that is there"
+                f"event_descriptor.modification_number: this is modification {number} of an event, and a new "
+                "one has 0 (rule 4); oadr event modify changes one that is there"
             )
         event_id = self._server.add_raw_event(None, event, audience=self._audience(form.audience))
         return {"event_id": event_id, "modification_number": 0, **self._reach(event_id)}
@@ -169,6 +170,30 @@ class EventCommands:
             "changed": record.changed_at.isoformat(),
             "comment": event.event_descriptor.vtn_comment,
         }
+
+    def answers(self, event_id: str) -> list[dict[str, Any]]:
+        """Who was told of an event, who answered what and when, and who is silent."""
+        record = self._server.events[event_id]
+        return [self._answer(record, ven_id) for ven_id in self._server.vens_of(event_id)]
+
+    def _answer(self, record: EventRecord, ven_id: str) -> dict[str, Any]:
+        ven = self._server.vens.get(ven_id)
+        told: dict[str, Any] = {"ven_id": ven_id, "opt": None}
+        if ven is None:
+            return told
+        told |= {"ven_name": ven.ven_name, "state": EventAtVtn.UNTOLD.name.lower()}
+        standing = next((one for one in ven.standings if one.event_id == record.event_id), None)
+        if standing is not None:
+            current = standing.modification_number == record.modification_number
+            told["state"] = (standing.state if current else EventAtVtn.UNTOLD).name.lower()
+            told["opt"] = None if standing.opt_type is None else str(standing.opt_type)
+            told["code"] = standing.code
+            told["answered_at"] = None if standing.answered_at is None else standing.answered_at.isoformat()
+            told["answered_modification"] = None if standing.opt_type is None else standing.modification_number
+        return told
+
+    def _overlaps(self, event_id: str) -> list[dict[str, Any]]:
+        return []
 
 
 def _read(asked: Mapping[str, Any]) -> tuple[EventForm, EiEvent]:

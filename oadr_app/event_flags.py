@@ -99,7 +99,7 @@ class EventFlags(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
     market_context: Annotated[str | None, _option(_MORE, "The program it belongs to, a URI.")] = None
-    priority: Annotated[int | None, _option(_MORE, "1 is the most urgent; 0 the least.", min=0)] = None
+    priority: Annotated[int | None, _option(_MORE, "1 is the most urgent; 0 the least.")] = None
     test: Annotated[bool | None, _option(_MORE, "Whether it is a test.", "--test/--no-test")] = None
     answer: Annotated[
         bool | None, _option(_MORE, "Whether the VENs have to answer; they do for a new event.", "--answer/--no-answer")

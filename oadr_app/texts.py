@@ -1,6 +1,23 @@
 """Texts and times as a terminal can show them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 30) -> str:
+    """Draw values as a line of bars.
+
+    :param values: what to draw; the last ``width`` of them are shown.
+    :param width: how many bars there may be.
+    """
+    values = values[-width:]
+    if not values:
+        return ""
+    high = max(max(values), 1e-9)
+    return "".join(_BARS[min(int(max(one, 0.0) / high * 7.99), 7)] for one in values)
 
 
 def clean(text: object) -> str:

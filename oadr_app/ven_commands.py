@@ -11,7 +11,7 @@ from oadr_app.asking import event_of, maybe_text, text_of, texts_of, time_of, ve
 from oadr_app.control import Command
 from oadr_app.periods import period, written
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import CreateOpt, LocalProtocolError, Report, VenRecord, new_id
+from oadr_core import CreateOpt, LocalProtocolError, QueuedOperation, Report, VenRecord, new_id
 from oadr_http import OpenADRServer
 
 _KINDS: Final = ("group_ids", "resource_ids", "party_ids", "market_contexts")
@@ -84,7 +84,9 @@ class VenCommands:
                 }
                 for one in record.requests
             ],
-            "queue": [{"operation": one.message.message_type(), "state": one.state.name.lower()} for one in record.queue],
+            "queue": [
+                {"operation": one.message.message_type(), "state": one.state.name.lower()} for one in record.queue
+            ],
             "opts": [_opt(one) for one in record.opts.messages()],
             "events": [
                 {
@@ -157,9 +159,7 @@ class VenCommands:
             "specifier_payloads": [{"r_id": one} for one in points],
         }
         request_id = new_id(SystemRandom())
-        self._server.create_report(
-            record.ven_id, {"report_request_id": request_id, "report_specifier": specifier}
-        )
+        self._server.create_report(record.ven_id, {"report_request_id": request_id, "report_specifier": specifier})
         return {"ven_id": record.ven_id, "report_request_id": request_id, "points": points}
 
     async def _cancel_report(self, asked: Mapping[str, Any]) -> object:
@@ -194,6 +194,11 @@ def _offer(report: Report) -> dict[str, Any]:
     }
 
 
+def _waiting(operation: QueuedOperation) -> dict[str, str]:
+    """What waits for a VEN."""
+    return {"operation": operation.message.message_type(), "state": operation.state.name.lower()}
+
+
 def _opt(opt: CreateOpt) -> dict[str, Any]:
     """What a VEN has said about its availability."""
     stretches = () if opt.vavailability is None else opt.vavailability.components
@@ -216,7 +221,9 @@ def _offer_called(record: VenRecord, name: str | None) -> Report:
         return next(iter(offers.values()))
     if name not in offers:
         there = f"it offers {', '.join(offers)}" if offers else "it offers none"
-        raise LocalProtocolError(f"which report of the VEN? {there}" if name is None else f"no report {name!r}; {there}")
+        raise LocalProtocolError(
+            f"which report of the VEN? {there}" if name is None else f"no report {name!r}; {there}"
+        )
     return offers[name]
 
 

@@ -44,7 +44,8 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
     told = {
         "id": shown["ven_id"],
         "registration": shown["registration_id"],
-        "speaks": f"{shown['profile']} over {shown['transport']}" + (f" to {shown['address']}" * bool(shown["address"])),
+        "speaks": f"{shown['profile']} over {shown['transport']}"
+        + (f" to {shown['address']}" * bool(shown["address"])),
         "certificate": shown["fingerprint"],
         **_enrolment(shown),
         "readings": shown["readings"],
@@ -59,7 +60,9 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
         ("waits for it", [f"{one['operation']} ({one['state']})" for one in shown["queue"]]),
         ("has said", [_said(one) for one in shown["opts"]]),
     )
-    return Group(head, table, *(line for name, lines in parts for line in _list(name, lines)), *_events(shown["events"]))
+    return Group(
+        head, table, *(line for name, lines in parts for line in _list(name, lines)), *_events(shown["events"])
+    )
 
 
 def _enrolment(shown: Mapping[str, Any]) -> dict[str, str | None]:
@@ -74,7 +77,10 @@ def _list(name: str, lines: Sequence[str]) -> list[Text]:
 
 
 def _events(listed: Sequence[Mapping[str, Any]]) -> list[Text]:
-    lines = [Text.assemble("  ", opt(one), f"  {clean(one['event_id'])}, modification {one['modification_number']}") for one in listed]
+    lines = [
+        Text.assemble("  ", opt(one), f"  {clean(one['event_id'])}, modification {one['modification_number']}")
+        for one in listed
+    ]
     return [Text(), Text("its events", style="bold"), *lines] if lines else []
 
 

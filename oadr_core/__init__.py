@@ -87,7 +87,7 @@ from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EventRecord, Standing, VenRecord
+from oadr_core.state.vtn import EventRecord, QueuedOperation, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.vtn import Vtn, VtnConfig
@@ -154,6 +154,7 @@ __all__ = [
     "PresentSignal",
     "ProtocolError",
     "Queried",
+    "QueuedOperation",
     "Reading",
     "RecordedExchange",
     "Registered",
