@@ -101,8 +101,8 @@ class EventCommands:
         return ven if ven in self._server.enrolments else ven_id_of(self._server, ven)
 
     def _reach(self, event_id: str) -> dict[str, Any]:
-        """How many VENs an event is for, and the events that it overlaps with at some of them."""
-        return {"vens": len(self._server.vens_of(event_id)), "overlaps": self._overlaps(event_id)}
+        """How many VENs an event is for."""
+        return {"vens": len(self._server.vens_of(event_id))}
 
     # --- views -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +128,6 @@ class EventCommands:
         record = find_event(self._server, asked)
         state = self.summary(record, datetime.now(UTC))
         state["vens"] = self.answers(record.event_id)
-        state["overlaps"] = self._overlaps(record.event_id)
         return {**written_form(self._form(record)), "state": state}
 
     def _form(self, record: EventRecord) -> EventForm:
@@ -191,9 +190,6 @@ class EventCommands:
             told["answered_at"] = None if standing.answered_at is None else standing.answered_at.isoformat()
             told["answered_modification"] = None if standing.opt_type is None else standing.modification_number
         return told
-
-    def _overlaps(self, event_id: str) -> list[dict[str, Any]]:
-        return []
 
 
 def _read(asked: Mapping[str, Any]) -> tuple[EventForm, EiEvent]:

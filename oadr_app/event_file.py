@@ -536,7 +536,12 @@ def differences(before: EventForm, after: EventForm) -> list[str]:
         after.event_descriptor, modification_number=before.event_descriptor.modification_number
     )
     after = msgspec.structs.replace(after, event_descriptor=descriptor)
-    return _different(written_form(before), written_form(after), "")
+    return _different(_with_all_tables(before), _with_all_tables(after), "")
+
+
+def _with_all_tables(form: EventForm) -> dict[str, Any]:
+    """The form with its empty tables, so that what comes to them is told by itself."""
+    return {"event_descriptor": {}, "active_period": {}, "targets": {}, "audience": {}, **written_form(form)}
 
 
 _GONE: Final = object()
@@ -548,7 +553,7 @@ def _different(before: Any, after: Any, place: str) -> list[str]:
         return []
     pairs: list[tuple[str, Any, Any]] | None = None
     if isinstance(before, dict) and isinstance(after, dict):
-        keys = dict.fromkeys([*before, *after])
+        keys = dict.fromkeys([*after, *before])
         pairs = [(f"{place}.{key}" if place else key, before.get(key, _GONE), after.get(key, _GONE)) for key in keys]
     elif isinstance(before, list) and isinstance(after, list) and before and isinstance(before[0], dict):
         longer = range(max(len(before), len(after)))

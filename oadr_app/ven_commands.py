@@ -84,9 +84,7 @@ class VenCommands:
                 }
                 for one in record.requests
             ],
-            "queue": [
-                {"operation": one.message.message_type(), "state": one.state.name.lower()} for one in record.queue
-            ],
+            "queue": [_waiting(one) for one in record.queue],
             "opts": [_opt(one) for one in record.opts.messages()],
             "events": [
                 {

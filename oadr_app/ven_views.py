@@ -44,8 +44,8 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
     told = {
         "id": shown["ven_id"],
         "registration": shown["registration_id"],
-        "speaks": f"{shown['profile']} over {shown['transport']}"
-        + (f" to {shown['address']}" * bool(shown["address"])),
+        "speaks": f"{shown['profile']} over {shown['transport']}",
+        "address": shown["address"],
         "certificate": shown["fingerprint"],
         **_enrolment(shown),
         "readings": shown["readings"],
