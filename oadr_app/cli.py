@@ -16,11 +16,12 @@ import typer
 from rich.logging import RichHandler
 
 from oadr_app import config
-from oadr_app.cli_events import events
-from oadr_app.cli_vens import vens
 from oadr_app.control import ControlError
+from oadr_app.event_cli import events
+from oadr_app.report_cli import reports
 from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, fail, found
 from oadr_app.tracing import TraceFile, is_trace
+from oadr_app.ven_cli import vens
 from oadr_core import OptType, ProtocolError
 from oadr_http.groups import alone
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(events, name="event")
 app.add_typer(vens, name="vens")
+app.add_typer(reports, name="report")
 
 TraceOption = Annotated[
     Path | None,

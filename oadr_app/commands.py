@@ -1,12 +1,14 @@
 """What an operator can ask of a running VTN."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
+from oadr_app.asking import ven_id_of
 from oadr_app.control import Command
 from oadr_app.event_commands import EventCommands
 from oadr_app.sqlite_store import SqliteStore
@@ -29,21 +31,26 @@ class Operator:
 
     :param server: the VTN.
     :param store: what it has stored.
+    :param sampling: the spacing of readings, where an operator asks for some and names none.
     """
 
-    def __init__(self, server: OpenADRServer, store: SqliteStore) -> None:
+    def __init__(
+        self, server: OpenADRServer, store: SqliteStore, *, sampling: timedelta = timedelta(seconds=10)
+    ) -> None:
         self._server: Final = server
         self._store: Final = store
         self._events: Final = EventCommands(server)
         self._vens: Final = VenCommands(server, store)
+        self._reports: Final = ReportCommands(server, store, partial(ven_id_of, server), sampling)
 
     def commands(self) -> Mapping[str, Command]:
         """The commands by name. Each takes a JSON object and returns what JSON can hold."""
-        changes = {**self._events.changes(), **self._vens.changes()}
-        views = {**self._events.views(), **self._vens.views(), "status": self._status}
+        groups = (self._events, self._vens, self._reports)
+        changes = {name: command for one in groups for name, command in one.changes().items()}
+        views = {name: command for one in groups for name, command in one.views().items()}
         return {
             **{name: self._durable(command) for name, command in changes.items()},
-            **{name: self._settled(command) for name, command in views.items()},
+            **{name: self._settled(command) for name, command in {**views, "status": self._status}.items()},
         }
 
     def _durable(self, command: Command) -> Command:

@@ -14,9 +14,10 @@ from oadr_app.control import Command
 from oadr_app.event_file import AudienceForm, EventForm, differences, event_of, form_of, read_form, written_form
 from oadr_app.periods import written
 from oadr_core import (
+    AnswerState,
     Audience,
     EiEvent,
-    EventAtVtn,
+    EventAnswer,
     EventRecord,
     EventStatus,
     LocalProtocolError,
@@ -147,7 +148,8 @@ class EventCommands:
         """An event in short."""
         event, period = record.event, record.event.active_period
         answers = self.answers(record.event_id)
-        opts = [one["opt"] for one in answers]
+        opts = [one["opt"] for one in answers if one["state"] != AnswerState.LEFT]
+        silent = [one for one in answers if one["opt"] is None and one["state"] not in _WITHOUT_ANSWER]
         wanted = event.response_required == ResponseRequired.ALWAYS
         return {
             "event_id": record.event_id,
@@ -161,10 +163,10 @@ class EventCommands:
             "priority": event.event_descriptor.priority or 0,
             "test_event": event.event_descriptor.test_event not in (None, "", "false"),
             "answer_wanted": wanted,
-            "vens_told": len(answers),
+            "vens_told": len(opts),
             "opt_in": opts.count(OptType.OPT_IN.value),
             "opt_out": opts.count(OptType.OPT_OUT.value),
-            "silent": opts.count(None) if wanted else 0,
+            "silent": len(silent) if wanted else 0,
             "created": record.created_at.isoformat(),
             "changed": record.changed_at.isoformat(),
             "comment": event.event_descriptor.vtn_comment,
@@ -172,24 +174,48 @@ class EventCommands:
 
     def answers(self, event_id: str) -> list[dict[str, Any]]:
         """Who was told of an event, who answered what and when, and who is silent."""
-        record = self._server.events[event_id]
-        return [self._answer(record, ven_id) for ven_id in self._server.vens_of(event_id)]
+        return [_answer(one) for one in self._server.answers(event_id)]
 
-    def _answer(self, record: EventRecord, ven_id: str) -> dict[str, Any]:
-        ven = self._server.vens.get(ven_id)
-        told: dict[str, Any] = {"ven_id": ven_id, "opt": None}
-        if ven is None:
-            return told
-        told |= {"ven_name": ven.ven_name, "state": EventAtVtn.UNTOLD.name.lower()}
-        standing = next((one for one in ven.standings if one.event_id == record.event_id), None)
-        if standing is not None:
-            current = standing.modification_number == record.modification_number
-            told["state"] = (standing.state if current else EventAtVtn.UNTOLD).name.lower()
-            told["opt"] = None if standing.opt_type is None else str(standing.opt_type)
-            told["code"] = standing.code
-            told["answered_at"] = None if standing.answered_at is None else standing.answered_at.isoformat()
-            told["answered_modification"] = None if standing.opt_type is None else standing.modification_number
-        return told
+
+def _answer(answer: EventAnswer) -> dict[str, Any]:
+    """What a VEN was told of an event, and what it said; only ``opt`` counts, ``earlier`` is about what was before."""
+    return {
+        "ven_id": answer.ven_id,
+        "ven_name": answer.ven_name,
+        "state": answer.state.value,
+        "told_modification": answer.modification_number,
+        "told_at": _iso(answer.told_at),
+        "times": answer.times,
+        "opt": _text(answer.opt_type),
+        "code": answer.code,
+        "description": answer.description,
+        "answered_at": _iso(answer.answered_at),
+        "answered_modification": answer.answered_number,
+        "late": answer.late,
+        "changed": answer.changed,
+        "earlier": [
+            {
+                "modification_number": one.modification_number,
+                "opt": _text(one.opt_type),
+                "code": one.code,
+                "answered_at": _iso(one.answered_at),
+            }
+            for one in answer.earlier
+        ],
+        "ruled_by_opt": answer.ruled_by_opt_id,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _text(opt_type: OptType | None) -> str | None:
+    return None if opt_type is None else opt_type.value
+
+
+_WITHOUT_ANSWER: Final = (AnswerState.REPORT_ONLY, AnswerState.INFORMED, AnswerState.LEFT)
+"""States of VENs of which no answer is wanted."""
 
 
 def _read(asked: Mapping[str, Any]) -> tuple[EventForm, EiEvent]:

@@ -175,15 +175,34 @@ def opt(answer: Mapping[str, Any]) -> Text:
     if answer.get("opt") == "optOut":
         code = f" ({answer['code']})" if (answer.get("code") or 200) >= 300 else ""
         return Text(f"✗ opts out{code}", style="red")
-    words = {"told": "… was told", "untold": "– not told yet", "gone": "acknowledged", "left": "– no longer"}
-    return Text(words.get(str(answer.get("state")), "not registered"), style="yellow")
+    return Text(_WORDS.get(str(answer.get("state")), "?"), style="yellow")
+
+
+_WORDS: Final = {
+    "absent": "– not registered",
+    "report-only": "– takes no events",
+    "waiting": "– not told yet",
+    "told": "… was told",
+    "silent": "! silent",
+    "informed": "was told, need not answer",
+    "answered": "✓ has answered",
+    "missed": "– was not told in time",
+    "left": "– is no longer for it",
+}
+"""Where a VEN stands that has answered nothing that counts."""
 
 
 def _remarks(answer: Mapping[str, Any]) -> list[str]:
-    words = {"late": "late", "changed": "changed its mind", "ruled_by_opt": "by an opt"}
+    """What else there is to say of an answer."""
+    words = {"late": "late", "changed": "has changed its mind", "ruled_by_opt": "by an opt"}
     found = [word for name, word in words.items() if answer.get(name)]
-    if answer.get("outdated"):
-        found.append("of an earlier modification")
+    if answer.get("opt") and answer.get("state") == "left":
+        found.append("the event is no longer for it")
+    if answer.get("opt") is None and answer.get("earlier"):
+        last = answer["earlier"][-1]
+        found.append(f"{last['opt']} to modification {last['modification_number']}, which is no more")
+    if answer.get("opt") is None and answer.get("times", 0) > 1:
+        found.append(f"told {answer['times']} times")
     if answer.get("description"):
         found.append(str(answer["description"]))
     return found

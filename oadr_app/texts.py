@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from oadr_app.scales import wall_clock
+
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -23,19 +25,6 @@ def sparkline(values: Sequence[float], width: int = 30) -> str:
 def clean(text: object) -> str:
     """A text of a peer's making, without what would command the terminal."""
     return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(text))
-
-
-def wall_clock(moment: datetime, form: str) -> str:
-    """A point in time as the clock on the wall shows it; at either end of all times, as UTC has it.
-
-    :param moment: the point in time.
-    :param form: as for :meth:`~datetime.datetime.strftime`.
-    """
-    try:
-        moment = moment.astimezone()
-    except (OverflowError, ValueError, OSError):  # no zone can be added there
-        moment = moment.astimezone(UTC)
-    return moment.strftime(form)
 
 
 def local(text: str | None) -> str:

@@ -12,7 +12,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from oadr_app.periods import written
-from oadr_app.texts import clean, wall_clock
+from oadr_app.scales import time_marks, wall_clock
+from oadr_app.texts import clean
 from oadr_core import (
     Duration,
     EiEvent,
@@ -33,13 +34,6 @@ _NARROWEST: Final = 24
 
 _FEW: Final = 6
 """Intervals that are told one by one at each end of a signal; where there are more, those between are counted."""
-
-_STEPS: Final = tuple(
-    timedelta(seconds=seconds)
-    for minutes in (1 / 60, 1 / 12, 0.25, 0.5, 1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440)
-    for seconds in (round(60 * minutes),)
-) + tuple(timedelta(days=30 * 3**power) for power in range(16))
-"""Spacings of a scale that people can read."""
 
 
 class Glyphs(NamedTuple):
@@ -205,30 +199,11 @@ class Scale:
         """The time at a place between two columns."""
         return self.begin + (self.end - self.begin) * column / self.columns
 
-    def ticks(self, start: datetime) -> list[tuple[int, str]]:
-        """The marks of the scale: columns, and what is written there."""
-        low = _later(start, self.begin)
-        for step in _STEPS:
-            form = "%H:%M:%S" if step < timedelta(minutes=1) else "%H:%M" if step < timedelta(days=1) else "%Y-%m-%d"
-            room = len(wall_clock(low, form)) + 2
-            per_column = (self.end - self.begin) / self.columns
-            if step.total_seconds() >= room * per_column:
-                return list(self._marks(start, low, step, form))
-        return []
-
-    def _marks(self, start: datetime, low: datetime, step: timedelta, form: str) -> Iterator[tuple[int, str]]:
-        local = low if low.year in (1, 9999) else low.astimezone()
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        first = -((midnight - local) // step)
-        offset = (midnight - start).total_seconds()
-        for number in range(first, first + self.columns):
-            seconds = offset + number * step.total_seconds()
-            column = self.column(seconds)
-            text = wall_clock(_later(start, seconds), form)
-            if column + len(text) > self.columns:
-                return
-            if column >= 0:
-                yield column, text
+    def marks(self, start: datetime) -> list[tuple[int, str]]:
+        """The marks of the scale: columns, and what is written there; none where it goes beyond all years."""
+        begin, end = _later(start, self.begin), _later(start, self.end)
+        whole = (end - begin).total_seconds() > 0.99 * (self.end - self.begin)
+        return time_marks(begin, end, self.columns) if whole else []
 
 
 def _later(start: datetime, seconds: float) -> datetime:
@@ -299,10 +274,9 @@ class Timeline:
 
     def _axis(self, scale: Scale, label: int, glyphs: Glyphs) -> Iterator[Text]:
         start = self.event.active_period.dtstart
-        ticks = scale.ticks(start)
         line = [glyphs.line] * scale.columns
         texts = [" "] * scale.columns
-        for column, text in ticks:
+        for column, text in scale.marks(start):
             line[column] = glyphs.tick
             texts[column : column + len(text)] = text
         if scale.end > 0 and _end_of(self.event) is None:

@@ -1,17 +1,16 @@
 """What an operator can ask of a running VTN about its VENs, and have it ask of them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from random import SystemRandom
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import anyio.to_thread
 
 from oadr_app.asking import event_of, maybe_text, text_of, texts_of, time_of, ven_id_of
 from oadr_app.control import Command
-from oadr_app.periods import period, written
+from oadr_app.periods import written
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import CreateOpt, LocalProtocolError, QueuedOperation, Report, VenRecord, new_id
+from oadr_core import CreateOpt, QueuedOperation, Report, VenRecord
 from oadr_http import OpenADRServer
 
 _KINDS: Final = ("group_ids", "resource_ids", "party_ids", "market_contexts")
@@ -35,8 +34,6 @@ class VenCommands:
             "vens/enrol": self._enrol,
             "vens/reregister": self._reregister,
             "vens/remove": self._remove,
-            "vens/request-report": self._request_report,
-            "vens/cancel-report": self._cancel_report,
         }
 
     def views(self) -> Mapping[str, Command]:
@@ -141,39 +138,6 @@ class VenCommands:
         self._server.cancel_party_registration(ven_id)
         return {"ven_id": ven_id}
 
-    async def _request_report(self, asked: Mapping[str, Any]) -> object:
-        record = self._ven(asked)
-        offer = _offer_called(record, maybe_text(asked, "report"))
-        points = _points(offer, texts_of(asked, "points"))
-        sampling = _period(asked, "sampling", timedelta(seconds=10))
-        specifier = {
-            "report_specifier_id": offer.report_specifier_id,
-            "granularity": sampling,
-            "report_back_duration": _period(asked, "reporting", sampling),
-            "report_interval": {
-                "dtstart": datetime.now(UTC).replace(microsecond=0),
-                "duration": _period(asked, "duration", timedelta(0)),
-            },
-            "specifier_payloads": [{"r_id": one} for one in points],
-        }
-        request_id = new_id(SystemRandom())
-        self._server.create_report(record.ven_id, {"report_request_id": request_id, "report_specifier": specifier})
-        return {"ven_id": record.ven_id, "report_request_id": request_id, "points": points}
-
-    async def _cancel_report(self, asked: Mapping[str, Any]) -> object:
-        record = self._ven(asked)
-        known = [one.request.report_request_id for one in record.requests]
-        given = texts_of(asked, "report_request_ids") or known
-        for one in given:
-            if one not in known:
-                raise LocalProtocolError(
-                    f"the VEN was not asked for the report {one!r}; there are {', '.join(known) or 'none'}"
-                )
-        if not given:
-            raise LocalProtocolError("the VEN was asked for no report")
-        self._server.cancel_report(record.ven_id, *given, report_to_follow=bool(asked.get("last")))
-        return {"ven_id": record.ven_id, "report_request_ids": given}
-
     # --- finding -----------------------------------------------------------------------------------------------------
 
     def _ven_id(self, asked: Mapping[str, Any]) -> str:
@@ -210,33 +174,3 @@ def _opt(opt: CreateOpt) -> dict[str, Any]:
         "made": opt.created_date_time.isoformat(),
         "stretches": [{"dtstart": one.dtstart.isoformat(), "duration": written(one.duration)} for one in stretches],
     }
-
-
-def _offer_called(record: VenRecord, name: str | None) -> Report:
-    """Find an offer of a VEN; the only one if none is named."""
-    offers = {one.report_specifier_id: one for one in record.offered()}
-    if name is None and len(offers) == 1:
-        return next(iter(offers.values()))
-    if name not in offers:
-        there = f"it offers {', '.join(offers)}" if offers else "it offers none"
-        raise LocalProtocolError(
-            f"which report of the VEN? {there}" if name is None else f"no report {name!r}; {there}"
-        )
-    return offers[name]
-
-
-def _points(offer: Report, asked: list[str]) -> list[str]:
-    """The data points that are asked for; all of the offer if none is named."""
-    there = [one.r_id for one in offer.report_descriptions or ()]
-    for one in asked:
-        if one not in there:
-            raise LocalProtocolError(f"the report has no data point {one!r}; there are {', '.join(there)}")
-    return asked or there
-
-
-def _period(asked: Mapping[str, Any], name: str, otherwise: timedelta) -> timedelta:
-    text = maybe_text(asked, name)
-    try:
-        return otherwise if text is None else period(text)
-    except ValueError as error:
-        raise LocalProtocolError(f"{name}: {error}") from None

@@ -106,8 +106,3 @@ def enrolled(answer: Mapping[str, Any]) -> RenderableType:
     """What a VEN belongs to now."""
     parts = [f"{name} {text}" for name, text in _enrolment(answer).items() if text]
     return Text(clean(f"{answer['ven_id']} belongs to {'; '.join(parts) or 'nothing'}"))
-
-
-def report_cancelled(answer: Mapping[str, Any]) -> RenderableType:
-    """Which reports a VEN will be told to stop."""
-    return Text(clean(f"{answer['ven_id']} will be told to end {', '.join(answer['report_request_ids'])}"))

@@ -46,6 +46,7 @@ from oadr_core.messages.event import (
     EventSignal,
     RequestEvent,
     latest_end,
+    urgency,
     value_at,
 )
 from oadr_core.messages.opt import Available, CanceledOpt, CancelOpt, CreatedOpt, CreateOpt, Vavailability
@@ -200,5 +201,6 @@ __all__ = [
     "latest_end",
     "measurement",
     "signal_interval",
+    "urgency",
     "value_at",
 ]

@@ -81,6 +81,11 @@ class EventSignal(Part, frozen=True, kw_only=True):
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
 
 
+def urgency(descriptor: EventDescriptor) -> int:
+    """Tell how urgent an event is: the lower, the more; no priority, or 0, is the least (rule 3, decision D15)."""
+    return descriptor.priority or 2**32
+
+
 def latest_end(period: ActivePeriod) -> datetime | None:
     """Find when the last of those that start at random have ended (rules 30, 47 and 66).
 

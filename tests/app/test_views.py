@@ -72,7 +72,7 @@ def test_an_answer_with_an_error_shows_its_code() -> None:
     assert str(event_views.opt({"opt": "optOut", "code": 469})) == "✗ opts out (469)"
     assert str(event_views.opt({"opt": "optIn", "code": 200})) == "✓ opts in"
     assert str(event_views.opt({"opt": None, "state": "told"})) == "… was told"
-    assert str(event_views.opt({})) == "not registered"
+    assert str(event_views.opt({"state": "absent"})) == "– not registered"
 
 
 def test_news_are_told_in_sentences() -> None:
