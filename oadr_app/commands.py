@@ -11,6 +11,7 @@ import anyio.to_thread
 from oadr_app.asking import ven_id_of
 from oadr_app.control import Command
 from oadr_app.event_commands import EventCommands
+from oadr_app.report_commands import ReportCommands
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.ven_commands import VenCommands
 from oadr_core import LocalProtocolError
