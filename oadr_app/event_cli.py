@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from oadr_app import event_views
-from oadr_app.checked import ConfigError
+from oadr_app.checked import ConfigError, name_of
 from oadr_app.event_file import EventForm, event_of, read_file, read_form, written_form
 from oadr_app.event_flags import NEW_EVENT, EventFlags, with_flags
 from oadr_app.terminal import OUT, Json, Socket, VtnConfigFile, ask_vtn, show
@@ -115,7 +115,7 @@ def _as_a_form_of(known: EventForm, file: Path, now: datetime) -> EventForm:
     form = read_file(file, now)
     given, own = form.event_descriptor.event_id, known.event_descriptor.event_id
     if given not in (None, own):
-        raise ConfigError(f"{file}: event_descriptor.event_id: this is the event {given!r}, not {own!r}")
+        raise ConfigError(f"{name_of(file)}: event_descriptor.event_id: this is the event {given!r}, not {own!r}")
     descriptor = msgspec.structs.replace(form.event_descriptor, event_id=own)
     begins = form.active_period.dtstart or known.active_period.dtstart
     period = msgspec.structs.replace(form.active_period, dtstart=begins)
@@ -127,7 +127,7 @@ def _check(form: EventForm, file: Path | None, now: datetime) -> None:
     try:
         event_of(form, random.SystemRandom(), now)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}" if file is not None else str(error)) from None
+        raise ConfigError(f"{name_of(file)}: {error}" if file is not None else str(error)) from None
 
 
 def _preview(form: EventForm, now: datetime, as_json: bool) -> None:

@@ -5,7 +5,7 @@ printed as JSON, sent to the VTN, and compared. docs/events.md explains every fi
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -66,7 +66,7 @@ class PeriodForm(_Table, frozen=True, kw_only=True):
     """``[active_period]``: when the event takes place.
 
     :param dtstart: when it begins; now if None.
-    :param duration: how long it takes, 0 for no end; what the intervals of the first signal take if None.
+    :param duration: how long it takes, 0 for no end; what the intervals of a signal take if None.
     :param startafter: the window in which each VEN picks a random start.
     :param notification: how long before its start it is announced; nothing if None.
     :param ramp_up: the time to reach the requested state: before the start, or after it if negative.
@@ -345,16 +345,16 @@ def _with_places_of_the_file(text: str) -> str:
 
 def _as_dict(form: EventForm) -> dict[str, object]:
     """The event as a dict, as the core wants it."""
+    whole = form.active_period.duration or _length_of_the_first_that_has_one(form.event_signals)
     descriptor = _given(form.event_descriptor)
     descriptor.pop("modification_number", None)
     if "test_event" in descriptor:
         descriptor["test_event"] = str(descriptor["test_event"])
         if isinstance(form.event_descriptor.test_event, bool):
             descriptor["test_event"] = descriptor["test_event"].lower()
-    period = _given(form.active_period)
+    period = _given(msgspec.structs.replace(form.active_period, duration=whole))
     if "startafter" in period:
         period["tolerance"] = {"tolerate": {"startafter": period.pop("startafter")}}
-    whole = form.active_period.duration
     content: dict[str, object] = {
         "event_descriptor": descriptor,
         "active_period": period,
@@ -366,7 +366,9 @@ def _as_dict(form: EventForm) -> dict[str, object]:
         content["event_baseline"] = {
             **_given(form.event_baseline),
             "measurement": _unit_as_dict(form.event_baseline.measurement),
-            "intervals": _intervals_as_dicts(form.event_baseline.intervals, form.event_baseline.duration),
+            "intervals": _intervals_as_dicts(
+                form.event_baseline.intervals, form.event_baseline.duration, "event_baseline"
+            ),
         }
     return content
 
@@ -392,17 +394,32 @@ def _signal_as_dict(signal: SignalForm, number: int, whole: Length | None) -> di
         "signal_id": str(number) if signal.signal_id is None else signal.signal_id,
         "measurement": _unit_as_dict(signal.measurement),
         "target": {"end_device_asset": list(signal.device_classes)} if signal.device_classes else None,
-        "intervals": _intervals_as_dicts(signal.intervals, whole),
+        "intervals": _intervals_as_dicts(signal.intervals, whole, f"event_signals[{number}]"),
     }
 
 
-def _intervals_as_dicts(intervals: tuple[IntervalForm, ...], whole: Length | None) -> list[dict[str, object]]:
-    dicts = []
+def _intervals_as_dicts(
+    intervals: tuple[IntervalForm, ...], whole: Length | None, place: str
+) -> list[dict[str, object]]:
+    dicts: list[dict[str, object]] = []
     for number, one in enumerate(intervals):
         length = whole if one.duration is None and len(intervals) == 1 else one.duration
-        told: dict[str, object] = {"uid": str(number), "signal_payload": one.signal_payload}
-        dicts.append(told if length is None else {**told, "duration": length.duration})
+        if length is None:
+            raise LocalProtocolError(f"{place}.intervals[{number}].duration is missing")
+        dicts.append({"uid": str(number), "signal_payload": one.signal_payload, "duration": length.duration})
     return dicts
+
+
+def _length_of_the_first_that_has_one(signals: tuple[SignalForm, ...]) -> Length | None:
+    """How long an event takes that does not say so: as long as the intervals of a signal that do."""
+    for signal in signals:
+        lengths = [one.duration.duration for one in signal.intervals if one.duration is not None]
+        if len(lengths) == len(signal.intervals) == 1:
+            return Length(lengths[0])
+        plain = [one for one in lengths if isinstance(one, timedelta)]
+        if len(plain) == len(signal.intervals):
+            return Length(sum(plain, timedelta(0)))
+    return None
 
 
 def _unit_as_dict(unit: UnitForm | str | None) -> object:

@@ -206,7 +206,8 @@ def _meant(signals: tuple[SignalForm, ...], name: str | None) -> int:
     """Which signal the flags are about."""
     if len(signals) == 1:
         return 0
-    found = [number for number, one in enumerate(signals) if name in (one.signal_id, one.signal_name)]
+    names = [(one.signal_id, one.signal_name) for one in signals]
+    found = [number for number, known in enumerate(names) if name is not None and name in known]
     if len(found) == 1:
         return found[0]
     there = ", ".join(f"{one.signal_name} ({one.signal_id or number})" for number, one in enumerate(signals))

@@ -2,62 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import pytest
 
 from oadr_app.control import ControlError
-from tests.app.program import Ended, Programs, Vtn, oadr, until
+from tests.app.conftest import Field
+from tests.app.program import Ended, oadr, until
 
 Command = Callable[..., Ended]
-
-_IDS: Final = count(1)
-
-
-class Field(NamedTuple):
-    """A VTN, and a VEN that takes part and one that does not."""
-
-    vtn: Vtn
-    folder: Path
-
-
-@pytest.fixture(scope="module")
-def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    """A VTN with two VENs, which all tests here share: each makes events of its own."""
-    folder = tmp_path_factory.mktemp("field")
-    with Programs() as programs:
-        vtn = programs.vtn(folder)
-        for name, opt in (("bakery", "optIn"), ("mill", "optOut")):
-            programs.ven(vtn, name, "--opt", opt)
-        yield Field(vtn, folder)
-
-
-@pytest.fixture
-def asked(field: Field, command: Command) -> Command:
-    """Runs a command that asks the VTN."""
-
-    def run(*arguments: object) -> Ended:
-        return command(*arguments, "--socket", field.folder / "vtn.sock")
-
-    return run
-
-
-@pytest.fixture
-def create(field: Field, asked: Command) -> Callable[..., dict[str, Any]]:
-    """Makes an event with an id of its own, and returns it as the VTN shows it."""
-
-    def make(*flags: object) -> dict[str, Any]:
-        event_id = f"event-{next(_IDS)}."
-        ended = asked("event", "create", "--id", event_id, *flags)
-        assert (ended.status, ended.err) == (0, "")
-        shown: dict[str, Any] = field.vtn.ask("event/show", event_id=event_id)
-        return shown
-
-    return make
 
 
 # --- as a user does it -----------------------------------------------------------------------------------------------
