@@ -46,6 +46,7 @@ from oadr_core.messages.event import (
     EventSignal,
     RequestEvent,
     latest_end,
+    status_at,
     urgency,
     value_at,
 )
@@ -201,6 +202,7 @@ __all__ = [
     "latest_end",
     "measurement",
     "signal_interval",
+    "status_at",
     "urgency",
     "value_at",
 ]

@@ -9,7 +9,6 @@ import msgspec
 from oadr_core.clock import whole_seconds
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
-    ActivePeriod,
     EiEvent,
     EventSignal,
     EventStatus,
@@ -17,8 +16,8 @@ from oadr_core.messages import (
     SignalName,
     Target,
     add_duration,
-    is_zero,
     latest_end,
+    status_at,
     urgency,
     value_at,
 )
@@ -38,20 +37,7 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
     """
     if event.event_descriptor.event_status is EventStatus.CANCELLED:
         return EventStatus.CANCELLED
-    period = event.active_period
-    if now < period.dtstart:
-        return EventStatus.NEAR if _ramps_up(period, now) else EventStatus.FAR
-    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
-        return EventStatus.ACTIVE
-    return EventStatus.COMPLETED
-
-
-def _ramps_up(period: ActivePeriod, now: datetime) -> bool:
-    """Tell whether the ramp-up has begun; one that is absent, zero or negative has no part before the start."""
-    ramp_up = period.ramp_up
-    if not isinstance(ramp_up, timedelta) or ramp_up <= timedelta(0):
-        return False
-    return add_duration(now, ramp_up) >= period.dtstart
+    return status_at(event.active_period, now)
 
 
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
