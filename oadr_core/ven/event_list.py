@@ -44,15 +44,20 @@ class EventList:
     responses: dict[_Answered, EventResponse] = field(default_factory=dict)
     undecided: set[_Answered] = field(default_factory=set)
 
-    def respond(self, event: EiEvent, decision: EventDecision) -> None:
-        """Answer an event, unless it must not be answered (rule 62)."""
+    def respond(self, event: EiEvent, decision: EventDecision, request_id: str | None = None) -> None:
+        """Answer an event, unless it must not be answered (rule 62).
+
+        :param event: the event.
+        :param decision: the answer.
+        :param request_id: the requestID of the list that brought it, where that is another.
+        """
         descriptor = event.event_descriptor
         self.undecided.discard(_answered(event))
         if event.response_required is ResponseRequired.ALWAYS:
             self.responses[_answered(event)] = EventResponse(
                 response_code=decision.code,
                 response_description=decision.description,
-                request_id=self.request_id,
+                request_id=request_id or self.request_id,
                 event_id=descriptor.event_id,
                 modification_number=descriptor.modification_number,
                 opt_type=decision.opt_type,

@@ -245,7 +245,7 @@ class EventService(VenBase):
         self._note(events=tuple(known.values()))
         self._tell_decided(known[event_id])
         if self._list is not None:
-            self._list.respond(known[event_id].event, decision)
+            self._list.respond(known[event_id].event, decision, known[event_id].request_id)
             self._answer_list(now)
         if not self._deciding:
             self._save_notes()
