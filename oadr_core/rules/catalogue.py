@@ -358,7 +358,7 @@ CATALOGUE: Final[Mapping[int, OfficialRule]] = {line[0]: OfficialRule(*line) for
 """Every rule of the specification, by its number."""
 
 
-def official(number: str) -> OfficialRule | None:
+def official_rule(number: str) -> OfficialRule | None:
     """Find the rule that a finding cites.
 
     :param number: as in a finding, such as ``R103``.

@@ -10,7 +10,7 @@ import pytest
 
 from docs import rules as drawn
 from oadr_core.rules import Severity, check, rules
-from oadr_core.rules.catalogue import CATALOGUE, OfficialRule, official
+from oadr_core.rules.catalogue import CATALOGUE, OfficialRule, official_rule
 from tests.rules import table
 from tests.rules.prover import switched_off
 from tests.rules.samples import EVENTS, but
@@ -113,12 +113,12 @@ def test_every_rule_is_said_in_a_sentence_of_its_own() -> None:
 
 
 def test_what_has_a_check_is_seen() -> None:
-    assert [one.number for one in rules() if (found := official(one.number)) is not None and found.unseen] == []
+    assert [one.number for one in rules() if (found := official_rule(one.number)) is not None and found.unseen] == []
 
 
 @pytest.mark.parametrize(("number", "found"), [("R103", 103), ("R11", None), ("D49", None), ("schema", None)])
 def test_a_finding_leads_to_its_rule(number: str, found: int | None) -> None:
-    assert official(number) == (None if found is None else CATALOGUE[found])
+    assert official_rule(number) == (None if found is None else CATALOGUE[found])
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
