@@ -49,11 +49,11 @@ from oadr_core.outputs import (
     VenOffline,
     VenOnline,
 )
-from oadr_core.rules import refuse_event
+from oadr_core.rules import refuse, refuse_event
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Enrolment, HandedEvents
-from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
@@ -283,20 +283,30 @@ class Vtn(CoreBase):
         cancelled = msgspec.structs.replace(descriptor, event_status=EventStatus.CANCELLED)
         return self._modify(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
 
-    def queue(self, ven_id: str, message: QueuedMessage, now: Now) -> None:
+    def queue(self, ven_id: str, message: Payload, now: Now) -> None:
         """Ask something of a VEN, once it polls or by push.
 
         :param ven_id: the VEN.
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
-        :raises LocalProtocolError: there is no such VEN.
+        :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
+            rule.
         """
         record = self._known_ven(ven_id)
+        if not isinstance(message, QUEUED_MESSAGES):
+            possible = ", ".join(one.message_type() for one in QUEUED_MESSAGES)
+            raise LocalProtocolError(f"{message.message_type()} is not asked of a VEN this way; {possible} are")
+        if message.ven_id not in (None, "", ven_id):
+            raise LocalProtocolError(f"the message is for the VEN {message.ven_id!r}, not for {ven_id!r}")
+        refuse(message)
+        self._queue(record, message, now)
+
+    def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._take(record, Queue(message), None, now)
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
-        self.queue(ven_id, RequestReregistration(ven_id=ven_id), now)
+        self._queue(self._known_ven(ven_id), RequestReregistration(ven_id=ven_id), now)
 
     def cancel_party_registration(self, ven_id: str, now: Now) -> None:
         """End the registration of a VEN, once it has confirmed (rule 407)."""
@@ -304,12 +314,12 @@ class Vtn(CoreBase):
         message = CancelPartyRegistration(
             request_id=new_id(self._entropy), registration_id=record.registration_id, ven_id=ven_id
         )
-        self.queue(ven_id, message, now)
+        self._queue(record, message, now)
 
     def create_report(self, ven_id: str, requests: Sequence[ReportRequest], now: Now) -> None:
         """Ask a VEN for reports."""
         message = CreateReport(request_id=new_id(self._entropy), report_requests=tuple(requests), ven_id=ven_id)
-        self.queue(ven_id, message, now)
+        self._queue(self._known_ven(ven_id), message, now)
 
     def cancel_report(
         self, ven_id: str, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -321,7 +331,7 @@ class Vtn(CoreBase):
             report_to_follow=report_to_follow,
             ven_id=ven_id,
         )
-        self.queue(ven_id, message, now)
+        self._queue(self._known_ven(ven_id), message, now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
