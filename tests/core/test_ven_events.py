@@ -175,7 +175,7 @@ def test_an_event_that_must_not_be_answered_is_not(listed: EiEvent, before: tupl
     taken = take(listed, known_as=before)
     for one, _ in taken.ask.values():
         taken.respond(one, EventDecision(opt_type=OptType.OPT_IN))
-    assert (taken.responses, taken.undecided) == ({}, set())
+    assert (taken.responses, taken.undecided) == ({}, {})
 
 
 @pytest.mark.rule(19)
@@ -215,7 +215,7 @@ def test_an_older_modification_beside_a_newer_one_is_refused_and_the_newer_one_a
     taken = take(event(number=2), event(number=1))
     assert asks(taken) == [("event", 2, False)]
     assert answers(taken) == {"event": (450, OptType.OPT_OUT, 1)}
-    assert taken.undecided == {("event", 2)}
+    assert taken.undecided == {("event", 2): "list"}
     taken.respond(event(number=2), EventDecision(opt_type=OptType.OPT_IN))
     assert {key: one.response_code for key, one in taken.responses.items()} == {("event", 1): 450, ("event", 2): 200}
     taken = take(event(number=1), event(number=2), known_as=(known(event(number=1)),))
