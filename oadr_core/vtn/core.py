@@ -6,6 +6,7 @@ VENs that do not poll. There is one record for each VEN, and nothing else: no ta
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -140,6 +141,7 @@ class Vtn(CoreBase):
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
+        self._finished_at: datetime | None = None  # when an event was last taken from the lists
         self._load(saved or {})
 
     def _load(self, saved: Mapping[str, bytes]) -> None:
@@ -409,6 +411,7 @@ class Vtn(CoreBase):
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
         self._now = now
+        self._bring_back(now)
         for kind, key in self._timers.expired(now):
             if kind == "call":
                 self._decide_without(key, "took too long", now)
@@ -421,7 +424,7 @@ class Vtn(CoreBase):
             elif kind == "seen":
                 self._look_for(key, now)
             elif kind == "event":
-                self._book.finish(key)
+                self._finish(key, now)
             elif kind == "forget":
                 self._forget_event(key)
 
@@ -497,6 +500,7 @@ class Vtn(CoreBase):
         """Take one input, and do what comes of it."""
         if inbound is not None and self._is_asking(record, given, inbound):
             return
+        self._bring_back(now)
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
         if result.ask is not None and isinstance(given, Asked):
@@ -683,12 +687,32 @@ class Vtn(CoreBase):
 
     def _watch(self, record: EventRecord, now: Now) -> None:
         """Take an event from the lists when its time is over, and forget it later."""
-        until = latest_end(record.event.active_period)
-        if until is not None:
-            self._timers.at(("event", record.event_id), max(until, now.utc))
-        until = remembered_until(record, self.config.event_retention)
-        if until is not None:
-            self._timers.at(("forget", record.event_id), max(until, now.utc))
+        self._plan("event", record, latest_end(record.event.active_period), now)
+        self._plan("forget", record, remembered_until(record, self.config.event_retention), now)
+
+    def _plan(self, kind: str, record: EventRecord, at: datetime | None, now: Now) -> None:
+        """Wait for a moment of an event, instead of what was planned before; None where it does not come."""
+        if at is None:
+            self._timers.stop((kind, record.event_id))
+        else:
+            self._timers.at((kind, record.event_id), max(at, now.utc))
+
+    def _finish(self, event_id: str, now: Now) -> None:
+        """Take an event from the lists."""
+        self._book.finish(event_id)
+        self._finished_at = now.utc
+
+    def _bring_back(self, now: Now) -> None:
+        """Bring events back into the lists whose time is not over any more, as the clock was set back."""
+        if self._finished_at is None or now.utc >= self._finished_at:
+            return
+        self._finished_at = now.utc
+        for record in self._book.ended:
+            until = latest_end(record.event.active_period)
+            if until is None or now.utc < until:
+                self._book.put(record)
+                self._watch(record, now)
+                self._wake_audience(record)
 
     def _forget_event(self, event_id: str) -> None:
         """An event has been over for long."""

@@ -147,9 +147,9 @@ def _another_answer(patch: pytest.MonkeyPatch) -> None:
     """The VEN answers the opposite of what the application has decided."""
     right = EventList.respond
 
-    def wrong(self: EventList, event: Any, decision: Any, *rest: Any) -> None:
+    def wrong(self: EventList, event: Any, decision: Any) -> None:
         other = OptType.OPT_OUT if decision.opt_type is OptType.OPT_IN else OptType.OPT_IN
-        right(self, event, msgspec.structs.replace(decision, opt_type=other), *rest)
+        right(self, event, msgspec.structs.replace(decision, opt_type=other))
 
     patch.setattr(EventList, "respond", wrong)
 
