@@ -73,6 +73,7 @@ from oadr_core.outputs import (
 from oadr_core.rules import (
     Exchange,
     Finding,
+    OfficialRule,
     RecordedExchange,
     Role,
     Rule,
@@ -81,6 +82,7 @@ from oadr_core.rules import (
     check,
     check_document,
     check_trace,
+    official_rule,
     refuse_event,
     rules,
 )
@@ -103,6 +105,8 @@ from oadr_core.wire.plain import from_dict, part_from_dict, part_to_dict, to_dic
 from oadr_core.wire.verify import verify
 
 __all__ = [
+    "OfficialRule",
+    "official_rule",
     *_messages,
     "Address",
     "AnswerState",
