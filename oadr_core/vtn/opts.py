@@ -19,7 +19,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import OptCancelled, OptReceived, OptTaken
 from oadr_core.rules import Severity, check
 from oadr_core.state.opts import OptBook, Scope, foreign_targets, scope_of
-from oadr_core.state.vtn import digest
+from oadr_core.state.reports import digest
 from oadr_core.vtn.event_lists import by_event, present_standing, status
 from oadr_core.vtn.turn import Ask, Turn
 
