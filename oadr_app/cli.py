@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import Annotated, Any, Final
 import anyio
 import anyio.to_thread
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
 from oadr_app import config, views
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
+from oadr_app.report_cli import reports
+from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
 from oadr_app.tracing import TraceFile, is_trace
+from oadr_app.ven_flags import reporting
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 from oadr_http.groups import alone
 
@@ -34,24 +36,14 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
+app.add_typer(reports, name="report")
 
-_WIDE: Final = 240
-"""Columns of a line that goes into a file or to another program."""
-
-_OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
-_ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
-
-Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
-VtnConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="The configuration of the VTN, in TOML; vtn.toml if there is one.", dir_okay=False
-    ),
-]
 TraceOption = Annotated[
     Path | None,
     typer.Option("--trace", help="Write every exchange to this file; oadr inspect judges it.", dir_okay=False),
 ]
+_REPORTS: Final = "What it reports"
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of trouble only.")]
 
 
@@ -60,27 +52,17 @@ def main() -> None:
     try:
         app()
     except (config.ConfigError, ControlError, ProtocolError) as error:
-        _fail(str(error))
+        fail(str(error))
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
 
 _BROKEN_PIPE: Final = 128 + signal.SIGPIPE
-
-
-def _fail(text: str) -> None:
-    _ERR.print(f"oadr: {views.clean(text)}", style="red", soft_wrap=True)
-    sys.exit(1)
-
-
-def _found(config_file: Path | None, usual: str) -> Path | None:
-    """The configuration that is meant: the one that is named, or the usual one if it is there."""
-    return Path(usual) if config_file is None and Path(usual).exists() else config_file
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -122,7 +104,7 @@ def vtn(
         "poll": poll,
         "reports.sampling": sampling,
     }
-    config_file = _found(config_file, "vtn.toml")
+    config_file = found(config_file, "vtn.toml")
     usual = config.read(config.VtnFile, config_file, {}).socket
     _log(quiet)
     program = VtnProgram(config.read(config.VtnFile, config_file, flags), trace=_trace(trace))
@@ -150,11 +132,59 @@ def ven(
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state.")] = None,
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
-    kilowatt: Annotated[float | None, typer.Option(help="What its simulated load takes.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="How often it can be read at most.", rich_help_panel=_REPORTS)
+    ] = None,
+    kilowatt: Annotated[
+        float | None, typer.Option(help="What its simulated load takes on average.", rich_help_panel=_REPORTS)
+    ] = None,
+    profile: Annotated[
+        config.Profile | None, typer.Option(help="How that goes through the day.", rich_help_panel=_REPORTS)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report values from this file instead: columns time and value, or values alone, which are taken one "
+            "after the other, --sampling apart.",
+            dir_okay=False,
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin the file again at its end.", rich_help_panel=_REPORTS)
+    ] = False,
+    command: Annotated[
+        str | None,
+        typer.Option(help="Report what this command prints, each time that it is run.", rich_help_panel=_REPORTS),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="How long the command may take.", rich_help_panel=_REPORTS)
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="What is read.", rich_help_panel=_REPORTS)] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(help="What is measured, such as power_real, or any other name.", rich_help_panel=_REPORTS),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="The unit, where the measurement leaves a choice.", rich_help_panel=_REPORTS)
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_REPORTS)
+    ] = None,
+    report_name: Annotated[
+        str | None,
+        typer.Option(
+            help="The kind of report: TELEMETRY_USAGE for power and energy, or x-… for anything.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
     trace: TraceOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run a VEN with a simulated load: it registers, reports its load, and sheds some when an event asks for that."""
+    """Run a VEN: it registers, answers events, and reports a simulated load, a file, or what a command prints.
+
+    A simulated load sheds some of what it takes when an event asks for that.
+    """
     from oadr_app.ven import VenProgram
 
     flags: dict[str, Any] = {
@@ -164,11 +194,24 @@ def ven(
         "state": None if state is None else str(state),
         "poll": poll,
         "opt": None if opt is None else opt.value,
-        "loads": None if kilowatt is None else [{"kilowatt": kilowatt}],
+        "sampling": sampling,
+        **reporting(
+            kilowatt=kilowatt,
+            profile=None if profile is None else profile.value,
+            csv=csv,
+            command=command,
+            resource=resource,
+            loop=loop,
+            timeout=timeout,
+            measurement=measurement,
+            unit=unit,
+            scale=scale,
+            report_name=report_name,
+        ),
     }
     _log(quiet)
     program = VenProgram(
-        config.read(config.VenFile, _found(config_file, "ven.toml"), flags),
+        config.read(config.VenFile, found(config_file, "ven.toml"), flags),
         trace=_trace(trace),
     )
 
@@ -184,7 +227,7 @@ def _trace(path: Path | None) -> TraceFile | None:
 
 def _say(text: str, style: str = "") -> None:
     """Print a line at once, whatever reads it."""
-    _OUT.print(text, style=style, soft_wrap=True)
+    OUT.print(text, style=style, soft_wrap=True)
     sys.stdout.flush()
 
 
@@ -223,8 +266,8 @@ async def _cancel_when_input_ends(scope: anyio.CancelScope) -> None:
 
 def _log(quiet: bool) -> None:
     """Log for people at a terminal, and line by line for files and journals."""
-    if _ERR.is_terminal:
-        handler: logging.Handler = RichHandler(console=_ERR, show_path=False, markup=False, log_time_format="%X")
+    if ERR.is_terminal:
+        handler: logging.Handler = RichHandler(console=ERR, show_path=False, markup=False, log_time_format="%X")
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()
@@ -236,29 +279,11 @@ def _log(quiet: bool) -> None:
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-Socket = Annotated[
-    Path | None,
-    typer.Option(help="The control socket of the VTN; the one of the configuration if not given.", dir_okay=False),
-]
-
-
-def _socket(config_file: Path | None, socket: Path | None) -> Path:
-    if socket is not None:
-        return socket
-    return config.read(config.VtnFile, _found(config_file, "vtn.toml"), {}).socket
-
-
-def _show(answer: object, view: Callable[[Any], Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer))
-    else:
-        _OUT.print(view(answer))
-
 
 @app.command()
 def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
     """List the VENs of a running VTN."""
-    _show(ask(_socket(config_file, socket), "vens"), views.vens, as_json)
+    show(ask(socket_of(config_file, socket), "vens"), views.vens, as_json)
 
 
 _WHAT, _WHEN, _WHOM, _MORE, _WHERE = (
@@ -350,11 +375,11 @@ def create_event(
 
     oadr event create --value 2 --duration 1h asks all VENs to shed load at level 2 for an hour, now.
     """
-    with _flag("--intervals" if intervals else "--duration"):
+    with flag("--intervals" if intervals else "--duration"):
         parts = steps(intervals) if intervals else [(period(duration), value)]
     if not isfinite(value):
         raise config.ConfigError("--value: it must be a number")
-    with _flag("--start"):
+    with flag("--start"):
         begins = instant(start, datetime.now(UTC))
     times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
     for name, text in (("notification", notification), ("ramp_up", ramp_up), ("recovery", recovery)):
@@ -381,8 +406,8 @@ def create_event(
         "response_required": "never" if no_answer else "always",
         "targets": [_target(one) for one in target or ()],
     }
-    answer = ask(_socket(config_file, socket), "event/create", event=content, vens=ven_names)
-    _show(answer, _was_made, as_json)
+    answer = ask(socket_of(config_file, socket), "event/create", event=content, vens=ven_names)
+    show(answer, _was_made, as_json)
 
 
 def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
@@ -399,7 +424,7 @@ def _was_made(answer: Mapping[str, Any]) -> str:
 
 
 def _seconds(name: str, text: str | None) -> float | None:
-    with _flag("--" + name.replace("_", "-")):
+    with flag("--" + name.replace("_", "-")):
         return None if text is None else period(text).total_seconds()
 
 
@@ -412,15 +437,6 @@ def _target(text: str) -> dict[str, str]:
     return {kind: value}
 
 
-@contextmanager
-def _flag(name: str) -> Iterator[None]:
-    """Name the flag in the error about its value."""
-    try:
-        yield
-    except ValueError as error:
-        raise config.ConfigError(f"{name}: {error}") from None
-
-
 @events.command("list")
 def list_events(
     everything: Annotated[bool, typer.Option("--all", help="Those that are over or cancelled as well.")] = False,
@@ -429,8 +445,8 @@ def list_events(
     as_json: Json = False,
 ) -> None:
     """List events, and how many VENs answered what."""
-    answer = ask(_socket(config_file, socket), "event/list", all=everything)
-    _show(answer, views.events, as_json)
+    answer = ask(socket_of(config_file, socket), "event/list", all=everything)
+    show(answer, views.events, as_json)
 
 
 @events.command("show")
@@ -441,7 +457,7 @@ def show_event(
     as_json: Json = False,
 ) -> None:
     """Show an event: what it asks for, who was told, and who answered what and when."""
-    _show(ask(_socket(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
+    show(ask(socket_of(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
 
 
 @events.command("cancel")
@@ -452,8 +468,8 @@ def cancel_event(
     as_json: Json = False,
 ) -> None:
     """Cancel an event; its VENs are told until they acknowledge it."""
-    answer = ask(_socket(config_file, socket), "event/cancel", event_id=event_id)
-    _show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
+    answer = ask(socket_of(config_file, socket), "event/cancel", event_id=event_id)
+    show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------
@@ -479,7 +495,7 @@ def demo(
     try:
         sys.exit(Demo(seconds, as_json=as_json, folder=folder).run())
     except ChildFailed as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -507,8 +523,8 @@ def inspect(
         if as_json:
             print(inspecting.as_json(found))
         else:
-            _OUT.print(inspecting.render(found, "standard input" if str(file) == "-" else str(file)))
-            _OUT.print()
+            OUT.print(inspecting.render(found, "standard input" if str(file) == "-" else str(file)))
+            OUT.print()
     sys.exit(0 if fine else 1)
 
 
@@ -529,4 +545,4 @@ def fingerprint(
     if as_json:
         print(json.dumps(found))
     for name, text in () if as_json else found.items():
-        _OUT.print(text if len(found) == 1 else f"{text}  {name}")
+        OUT.print(text if len(found) == 1 else f"{text}  {name}")

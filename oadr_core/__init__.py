@@ -8,7 +8,14 @@ from oadr_core.build import Collection, DataPoint, complete_event, data_point, m
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
-from oadr_core.decisions import EndReports, EventDecision, KnownVen, PollDecision, RegistrationDecision
+from oadr_core.decisions import (
+    EndReports,
+    EventDecision,
+    KnownVen,
+    PollDecision,
+    RegistrationDecision,
+    event_decision,
+)
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
     LocalProtocolError,
@@ -26,6 +33,7 @@ from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import Startup
 from oadr_core.messages import *  # noqa: F403 - every message class is public
 from oadr_core.messages import __all__ as _messages
+from oadr_core.offers import check_request, data_name
 from oadr_core.outputs import (
     Address,
     Call,
@@ -33,6 +41,7 @@ from oadr_core.outputs import (
     Event,
     EventDecided,
     EventOffered,
+    EventPhase,
     EventProceeds,
     EventsReceived,
     ExchangeAbandoned,
@@ -84,12 +93,16 @@ from oadr_core.rules import (
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
+from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EventRecord, Standing, VenRecord
+from oadr_core.state.vtn import EarlierAnswer, EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
+from oadr_core.ven.event_view import EventView
 from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.audiences import AudienceLike
 from oadr_core.vtn.availability import Availability, Why, availability
+from oadr_core.vtn.event_answers import AnswerState, EventAnswer
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
@@ -99,6 +112,9 @@ from oadr_core.wire.verify import verify
 __all__ = [
     *_messages,
     "Address",
+    "AnswerState",
+    "Audience",
+    "AudienceLike",
     "AutoVen",
     "AutoVtn",
     "Availability",
@@ -109,16 +125,21 @@ __all__ = [
     "DataPoint",
     "Deadline",
     "Document",
+    "EarlierAnswer",
     "EndReports",
+    "Enrolment",
     "Entropy",
     "Event",
+    "EventAnswer",
     "EventAtVtn",
     "EventDecided",
     "EventDecision",
     "EventOffered",
+    "EventPhase",
     "EventProceeds",
     "EventRecord",
     "EventSchedule",
+    "EventView",
     "EventsReceived",
     "Exchange",
     "ExchangeAbandoned",
@@ -202,11 +223,14 @@ __all__ = [
     "availability",
     "check",
     "check_document",
+    "check_request",
     "check_trace",
     "complete_event",
+    "data_name",
     "data_point",
     "decode",
     "encode",
+    "event_decision",
     "event_status",
     "fingerprint",
     "from_dict",

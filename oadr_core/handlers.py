@@ -32,7 +32,9 @@ _WHOLE_REPORT: Final = (
 VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_event": ("event",),
     "on_update_event": ("event",),
-    "on_event_status": ("event", "status", "signals", "interval", "event_id"),
+    "on_event_status": ("event", "status", "signals", "interval", "event_id", "phase", "until"),
+    "on_created_opt": ("opt_id", "response_code", "response_description"),
+    "on_canceled_opt": ("opt_id", "response_code", "response_description"),
     "on_cancel_party_registration": ("payload",),
     "next_report": _WHOLE_REPORT,
     "on_create_report": ("payload",),

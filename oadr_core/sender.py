@@ -103,6 +103,10 @@ class Sender:
         """Tell whether a very request waits or is under way."""
         return any(request.message == message for request in self._all())
 
+    def holds_ticket(self, ticket: TicketId) -> bool:
+        """Tell whether a request waits or is under way."""
+        return any(request.ticket == ticket for request in self._all())
+
     def push(self, message: Payload, ticket: TicketId, *, lane: str, patient: bool = False) -> None:
         """Add a request.
 
@@ -126,6 +130,18 @@ class Sender:
                 self._flying = self._exchange = None
         self._queue = [request for request in self._queue if request not in taken]
         return taken
+
+    def revise(self, change: Callable[[Payload], Payload | None]) -> None:
+        """Change what waits to be sent, but for what is under way.
+
+        :param change: makes of each message what is to be sent instead of it; None takes it back.
+        """
+        for request in list(self._queue):
+            changed = change(request.message)
+            if changed is None:
+                self._withdraw([request])
+            else:
+                request.message = changed
 
     def next_transmit(self, now: Now, allowed: Callable[[Payload], bool]) -> Transmit | None:
         """Send the next request, if it is time.

@@ -13,6 +13,7 @@ from oadr_core import (
     VEN_HANDLERS,
     AutoVen,
     Event,
+    EventView,
     Handlers,
     LocalProtocolError,
     Now,
@@ -26,6 +27,7 @@ from oadr_core import (
     VenConfig,
     VenPolicy,
     VenState,
+    event_decision,
     log_line,
     make_opt,
     part_from_dict,
@@ -331,6 +333,38 @@ class OpenADRClient:
             await self._manual.close()
         elif self._stop is not None:
             self._stop.set()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def events(self) -> tuple[EventView, ...]:
+        """The events that it knows, as they stand by its own clock; active ones first, the most urgent at the top.
+
+        :raises LocalProtocolError: the VEN does not run by itself.
+        """
+        return self._by_itself().events(system_now())
+
+    def active_events(self) -> tuple[EventView, ...]:
+        """Those of :meth:`events` that it takes part in and that are active: what they ask for is what to do now.
+
+        :raises LocalProtocolError: the VEN does not run by itself.
+        """
+        return self._by_itself().active_events(system_now())
+
+    def change_opt(self, event_id: str, opt_type: object) -> None:
+        """Take part in an event, or no longer, whatever the handler answered.
+
+        Kept, over a restart too, until the VTN has it. While the handler still decides, this is its decision.
+
+        :param event_id: an event that must be answered and whose time is not over.
+        :param opt_type: ``optIn`` or ``optOut``, or whatever else ``on_event`` may return, such as
+            ``("optOut", 200, "the owner has come home")``.
+        :raises LocalProtocolError: there is no such event, it is over, or must not be answered; it cannot be carried
+            out; :meth:`create_opt` has decided about it (rule 206); or the VEN is not registered, or does not run by
+            itself.
+        """
+        core, decision = self._by_itself(), event_decision(opt_type)
+
+        self._do(lambda now: core.change_opt(event_id, decision, now))
 
     # --- opts --------------------------------------------------------------------------------------------------------
 

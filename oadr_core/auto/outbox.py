@@ -83,7 +83,7 @@ class Outbox:
         """Hand a report to the VEN, unless it has it already."""
         unsent = self._unsent.get(key)
         registered = self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING)
-        if unsent is not None and registered and unsent.request_id not in self._sent:
+        if unsent is not None and registered and not self._is_on_its_way(unsent):
             ticket = self._ven.update_report([unsent.report], now, request_id=unsent.request_id)
             self._sent[unsent.request_id] = key, ticket
 
@@ -107,9 +107,10 @@ class Outbox:
             del self._unsent[key]
             self._emit(Save(key, None))
 
-    def withdrawn(self) -> None:
-        """The VEN has forgotten what it was to send, as its registration ended."""
-        self._sent.clear()
+    def _is_on_its_way(self, unsent: UnsentReport) -> bool:
+        """Whether the VEN still has a report; it forgets what it was to send when its registration ends."""
+        sent = self._sent.get(unsent.request_id)
+        return sent is not None and self._ven.still_sends(sent[1])
 
     def _drop_oldest(self, now: Now) -> None:
         """Make room: the VEN is not to send the report any more, and does not keep it either."""

@@ -224,18 +224,18 @@ class ReportedValue(msgspec.Struct, frozen=True):
     :param time: when it held, or its interval began.
     :param value: the value; None where its quality is bad, and it must not be used (rule 318).
     :param quality: what the source says of its quality, if anything.
+    :param confidence: from 0 to 100, if it was given.
+    :param accuracy: in the unit of the value, if it was given.
     :param duration: how long its interval is; None where it holds at an instant.
-    :param confidence: from 0 to 100, if the source says.
-    :param accuracy: in the unit of the value, if the source says.
     """
 
     r_id: str
     time: datetime
     value: Any
     quality: str | None = None
-    duration: Duration | None = None
     confidence: int | None = None
     accuracy: float | None = None
+    duration: Duration | None = None
 
 
 def reported_values(report: Report) -> Iterator[ReportedValue]:
@@ -252,10 +252,10 @@ def reported_values(report: Report) -> Iterator[ReportedValue]:
             if isinstance(payload, ReportPayload):
                 quality = payload.data_quality
                 value = None if _is_bad(quality) else payload.value
-                details = interval.duration, payload.confidence, payload.accuracy
+                details = payload.confidence, payload.accuracy, interval.duration
                 yield ReportedValue(payload.r_id, begin, value, quality, *details)
             elif isinstance(payload, GreenButtonPayload):
-                yield ReportedValue("", begin, payload.feed, None, interval.duration)
+                yield ReportedValue("", begin, payload.feed, None, duration=interval.duration)
         if interval.dtstart is None and interval.duration is not None:
             begin = add_duration(begin, interval.duration)
 

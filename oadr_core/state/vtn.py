@@ -5,10 +5,11 @@ step can as well be taken inside a database transaction on one of many machines.
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias, get_args
+from typing import Final, Self, TypeAlias, get_args
 
 import msgspec
 
+from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages import (
@@ -24,6 +25,7 @@ from oadr_core.messages import (
     TransportName,
     UpdateReport,
 )
+from oadr_core.state.audience import Audience
 from oadr_core.state.blobs import Blob, Instant
 from oadr_core.state.opts import OptBook
 from oadr_core.state.reports import ReportsBlob
@@ -59,18 +61,38 @@ class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     until: Instant | None = None
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EarlierAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a VEN said about an event before it said something else, or before the event was changed.
+
+    :param modification_number: the modification that it is about.
+    :param opt_type: whether the VEN took part.
+    :param code: the code of the answer.
+    :param answered_at: when it came.
+    """
+
+    modification_number: int
+    opt_type: OptType
+    code: int = 200
+    answered_at: Instant | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where an event stands for a VEN.
 
     :param event_id: the event.
     :param modification_number: the modification that this is about; an older one means that the VEN has to be told.
     :param state: where it stands.
-    :param opt_type: what the VEN answered, if it did.
+    :param opt_type: what the VEN answered to this modification, if it did.
     :param code: the code of its answer.
     :param description: the text of its answer.
     :param answered_at: when it answered.
     :param until: when its answer is given up, while it is awaited.
-    :param times: how often it was told of this modification.
+    :param times: how often it was told of this modification; of one that it has left, how often it was handed a list
+        without it.
+    :param told_at: when it was first told of this modification.
+    :param late: whether its first answer to this modification was late.
+    :param changed: how often it has changed its answer to this modification.
+    :param earlier: its last answers before that, to this modification and to earlier ones, the oldest first.
     """
 
     event_id: str
@@ -82,6 +104,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered_at: Instant | None = None
     until: Instant | None = None
     times: int = 0
+    told_at: Instant | None = None
+    late: bool = False
+    changed: int = 0
+    earlier: tuple[EarlierAnswer, ...] = ()
 
 
 class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -132,24 +158,47 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
         yield from self.opts.messages()
 
 
+class _FormerEventRecord(msgspec.Struct):
+    """What blobs held before there were audiences."""
+
+    ven_ids: tuple[str, ...] = ()
+
+
 class EventRecord(Blob, frozen=True, kw_only=True, omit_defaults=True):
     """An event, and whom it is for.
 
     :param event: the event as the operator made it; what changes with time is filled in when it is handed out.
-    :param ven_ids: the VENs that it is for.
+    :param audience: whom it is for; of nobody where the application's handlers return it for the VENs that they want.
     :param created_at: when it was made.
     :param changed_at: when it was last changed.
     """
 
     event: EiEvent
-    ven_ids: tuple[str, ...]
+    audience: Audience = Audience()
     created_at: Instant
     changed_at: Instant
+
+    @classmethod
+    def load(cls, blob: bytes) -> Self:
+        """Read a blob; see :meth:`Blob.load`."""
+        record = super().load(blob)
+        if record.audience:
+            return record
+        try:
+            former = msgspec.json.decode(blob, type=_FormerEventRecord)
+        except msgspec.MsgspecError as error:
+            raise StateError(f"{cls.__name__}: the blob is damaged: {error}") from None
+        return msgspec.structs.replace(record, audience=Audience(ven_ids=former.ven_ids))
 
     @property
     def event_id(self) -> str:
         """The event."""
         return self.event.event_descriptor.event_id
+
+    @property
+    def ven_ids(self) -> tuple[str, ...]:
+        """The VENs that its audience names; it may be for others too, see :meth:`oadr_core.vtn.Vtn.vens_of`."""
+        return self.audience.ven_ids
 
     @property
     def modification_number(self) -> int:

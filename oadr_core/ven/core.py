@@ -83,6 +83,10 @@ class Ven(RegistrationService):
         """Tell whether a request of a class waits or is under way."""
         return self._sender.waiting(cls)
 
+    def still_sends(self, ticket: TicketId) -> bool:
+        """Tell whether a request waits or is under way; one that is void, as its registration ended, does not."""
+        return self._sender.holds_ticket(ticket)
+
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be sent and no application is asked."""
@@ -197,11 +201,13 @@ class Ven(RegistrationService):
         for kind, key in self._timers.expired(now):
             if kind == "call":
                 self._decide_without(key, "took too long", now)
+            elif kind == "answer":
+                self._answer_list(now, without_the_rest=True)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        return self._next_output() or self._sender.next_transmit(now, self._may_send)
+        return self._next_output(now)
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""

@@ -1,20 +1,15 @@
-"""What a VEN answers an event with that it cannot carry out, without asking anybody (rules 22, 33, 48, 109 and 112)."""
+"""What a VEN answers an event with that it cannot carry out, asking nobody (rules 22, 33, 48, 109, 111 and 112)."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EventDecision
-from oadr_core.messages import EiEvent, EventSignal, OptType, Target
-from oadr_core.rules import is_known_signal
+from oadr_core.messages import EiEvent, EventSignal, OptType, Target, is_zero
+from oadr_core.messages.uris import same_uri
+from oadr_core.rules import check, is_known_signal
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_list import is_over
-
-_UNRESERVED: Final = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
-_ESCAPE: Final = re.compile(r"%[0-9a-fA-F]{2}")
-_PARTS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)?(.*)", re.DOTALL)
 
 
 def refusal(event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool) -> EventDecision | None:
@@ -48,6 +43,21 @@ def _faults(
             yield ResponseCode.SIGNAL_NOT_SUPPORTED, f"the signal {name} of type {kind} is not supported"
     if not any(_has_devices(signal, config) for signal in event.event_signals):
         yield ResponseCode.DEPLOYMENT_ERROR, "no signal is meant for a device class that is here"
+    yield from _illogical(event)
+
+
+def _illogical(event: EiEvent) -> Iterator[tuple[ResponseCode, str]]:
+    """What the schema lets through although it means nothing (rules 33 and 48).
+
+    An event without end may have intervals that end: the last one is taken as endless (decision D32).
+    """
+    for number in ("R100", "R102"):
+        for finding in check(event, number):
+            if finding.place.startswith("event_signals"):  # a baseline asks for nothing
+                yield ResponseCode.COMPLIANCE_ERROR, f"{finding.place}: {finding.found}; {finding.right}"
+    if not is_zero(event.active_period.duration):
+        for finding in check(event, "R8"):
+            yield ResponseCode.INVALID_DATA, f"{finding.place}: {finding.found}; {finding.right}"
 
 
 def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
@@ -60,8 +70,9 @@ def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
         (target.group_id, config.group_ids),
         (target.resource_id, config.resource_ids),
         (target.party_id, config.party_ids),
+        (target.end_device_asset, config.device_classes),
     ]
-    checked = ("ven_id", "group_id", "resource_id", "party_id")
+    checked = ("ven_id", "group_id", "resource_id", "party_id", "end_device_asset")
     if not target or any(getattr(target, name) for name in target.__struct_fields__ if name not in checked):
         return True
     return any(names and (ours is None or not set(ours).isdisjoint(names)) for names, ours in named)
@@ -80,22 +91,3 @@ def _has_devices(signal: EventSignal, config: VenConfig) -> bool:
     """Whether a signal is meant for any device that the VEN has (rule 111)."""
     wanted = () if signal.target is None else signal.target.end_device_asset
     return not wanted or config.device_classes is None or not set(wanted).isdisjoint(config.device_classes)
-
-
-def same_uri(one: str, other: str) -> bool:
-    """Compare URIs after the syntax-based normalisation of RFC 3986, section 6.2.2 (rule 512)."""
-    return _normalised(one) == _normalised(other)
-
-
-def _normalised(uri: str) -> str:
-    """The scheme and the host in lower case, and nothing escaped that need not be."""
-    plain = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), uri.strip())
-    plain = _ESCAPE.sub(lambda found: found[0].upper(), plain)
-    parts = _PARTS.fullmatch(plain)
-    if parts is None:
-        return plain
-    scheme, authority, rest = parts[1].lower(), parts[2] or "", parts[3]
-    user, at, host = authority.rpartition("@")
-    if authority and not rest.startswith("/"):
-        rest = f"/{rest}"
-    return f"{scheme}{user}{at}{host.lower()}{rest}"

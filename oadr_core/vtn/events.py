@@ -11,17 +11,25 @@ from oadr_core.decisions import application_events
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
     CreatedEvent,
-    DistributeEvent,
     EiEvent,
     EventResponse,
     EventStatus,
     Payload,
     RequestEvent,
+    ResponseRequired,
 )
 from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
 from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import EventRecord, Standing
-from oadr_core.vtn.event_lists import by_event, is_listed, ordered, present_standing, rendered
+from oadr_core.vtn.event_lists import (
+    TELLINGS,
+    by_event,
+    has_to_see_it_gone,
+    is_listed,
+    ordered,
+    seen_gone,
+)
+from oadr_core.vtn.standings import Said, answered, answered_before, present_standing, told
 from oadr_core.vtn.turn import Ask, Notice, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
@@ -43,9 +51,21 @@ def take_request_event(turn: Turn, message: RequestEvent, decision: tuple[EiEven
 
 def listed(turn: Turn) -> list[EventRecord]:
     """The events that belong into the VEN's list now."""
-    told = by_event(turn.ven().standings)
-    events = turn.shared.events_of(turn.ven().ven_id)
-    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+    if turn.ven().report_only:
+        return []
+    standings = by_event(turn.ven().standings)
+    events = turn.shared.events.of(turn.ven().ven_id)
+    return [one for one in events if is_listed(one, standings.get(one.event_id), turn.now)]
+
+
+def departed(turn: Turn) -> list[Standing]:
+    """What the VEN was told of and is no longer for it: its list has to lack these (rule 61)."""
+    book, ven_id = turn.shared.events, turn.ven().ven_id
+    return [
+        one
+        for one in turn.ven().standings
+        if has_to_see_it_gone(one) and book.is_alive(one.event_id) and not book.is_for(ven_id, one.event_id)
+    ]
 
 
 def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
@@ -56,31 +76,36 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     :param limit: how many events the VEN wants at most.
     """
     ven_id = turn.ven().ven_id
-    events = ordered(listed(turn), turn.now)[:limit]
-    turn.answer = DistributeEvent(
-        response=None if request is None else response_to(request),
-        request_id=turn.new_id(),
-        vtn_id=turn.config.vtn_id,
-        events=tuple(rendered(one, ven_id, turn.now) for one in events),
-    )
+    events = ordered(listed(turn), turn.now)
+    whole = limit is None or len(events) <= limit
+    events = events[:limit]
+    response = None if request is None else response_to(request)
+    turn.answer = turn.shared.documents.listing(events, ven_id, response, turn.now)
     if events:
         turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
     standings = dict(by_event(turn.ven().standings))
     for one in events:
-        standings[one.event_id] = _told(turn, one, standings.get(one.event_id))
+        standing = standings.get(one.event_id)
+        standings[one.event_id] = told(one, standing, turn.now, turn.config.answer_timeout)
+    for standing in departed(turn) if whole else ():
+        standings[standing.event_id] = seen_gone(standing)
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
     turn.change(durable=False, standings=kept)
 
 
-def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standing:
-    """Note that an event was handed out."""
-    standing = present_standing(record, standing)
-    return msgspec.structs.replace(
-        standing,
-        state=EVENT_AT_VTN.step(standing.state, EventAtVtnInput.OFFER),
-        until=turn.now + turn.config.answer_timeout,
-        times=standing.times + 1,
-    )
+def arrived(turn: Turn) -> None:
+    """A pushed list has arrived: what no answer confirms need not be told again."""
+    standings = tuple(_heard(turn, one) for one in turn.ven().standings)
+    if standings != turn.ven().standings:
+        turn.change(durable=False, standings=standings)
+
+
+def _heard(turn: Turn, standing: Standing) -> Standing:
+    record = turn.shared.events.get(standing.event_id)
+    unanswered = record is not None and record.event.response_required is ResponseRequired.NEVER
+    if standing.state is EventAtVtn.LEFT or (unanswered and standing.times):
+        return msgspec.structs.replace(standing, times=max(standing.times, TELLINGS))
+    return standing
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -99,6 +124,7 @@ def take_created_event(turn: Turn, message: CreatedEvent) -> None:
             code = code if code != ResponseCode.OK else ResponseCode.INVALID_ID
         elif record.modification_number != response.modification_number:
             code = ResponseCode.OUT_OF_SEQUENCE
+            _take_outdated(turn, record, response, standings)
         else:
             _take_response(turn, record, response, standings)
     if tuple(standings.values()) != turn.ven().standings:
@@ -109,9 +135,8 @@ def take_created_event(turn: Turn, message: CreatedEvent) -> None:
 
 def _event_of(turn: Turn, event_id: str, standings: Mapping[str, Standing]) -> EventRecord | None:
     """Find an event of the VEN; it may be over, as answers can be late."""
-    record = turn.shared.events.get(event_id)
-    if record is None or event_id in standings or turn.ven().ven_id in record.ven_ids:
-        return record
+    if event_id in standings or turn.shared.events.is_for(turn.ven().ven_id, event_id):
+        return turn.shared.events.get(event_id)
     return None
 
 
@@ -120,39 +145,54 @@ def _take_response(
 ) -> None:
     """The VEN answers one event."""
     before = standings.get(record.event_id)
+    if not turn.shared.events.is_for(turn.ven().ven_id, record.event_id):
+        return  # it was, and the answer has crossed with a change of its audience
     state = present_standing(record, before).state
     if state is EventAtVtn.GONE:
         return
     is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
     given = EventAtVtnInput.ACKNOWLEDGE if is_cancelled else EventAtVtnInput.ANSWER
+    said = _said(response)
     ruling = turn.ven().opts.for_event(record.event_id, Scope())
-    opt_type = response.opt_type if ruling is None else ruling.opt_type  # rule 206
-    after = Standing(
-        event_id=record.event_id,
-        modification_number=record.modification_number,
-        state=EVENT_AT_VTN.step(state, given),
-        opt_type=opt_type,
-        code=response.response_code,
-        description=response.response_description,
-        answered_at=turn.now,
-    )
-    if before is not None and _says_the_same(before, after):
+    if ruling is not None:
+        said = msgspec.structs.replace(said, opt_type=ruling.opt_type)  # rule 206
+    after = answered(record, before, said, EVENT_AT_VTN.step(state, given), turn.now, turn.config.answer_timeout)
+    if after == before:
         return
     standings[record.event_id] = after
-    turn.events.append(
-        OptReceived(
-            ven_id=turn.ven().ven_id,
-            event_id=record.event_id,
-            modification_number=record.modification_number,
-            opt_type=opt_type,
-            code=response.response_code,
-        )
-    )
-    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": opt_type}
+    turn.events.append(opt_received(turn.ven().ven_id, after))
+    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": said.opt_type}
     turn.notices.append(Notice("on_created_event", {"ven_id": turn.ven().ven_id, **opt}))
 
 
-def _says_the_same(before: Standing, after: Standing) -> bool:
-    """Whether an answer came again; how often the event was handed out meanwhile does not matter."""
-    same = msgspec.structs.replace(before, answered_at=after.answered_at, until=after.until, times=after.times)
-    return same == after
+def _take_outdated(
+    turn: Turn, record: EventRecord, response: EventResponse, standings: MutableMapping[str, Standing]
+) -> None:
+    """The VEN answers a modification that is no more; that does not count, but an operator can see it."""
+    standing = standings.get(record.event_id)
+    if response.modification_number < record.modification_number and not _is_gone(standing):
+        standings[record.event_id] = answered_before(
+            record, standing, response.modification_number, _said(response), turn.now
+        )
+
+
+def _is_gone(standing: Standing | None) -> bool:
+    return standing is not None and standing.state in (EventAtVtn.GONE, EventAtVtn.LEFT)
+
+
+def _said(response: EventResponse) -> Said:
+    return Said(response.opt_type, response.response_code, response.response_description)
+
+
+def opt_received(ven_id: str, standing: Standing) -> OptReceived:
+    """What is told of an answer to an event, however it came."""
+    assert standing.opt_type is not None
+    return OptReceived(
+        ven_id=ven_id,
+        event_id=standing.event_id,
+        modification_number=standing.modification_number,
+        opt_type=standing.opt_type,
+        code=standing.code,
+        late=standing.late and not standing.changed,
+        instead_of=standing.earlier[-1].opt_type if standing.changed else None,
+    )

@@ -16,6 +16,7 @@ from oadr_core import (
     CancelPartyRegistration,
     CreatedPartyRegistration,
     CreatePartyRegistration,
+    DistributeEvent,
     EiResponse,
     Event,
     ExchangeDone,
@@ -24,10 +25,15 @@ from oadr_core import (
     Handlers,
     Payload,
     PlainSealer,
+    Poll,
     Profile,
     ProfileName,
+    QueryRegistration,
+    RegisteredReport,
+    RegisterReport,
     RegistrationEnded,
     Report,
+    RequestEvent,
     RequestReregistration,
     ReregistrationRequested,
     Response,
@@ -42,12 +48,14 @@ from oadr_core import (
     VenState,
     encode,
 )
+from oadr_core.auto.outbox import UnsentReport
 from oadr_core.core import Core
 from oadr_core.testing import ManualClock
 from tests.core.kit import NOON, drained, offer
 
 AGAIN: Final = RequestReregistration(ven_id="ven")
 OK: Final = EiResponse(response_code=200, request_id="")
+UNKNOWN: Final = EiResponse(response_code=463, request_id="")
 REGISTERED: Final = CreatedPartyRegistration(
     response=OK,
     registration_id="registration",
@@ -190,3 +198,36 @@ def _sent_within(line: Line, seconds: float, answers: Mapping[str, Payload]) -> 
         line.clock.advance_to(due.at)
         line.core.handle_timeout(line.clock.now)
     return sent
+
+
+def test_reports_outlive_a_registration_that_the_vtn_will_not_renew() -> None:
+    """The VEN forgets then what it was to send; what keeps the reports must not think that they are on their way."""
+    kept = UnsentReport(request_id="kept", report=report("first"))
+    state = VenState(registered=True, ven_id="ven", registration_id="registration")
+    saved = {"ven": state.dump(), "report/000000000001": kept.dump()}
+    ven = AutoVen(
+        VenConfig(), sealer=PlainSealer(), entropy=random.Random(0), handlers=Handlers(VEN_HANDLERS), saved=saved
+    )
+    line = Line(ven)
+    ven.start(line.clock.now)
+    sent = []
+    while (message := line.sends()) is not None and not isinstance(message, Poll):
+        sent.append(type(message))
+        line.answer(_lost_memory(message, sent.count(UpdateReport), sent.count(CreatePartyRegistration)))
+    assert sent.count(CreatePartyRegistration) == 3, "again after the start, in vain as it was asked to, and anew"
+    assert sent.count(UpdateReport) == 2
+    assert ven.unsent == 0
+
+
+def _lost_memory(message: Payload, reported: int, registered: int) -> Payload | None:
+    """What a VTN answers that loses what it knew of the VEN when the first report comes."""
+    if isinstance(message, QueryRegistration | CreatePartyRegistration):
+        knows = registered != 2
+        return REGISTERED if knows else msgspec.structs.replace(REGISTERED, response=UNKNOWN)
+    if isinstance(message, RegisterReport):
+        return RegisteredReport(response=OK, ven_id="ven")
+    if isinstance(message, RequestEvent):
+        return DistributeEvent(response=OK, request_id="list", vtn_id="vtn")
+    if isinstance(message, UpdateReport):
+        return AGAIN if reported == 1 else UpdatedReport(response=OK, ven_id="ven")
+    return None

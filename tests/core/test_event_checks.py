@@ -17,8 +17,9 @@ from oadr_core import (
     VenConfig,
 )
 from oadr_core.messages.common import EiResponse
+from oadr_core.messages.uris import same_uri
 from oadr_core.testing.strategies import parts
-from oadr_core.ven.event_checks import is_meant, refusal, same_uri
+from oadr_core.ven.event_checks import is_meant, refusal
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, event
 from tests.core.test_events import add, grid_with_ven
 
@@ -175,6 +176,20 @@ def test_an_event_for_devices_that_are_not_here_is_answered_with_469() -> None:
     for_all = with_signal("SIMPLE", "level")
     mixed = msgspec.structs.replace(pump, event_signals=pump.event_signals + for_all.event_signals)
     assert code(mixed, device_classes=("EVSE",)) == 200, "there is a signal for what is here"
+
+
+@pytest.mark.rule(22, 48, 111)
+def test_an_event_for_device_classes_as_a_whole_is_meant_for_those_who_have_one_of_them() -> None:
+    saunas = event(target=Target(end_device_asset=("Pool_Pump", "Sauna")))
+    assert code(saunas) == 200
+    assert code(saunas, device_classes=("Sauna",)) == 200
+    assert code(saunas, device_classes=("EVSE",)) == 462
+    either = event(target=Target(end_device_asset=("Sauna",), group_id=("north",)))
+    assert code(either, device_classes=("EVSE",), group_ids=("north",)) == 200, "several criteria are or-ed"
+    both = msgspec.structs.replace(
+        with_signal("SIMPLE", "level", devices=("Sauna",)), target=Target(group_id=("south",))
+    )
+    assert code(both, device_classes=("Sauna",), group_ids=("north",)) == 462, "signals and event are and-ed"
 
 
 # --- time ------------------------------------------------------------------------------------------------------------

@@ -148,7 +148,6 @@ def test_when_the_registration_ends_reports_wait_for_the_next_one() -> None:
     bench.outbox.deliver_all(bench.clock.now)
     first = bench.sent()
     bench.ven.withdraw(next(iter(request.ticket for request in bench.ven._sender._all())))
-    bench.outbox.withdrawn()
     bench.outbox.deliver_all(bench.clock.now)
     assert bench.sent() == first
     assert bench.kept() == ["a"]
@@ -265,7 +264,6 @@ def test_every_report_is_confirmed_or_told_to_be_dropped_or_still_there(steps: l
             flying = None
         else:
             bench.ven._sender.withdraw(lambda message: True)
-            bench.outbox.withdrawn()
             flying = None
         dropped += bench.perform()
         assert len(bench.outbox) <= most

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import (
+    Audience,
     CalendarDuration,
     EiEvent,
     EventRecord,
@@ -34,17 +35,19 @@ from oadr_core.vtn.event_lists import (
     is_awaited,
     is_listed,
     ordered,
-    present_standing,
     remembered_until,
     rendered,
 )
+from oadr_core.vtn.standings import present_standing
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 TICK = timedelta(microseconds=1)
 
 
 def record(one: EiEvent, *, created: timedelta = NONE, changed: timedelta = NONE) -> EventRecord:
-    return EventRecord(event=one, ven_ids=("ven",), created_at=NOON + created, changed_at=NOON + changed)
+    return EventRecord(
+        event=one, audience=Audience(ven_ids=("ven",)), created_at=NOON + created, changed_at=NOON + changed
+    )
 
 
 def standing(

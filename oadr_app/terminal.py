@@ -1,0 +1,69 @@
+"""What the commands share: the two streams that people see, the options that several of them have, and asking a VTN."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from oadr_app import config, views
+
+_WIDE: Final = 240
+"""Columns of a line that goes into a file or to another program."""
+
+OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
+ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
+
+Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
+VtnConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration of the VTN, in TOML; vtn.toml if there is one.", dir_okay=False
+    ),
+]
+Socket = Annotated[
+    Path | None,
+    typer.Option(help="The control socket of the VTN; the one of the configuration if not given.", dir_okay=False),
+]
+
+
+def fail(text: str) -> None:
+    """Say what is wrong, and end with status 1."""
+    ERR.print(f"oadr: {views.clean(text)}", style="red", soft_wrap=True)
+    sys.exit(1)
+
+
+def found(config_file: Path | None, usual: str) -> Path | None:
+    """The configuration that is meant: the one that is named, or the usual one if it is there."""
+    return Path(usual) if config_file is None and Path(usual).exists() else config_file
+
+
+def vtn_file(config_file: Path | None) -> config.VtnFile:
+    """The configuration of the VTN that is meant."""
+    return config.read(config.VtnFile, found(config_file, "vtn.toml"), {})
+
+
+def socket_of(config_file: Path | None, socket: Path | None) -> Path:
+    """The control socket that is meant: the one that is named, or that of the configuration."""
+    return vtn_file(config_file).socket if socket is None else socket
+
+
+def show(answer: object, view: Callable[[Any], Any], as_json: bool) -> None:
+    """Print an answer of the VTN, for machines or for people."""
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        OUT.print(view(answer))
+
+
+@contextmanager
+def flag(name: str) -> Iterator[None]:
+    """Name the flag in the error about its value."""
+    try:
+        yield
+    except ValueError as error:
+        raise config.ConfigError(f"{name}: {error}") from None
