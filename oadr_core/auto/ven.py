@@ -42,7 +42,9 @@ from oadr_core.messages import (
     Response,
     Service,
     UpdateReport,
+    is_zero,
 )
+from oadr_core.offers import METADATA
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -326,7 +328,13 @@ class AutoVen:
         self._move(StartupInput.START)
         self._timekeeper.start(now)
         for accepted in self.ven.state.report_requests:
-            self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
+            specifier, request_id = accepted.request.report_specifier, accepted.request.report_request_id
+            if specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration):
+                # all is offered anyway, once the registration is renewed (rule 405)
+                self.ven.note_made(request_id, now, last=True)
+                self.ven.note_delivered([request_id], now)
+            else:
+                self._reporter.begin("", request_id, now, resumed=True)
         self._reporter.start(now)
         if self.policy.query_first:
             self.ven.query_registration(now)
@@ -346,6 +354,18 @@ class AutoVen:
             self._move(StartupInput.STOP)
         self._timers = Timers()
         self._reporter.stop()
+
+    def create_party_registration(self, now: Now, *, anew: bool = False) -> None:
+        """Register again although nothing asks for it, and then offer and fetch everything again.
+
+        :param anew: register without ids, which makes the VTN forget what it knew, and ends all events (rule 406).
+        :raises LocalProtocolError: it is not registered, or registers already.
+        """
+        if not STARTUP.allows(self._phase, StartupInput.ASKED_AGAIN):
+            raise LocalProtocolError(f"the VEN {self._phase.value}; it can register again once it is registered")
+        self.ven.create_party_registration(now, anew=anew)
+        self._timers.stop(("poll", None))
+        self._move(StartupInput.ASKED_AGAIN)
 
     def cancel_party_registration(self, now: Now) -> None:
         """End the registration, and stop (rule 407).

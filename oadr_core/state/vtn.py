@@ -93,6 +93,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     :param late: whether its first answer to this modification was late.
     :param changed: how often it has changed its answer to this modification.
     :param earlier: its last answers before that, to this modification and to earlier ones, the oldest first.
+    :param left_out: whether a list without the event was handed out, as its time seemed to be over.
     """
 
     event_id: str
@@ -108,6 +109,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     late: bool = False
     changed: int = 0
     earlier: tuple[EarlierAnswer, ...] = ()
+    left_out: bool = False
 
 
 class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
