@@ -150,6 +150,7 @@ def test_an_event_that_is_missing_because_it_is_over_is_no_news() -> None:
     assert (taken.tell, taken.known) == ([], {})
 
 
+@pytest.mark.rule(27, 61)
 def test_a_list_that_was_cut_short_cancels_nothing() -> None:
     before = known(event("kept"))
     taken = take(event("new"), known_as=(before,), complete=False)
@@ -275,6 +276,7 @@ def test_any_lists_can_be_taken_one_after_the_other(
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule(56, 57, 58, 59, 60)
 def test_the_comparison_says_what_the_table_of_the_profile_says() -> None:
     numbers = {"known": 2, "missing": 0}
     listed = [event("known", number=number) for number in (2,)]
@@ -297,7 +299,7 @@ def test_a_decision_is_remembered_with_its_code_and_text() -> None:
     assert (after.opt_type, after.code, after.description) == (OptType.OPT_OUT, 469, "broken")
 
 
-@pytest.mark.rule(47, 30)
+@pytest.mark.rule(30, 47, 66)
 @pytest.mark.parametrize(
     ("one", "until"),
     [
