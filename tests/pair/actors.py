@@ -85,9 +85,9 @@ class Ven:
         self.dropped: list[str] = []
         """The requests whose reports it has given up since then, as it has told."""
         self.set_back = False
-        """Whether its clock or its VTN's was set back: it reads its meter from when the VTN's showed that it should,
-        and no more until its own shows again what it had shown.
-        """
+        """Whether its clock was set back: what it has told or read by the wrong time does not come again."""
+        self.vtn_set_back = False
+        """Whether the clock of its VTN was set back: it may be asked for readings of times that are still to come."""
         self.diary = Diary(name)
         self._asked: set[tuple[int, CallId]] = set()
         self.config = VenConfig(

@@ -32,7 +32,8 @@ def agree(vtn: Vtn, ven: Ven, reader: ListReader, now: datetime) -> None:
         # what must not be answered is told a few times and then believed to have arrived
         if not booking.is_over(now) and (answered or reader.has_arrived(ven.host.name, (event_id, booking.number))):
             _agree_on_event(vtn, ven, booking, now)
-    ven.diary.is_up_to_date(state, now)
+    if not ven.set_back:
+        ven.diary.is_up_to_date(state, now)
     _agree_on_opts(vtn, ven, now)
     _agree_on_reports(vtn, ven, now)
 
@@ -96,5 +97,5 @@ def _agree_on_reports(vtn: Vtn, ven: Ven, now: datetime) -> None:
     for time, value in stored.items():
         assert ven.readings[time] == value, "a reading was changed on its way"
     recent = [time for time in stored if time > now - HEALING / 2]
-    expected = 0 if ven.set_back else int(HEALING / 2 / SAMPLING)
+    expected = 0 if ven.set_back or ven.vtn_set_back else int(HEALING / 2 / SAMPLING)
     assert len(recent) >= expected - 4, f"{len(recent)} of the last {expected} readings have come"

@@ -13,6 +13,7 @@ from oadr_core import (
     Call,
     LocalProtocolError,
     Now,
+    OptType,
     Registration,
     ResponseRequired,
     Startup,
@@ -68,20 +69,19 @@ class Applications(World):
         host, call = data.draw(st.sampled_from(self.questions or self.calls))
         self.guarded(lambda: self.fail(host, call))
 
-    @precondition(lambda self: self.able_to_opt())
-    @rule(data=st.data(), said=_DECISIONS)
-    def application_changes_its_mind(self, data: st.DataObject, said: object) -> None:
+    @precondition(lambda self: any(self.answerable(ven) for ven in self.able_to_opt()))
+    @rule(data=st.data())
+    def application_changes_its_mind(self, data: st.DataObject) -> None:
         """A VEN takes part in an event, or no longer, whatever it has answered; or it decides at last (rule 17)."""
-        ven = data.draw(st.sampled_from(self.able_to_opt()))
-        events = self.answerable(ven)
-        if not events:
-            return
-        known = data.draw(st.sampled_from(events))
+        ven = data.draw(st.sampled_from([one for one in self.able_to_opt() if self.answerable(one)]))
+        known = data.draw(st.sampled_from(self.answerable(ven)))
+        said = "optIn" if known.opt_type is OptType.OPT_OUT else "optOut"
 
         def change(core: AutoVen, now: Now) -> None:
             with suppress(LocalProtocolError):  # an oadrCreateOpt decides, or the event cannot be carried out
                 core.change_opt(known.event_id, event_decision(said), now)
                 ven.says(edition_of(known), said)
+                self.reader.changes_its_mind(ven.host.name, known.event_id)
 
         self.ask(ven, change)
 

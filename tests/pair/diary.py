@@ -180,6 +180,8 @@ class Diary:
         ruling = state.opts.for_event(event.event_id, Scope())  # rule 206
         out = any(opt_type is OptType.OPT_OUT for opt_type, _ in said)
         out = out or (ruling is not None and ruling.opt_type is OptType.OPT_OUT)
+        latest = max(number for event_id, number in self.editions if event_id == event.event_id)
+        out = out or now >= self.editions[event.event_id, latest].last_end  # it was given a time that is over
         assert out or self.troubled or event.event_id in self.cancelled, f"{event.event_id} was never cancelled"
         if before is None or out or event.event_id not in self.cancelled:
             return

@@ -26,6 +26,7 @@ class ListReader:
         self._current: dict[str, set[Edition]] = {}
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._changes: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
         self._answered: set[tuple[str, bytes]] = set()
 
@@ -92,6 +93,10 @@ class ListReader:
         """A list has arrived at a VEN."""
         self._arrivals[ven, request_id] += 1
 
+    def changes_its_mind(self, ven: str, event_id: str) -> None:
+        """An application has something else to say about an event."""
+        self._changes[ven, event_id] += 1
+
     def has_arrived(self, ven: str, edition: Edition) -> bool:
         """Whether a VEN has received any list since an event was ordered so; else it cannot know."""
         lists = [request_id for (name, request_id), count in self._arrivals.items() if name == ven and count]
@@ -119,8 +124,8 @@ class ListReader:
             if not again:
                 given = self._answers[ven, response.request_id, response.event_id]
                 said = (response.opt_type, response.response_code, response.response_description)
-                changed = given and given[-1] != said
-                assert changed or len(given) < self._arrivals[ven, response.request_id], "an event is answered twice"
+                most = self._arrivals[ven, response.request_id] + self._changes[ven, response.event_id]
+                assert len(given) < most or said != given[-1], "an event is answered twice"
                 given.append(said)
         return cancelled
 

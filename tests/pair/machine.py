@@ -17,7 +17,7 @@ from tests.pair.applications import Applications
 from tests.pair.network import Network, Time
 from tests.pair.operator import Operator
 from tests.pair.registrations import Registrations
-from tests.pair.troubles import Clocks, Troubles
+from tests.pair.troubles import Clocks, Restarts, Troubles
 from tests.pair.world import World
 
 
@@ -70,7 +70,11 @@ class Orderly(Time, Operator, Applications, Site):
     """A site on good days: operators and applications do what they like, and everything works."""
 
 
-class OutOfTime(Time, Clocks, Operator, Site):
+class Lossy(Network, Operator, Applications, Site):
+    """A site whose machines are fine, on a bad network."""
+
+
+class OutOfTime(Time, Clocks, Restarts, Operator, Site):
     """A site whose clocks are set, and put right, on days that are good otherwise."""
 
     clocks_always_wander = True

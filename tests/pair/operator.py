@@ -20,14 +20,16 @@ class Operator(World):
     """Whatever the operator of the VTN may order."""
 
     @precondition(lambda self: self.vtn.records and len(self.vtn.book) < _MOST_EVENTS)
-    @rule(data=st.data())
-    def new_event(self, data: st.DataObject) -> None:
-        """An event for some of the VENs."""
+    @rule(data=st.data(), arrives=st.booleans())
+    def new_event(self, data: st.DataObject, arrives: bool) -> None:
+        """An event for some of the VENs; often they have it before anything else happens."""
         ven_ids = data.draw(st.lists(st.sampled_from(sorted(self.vtn.records)), min_size=1, unique=True))
         program = data.draw(programs(f"event{len(self.vtn.editions)}", self.clock_of(self.vtn.host)))
         event = program.event(self.now.utc)
         booking = Booking(program=program, ven_ids=tuple(ven_ids))
         self.order(booking, lambda core, now: core.vtn.add_event(event, ven_ids, now))
+        if arrives:
+            self.heal(15.0)
 
     @precondition(lambda self: self.going_on())
     @rule(data=st.data())

@@ -168,7 +168,7 @@ _SECOND: Final = timedelta(seconds=1)
 _MINUTE: Final = timedelta(minutes=1)
 
 _STARTS: Final = st.sampled_from([-30 * _SECOND, 5 * _SECOND, 40 * _SECOND, 5 * _MINUTE])
-_LENGTHS: Final = st.sampled_from([2 * _MINUTE, 8 * _MINUTE, timedelta(days=1), OPEN_ENDED])
+_LENGTHS: Final = st.sampled_from([2 * _MINUTE, 8 * _MINUTE, 45 * _MINUTE, OPEN_ENDED])
 _VALUES: Final = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=1, max_size=3).map(tuple)
 
 _PARTS: Final[dict[str, st.SearchStrategy[Any]]] = {

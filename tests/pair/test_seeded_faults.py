@@ -16,7 +16,6 @@ _MISPLACED: Final = (TypeError, AttributeError, NameError)
 """What a fault raises that does not fit the code any more. It would be found at once, and prove nothing."""
 
 _SEARCH: Final = settings(
-    max_examples=200,
     derandomize=True,
     database=None,
     deadline=None,
@@ -26,11 +25,16 @@ _SEARCH: Final = settings(
 )
 
 
+_SEARCHES: Final = ((12, 40), (30, 200), (50, 200))
+"""How many steps, and how often; what goes wrong early in a long dialogue is often put right later in it."""
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_it_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = FAULTS[name]
     fault.seed(monkeypatch)
     with pytest.raises(Exception) as broken:  # noqa: PT011, PT012 - whatever a fault breaks
-        for steps in (12, 30, 50):  # what goes wrong early in a long dialogue is often put right later in it
-            run_state_machine_as_test(fault.site, settings=settings(_SEARCH, stateful_step_count=steps))
+        for steps, examples in _SEARCHES:
+            search = settings(_SEARCH, stateful_step_count=steps, max_examples=examples)
+            run_state_machine_as_test(fault.site, settings=search)
     assert not broken.errisinstance(_MISPLACED), f"the fault itself is broken: {broken.value!r}"

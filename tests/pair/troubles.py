@@ -15,29 +15,35 @@ _MOST: Final = 6
 class Clocks(World):
     """Whatever can happen to the wall clock of a machine; the monotonic one is never wrong."""
 
-    steps = 0
+    times_set = 0
 
-    @precondition(lambda self: self.steps < _MOST and self.clocks_wander)
+    @precondition(lambda self: self.times_set < _MOST and self.clocks_wander)
     @rule(data=st.data(), seconds=st.sampled_from([-3600, -90, -5, 5, 90, 3600]))
     def clock_is_set(self, data: st.DataObject, seconds: int) -> None:
         """Somebody sets the wall clock of a machine, or puts it right."""
-        self.steps += 1
+        self.times_set += 1
         host = data.draw(st.sampled_from([self.vtn.host, *self.hosts]))
         self.set_clock(host, timedelta(0) if host.clock_error else timedelta(seconds=seconds))
 
 
-class Troubles(Clocks):
-    """Whatever can happen to a machine. The machine goes on with what it had saved."""
+class Restarts(World):
+    """Machines are started again now and then."""
 
-    troubles = 0
+    restarts = 0
 
-    @precondition(lambda self: self.troubles < _MOST)
+    @precondition(lambda self: self.restarts < _MOST)
     @rule(data=st.data())
     def restart(self, data: st.DataObject) -> None:
         """A machine is started again."""
-        self.troubles += 1
+        self.restarts += 1
         host = data.draw(st.sampled_from(self.hosts))
         self.guarded(lambda: self.boot(host))
+
+
+class Troubles(Clocks, Restarts):
+    """Whatever can happen to a machine. The machine goes on with what it had saved."""
+
+    troubles = 0
 
     @precondition(lambda self: self.troubles < _MOST)
     @rule(data=st.data(), outputs=st.integers(0, 6))

@@ -95,9 +95,10 @@ class World(RuleBasedStateMachine):
 
         :param error: by how much it is ahead from now on.
         """
-        for ven in self.vens:
-            if host in (ven.host, self.vtn.host):
-                ven.set_back = ven.set_back or error < host.clock_error
+        if error < host.clock_error:
+            for ven in self.vens:
+                ven.set_back = ven.set_back or host is ven.host
+                ven.vtn_set_back = ven.vtn_set_back or host is self.vtn.host
         host.clock_error = error
 
     # --- whatever happens --------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from oadr_core.ven.opts import OptService
 from oadr_core.vtn import events
 from tests.pair.faults import Faults
 from tests.pair.faults.vtn import without_cancelled
-from tests.pair.machine import OutOfTime, Pair, Troubled
+from tests.pair.machine import Lossy, Troubled
 from tests.pair.programs import NOTHING
 
 fault: Final = Faults()
@@ -84,7 +84,7 @@ def _another_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventList, "respond", wrong)
 
 
-@fault(Pair)
+@fault(Lossy)
 def _silence_lasts(patch: pytest.MonkeyPatch) -> None:
     """A request that is never answered is waited for, for ever."""
     patch.setattr(Sender, "silent", lambda self, now: False)
@@ -351,19 +351,6 @@ def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
     """After a restart the application is told once more what it was told before."""
     right = Timekeeper.__init__
     patch.setattr(Timekeeper, "__init__", lambda self, ven, emit, saved: right(self, ven, emit, {}))
-
-
-@fault(OutOfTime)
-def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
-    """A clock that is set back brings the moments of an event again."""
-    right = timekeeper._is_news
-
-    def wrong(stands: Any, told: Any, *, ends: bool) -> bool:
-        again = told is not None and stands.moment is not None and told.moment is not None
-        earlier = again and told.status is EventStatus.ACTIVE and stands.moment < told.moment
-        return right(stands, told, ends=ends) or (earlier and stands.status is EventStatus.ACTIVE)
-
-    patch.setattr(timekeeper, "_is_news", wrong)
 
 
 @fault()

@@ -11,17 +11,17 @@ from oadr_core.auto.asker import Asker
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages import latest_end
 from oadr_core.state.opts import OptBook
-from oadr_core.vtn import delivery, event_documents, event_lists, events, opts, registration, reports, standings
+from oadr_core.vtn import delivery, event_documents, event_lists, events, opts, registration, reports, standings, step
 from oadr_core.vtn.event_book import EventBook
 from tests.pair.faults import Faults
-from tests.pair.machine import OutOfTime, Pair, Troubled
+from tests.pair.machine import Lossy, OutOfTime, Troubled
 
 fault: Final = Faults()
 
 # --- handing out -----------------------------------------------------------------------------------------------------
 
 
-@fault(Pair)
+@fault(Lossy)
 def _telling_is_enough(patch: pytest.MonkeyPatch) -> None:
     """An event counts as delivered when it was handed out, though the response may be lost."""
     right = delivery.has_to_be_told
@@ -62,14 +62,14 @@ def _opts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Vtn, "_apply", wrong)
 
 
-@fault(Pair)
+@fault(Lossy)
 def _every_registration_is_new(patch: pytest.MonkeyPatch) -> None:
     """A registration that comes again, as its answer was lost, makes a new one."""
     count = iter(range(10**9))
     patch.setattr(registration, "digest", lambda message: str(next(count)))
 
 
-@fault(Pair)
+@fault(Lossy)
 def _repeated_offers_are_new(patch: pytest.MonkeyPatch) -> None:
     """Metadata that come again, as the answer was lost, make new report requests, and the VEN is told of the old."""
     count = iter(range(10**9))
@@ -109,12 +109,6 @@ def _what_was_said_before_counts(patch: pytest.MonkeyPatch) -> None:
 def _clocks_only_go_on(patch: pytest.MonkeyPatch) -> None:
     """An event whose time seemed to be over stays out of the lists when the clock is put right."""
     patch.setattr(Vtn, "_bring_back", lambda self, now: None)
-
-
-@fault(OutOfTime)
-def _what_was_left_out_is_known(patch: pytest.MonkeyPatch) -> None:
-    """A VEN that was handed a list without an event counts as knowing it when its time comes again."""
-    patch.setattr(events, "left_out", lambda standing: standing)
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------
@@ -271,7 +265,7 @@ def _one_schedule_is_taken_back(patch: pytest.MonkeyPatch) -> None:
         kept = tuple(one for one in before if one in left.schedules or one in others)
         turn.change(opts=msgspec.structs.replace(left, schedules=kept))
 
-    patch.setattr(opts, "take_cancel_opt", wrong)
+    patch.setitem(step._TAKE_DECISION, "on_cancel_opt", wrong)
 
 
 @fault(Troubled)
@@ -283,7 +277,7 @@ def _schedules_are_not_saved(patch: pytest.MonkeyPatch) -> None:
         right(turn, message, decision)
         turn._durable = False
 
-    patch.setattr(opts, "take_opt", wrong)
+    patch.setitem(step._TAKE_DECISION, "on_create_opt", wrong)
 
 
 @fault()
@@ -298,7 +292,7 @@ def _later_schedules_change_nothing(patch: pytest.MonkeyPatch) -> None:
         if message.event_id is None and len(after.schedules) <= len(before):
             turn.change(opts=msgspec.structs.replace(after, schedules=(*before, after.schedules[-1])))
 
-    patch.setattr(opts, "take_opt", wrong)
+    patch.setitem(step._TAKE_DECISION, "on_create_opt", wrong)
 
 
 def without_cancelled(right: Callable[[Any, Any, Any], bool]) -> Callable[[Any, Any, Any], bool]:
