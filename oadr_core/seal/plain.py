@@ -1,8 +1,8 @@
 """The sealer that does not sign: "standard" security, where TLS alone tells who is talking (section 10)."""
 
 from oadr_core.clock import Now
-from oadr_core.messages import Payload
-from oadr_core.seal.opened import Opened, opened
+from oadr_core.messages import Payload, ProfileName
+from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.wire.envelope import encode, read
 from oadr_core.wire.parse import LIMITS, Limits
 
@@ -12,16 +12,26 @@ class PlainSealer:
 
     :param strict: whether to refuse documents that the schema refuses.
     :param limits: how large a document may be.
+    :param profile: the profile that it reads and writes.
     """
 
-    def __init__(self, *, strict: bool = True, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, *, strict: bool = True, limits: Limits = LIMITS, profile: ProfileName = ProfileName.V20B
+    ) -> None:
         self._strict = strict
         self._limits = limits
+        self._profile = profile
 
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return encode(message)
+        return encode(message, profile=self._profile)
 
     def open(self, data: bytes, now: Now) -> Opened:
         """Read a document; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return opened(read(data, strict=self._strict, limits=self._limits), None)
+        return opened(read(data, strict=self._strict, limits=self._limits, profile=self._profile), None)
+
+    def speaking(self, profile: ProfileName) -> "Sealer":
+        """Give a sealer for a profile; see :class:`~oadr_core.seal.opened.Sealer`."""
+        if profile is self._profile:
+            return self  # the same, or one of a subclass
+        return PlainSealer(strict=self._strict, limits=self._limits, profile=profile)
