@@ -115,6 +115,8 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     :param former: the last of those that ended; what was under way then is still taken.
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
+    :param poll_interval: seconds between its polls, where it was agreed beforehand; else they are those that the VTN
+        asks for.
     """
 
     ven_id: str
@@ -137,6 +139,7 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     former: tuple[RequestedReport, ...] = ()
     recent: tuple[str, ...] = ()
     opts: OptBook = OptBook()
+    poll_interval: float | None = None
 
     @property
     def key(self) -> str:

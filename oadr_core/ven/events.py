@@ -35,6 +35,11 @@ class EventService(VenBase):
         self._list: EventList | None = None
         self._deciding: dict[str, tuple[int, CallId | None]] = {}  # the modification that is being decided, by event
 
+    @property
+    def answering(self) -> bool:
+        """Whether a list of events is being decided, or its answer is on its way."""
+        return self._list is not None or self._sender.waiting(CreatedEvent)
+
     def request_event(self, now: Now, *, reply_limit: int | None = None) -> TicketId:
         """Ask for all events; once after a new registration, else only to be sure (rules 405 and 500).
 
@@ -95,7 +100,7 @@ class EventService(VenBase):
         for event_id, (event, update) in list(taken.ask.items()):
             if event_id in self._deciding:
                 continue  # the application is at it, and no other modification came since
-            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update)
+            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update, profile=self._profile)
             if decision is not None:
                 taken.known[event_id] = decided(taken.known[event_id], decision)
                 taken.respond(event, decision)

@@ -22,6 +22,7 @@ from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
 from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import EventRecord, Standing
 from oadr_core.vtn.event_lists import by_event, is_listed, ordered, present_standing, rendered
+from oadr_core.vtn.profile_20a import why_unfit
 from oadr_core.vtn.turn import Ask, Notice, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
@@ -45,7 +46,8 @@ def listed(turn: Turn) -> list[EventRecord]:
     """The events that belong into the VEN's list now."""
     told = by_event(turn.ven().standings)
     events = turn.shared.events_of(turn.ven().ven_id)
-    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+    listed = [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+    return [one for one in listed if why_unfit(one.event, turn.ven().profile) is None]
 
 
 def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:

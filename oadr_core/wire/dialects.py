@@ -7,7 +7,7 @@ are derived for both from that.
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -33,7 +33,7 @@ from oadr_core.messages.common import (
     STREAM_PAYLOAD,
     TEXT_PROPERTY,
 )
-from oadr_core.messages.declare import STRING, At, Group, Payload, Shape, enumeration, scalar_of, shape, variant
+from oadr_core.messages.declare import STRING, At, Group, Part, Payload, Shape, enumeration, scalar_of, shape, variant
 from oadr_core.messages.namespaces import NAMESPACES
 
 Departures: TypeAlias = Mapping[type[msgspec.Struct], Mapping[str, At | None]]
@@ -92,6 +92,26 @@ class Dialect:
         for name, at in self._departures.get(type(part), {}).items():
             if at is None and name != _VERSION and getattr(part, name) not in (None, ()):
                 yield name
+
+
+_PartT = TypeVar("_PartT", bound=msgspec.Struct)
+
+
+def within(dialect: Dialect, part: _PartT) -> _PartT:
+    """Take out of a message, or of a part of one, what a dialect has no place for."""
+    left_out = list(dialect.left_out(part))
+    changes: dict[str, object] = {name: () if isinstance(getattr(part, name), tuple) else None for name in left_out}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if name in changes:
+            continue
+        if isinstance(value, tuple):
+            kept: object = tuple(within(dialect, one) if isinstance(one, Part) else one for one in value)
+        else:
+            kept = within(dialect, value) if isinstance(value, Part) else value
+        if kept != value:
+            changes[name] = kept
+    return msgspec.structs.replace(part, **changes) if changes else part
 
 
 _VERSION: Final = "schema_version"
