@@ -32,6 +32,9 @@ _LONGEST: Final = 5.0
 _SHORT: Final = 1.0
 """Seconds that a view waits for what it shows to be saved."""
 
+_NEWEST: Final = 40
+"""How many values of each VEN the live view of the demo gets."""
+
 _PAST: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
 
 
@@ -159,9 +162,12 @@ class Operator:
 
     def _newest(self, ven_ids: list[str]) -> tuple[dict[str, int], dict[str, list[float]]]:
         """How many readings each VEN has delivered, and the last ones."""
-        read = {ven_id: self._store.readings(ven_id, newest=40) for ven_id in ven_ids}
-        values = {ven_id: [one.value for one in rows if one.value is not None] for ven_id, rows in read.items()}
-        return self._store.count_readings(), values
+        return self._store.count_readings(), {ven_id: self._newest_values(ven_id) for ven_id in ven_ids}
+
+    def _newest_values(self, ven_id: str) -> list[float]:
+        rows = [one for series in self._store.newest(ven_id, _NEWEST).values() for one in series]
+        rows.sort(key=lambda one: one.time)
+        return [one.value for one in rows[-_NEWEST:] if one.value is not None]
 
     # --- where events stand ------------------------------------------------------------------------------------------
 
@@ -180,7 +186,7 @@ class Operator:
                 for signal in event.event_signals
             ],
             "answer_wanted": event.response_required == ResponseRequired.ALWAYS,
-            "vens_told": len(record.ven_ids),
+            "vens_told": len(answers),
             "opt_in": answers.count(OptType.OPT_IN),
             "opt_out": answers.count(OptType.OPT_OUT),
             "created": record.created_at.isoformat(),
@@ -189,7 +195,9 @@ class Operator:
 
     def _answers(self, record: EventRecord) -> list[dict[str, Any]]:
         """Who was told, who answered what and when, and who is silent."""
-        return [{"ven_id": ven_id, **self._standing(record, ven_id)} for ven_id in record.ven_ids]
+        return [
+            {"ven_id": ven_id, **self._standing(record, ven_id)} for ven_id in self._server.vens_of(record.event_id)
+        ]
 
     def _standing(self, record: EventRecord, ven_id: str) -> dict[str, Any]:
         ven = self._server.vens.get(ven_id)

@@ -56,6 +56,17 @@ class Reports(msgspec.Struct, forbid_unknown_fields=True):
     reporting: Period | None = None
 
 
+class Readings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[readings]`` of a VTN: how long it keeps what its VENs reported.
+
+    :param keep: how old a reading may become; None for any age.
+    :param most: how many readings of each data point are kept, the newest ones; None for any number.
+    """
+
+    keep: Period | None = None
+    most: _Count | None = None
+
+
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[vens]]`` of a VTN: a VEN that it registers.
 
@@ -89,6 +100,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = True
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)
+    readings: Readings = msgspec.field(default_factory=Readings)
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
     @property
@@ -140,6 +152,7 @@ _FileT = TypeVar("_FileT", VtnFile, VenFile)
 _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "http": Http,
     "reports": Reports,
+    "readings": Readings,
     "vens": KnownVen,
     "loads": Load,
 }

@@ -3,62 +3,26 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
 import anyio.to_thread
-import msgspec
 
 from oadr_app.locks import Lock
-
-_APPLICATION: Final = 0x6F616472
-"""Says in the file's header that it is one of ours."""
-
-_VERSION: Final = 1
-"""The version of the tables."""
-
-_SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE blobs (key TEXT PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE readings (
-    ven_id TEXT NOT NULL,
-    specifier_id TEXT NOT NULL,
-    r_id TEXT NOT NULL,
-    time INTEGER NOT NULL, -- microseconds since 1970 began
-    value REAL,
-    quality TEXT,
-    PRIMARY KEY (ven_id, specifier_id, r_id, time)
-) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK: Final = timedelta(microseconds=1)
-
-
-class StoredReading(msgspec.Struct, frozen=True):
-    """A value that a VEN has reported.
-
-    :param ven_id: the VEN.
-    :param specifier_id: the report that it belongs to.
-    :param r_id: the data point.
-    :param time: when it held, or its interval began.
-    :param value: the value; None where the VEN had none.
-    :param quality: what the VEN says of its quality, if anything.
-    """
-
-    ven_id: str
-    specifier_id: str
-    r_id: str
-    time: datetime
-    value: float | None
-    quality: str | None = None
-
+from oadr_app.readings import (
+    READING,
+    ReadingsWriter,
+    Retention,
+    Series,
+    StoredReading,
+    StoredSeries,
+    list_series,
+    reading_of,
+)
+from oadr_app.tables import prepare
 
 _Work = Callable[[sqlite3.Connection], object]
 
@@ -94,13 +58,14 @@ class SqliteStore:
         self.path: Final = path
         self._pending: list[_Write] = []
         self._writing = False
+        self._readings: Final = ReadingsWriter()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock: Final = Lock(path)
         opened: list[sqlite3.Connection] = []
         try:
             path.touch(mode=0o600)  # SQLite gives the files beside it the same mode
             self._writer: Final = _connect(path, opened)
-            _prepare(self._writer)
+            prepare(self._writer)
             self._reader: Final = _connect(path, opened)
             self._reader.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, OSError) as error:
@@ -127,32 +92,54 @@ class SqliteStore:
 
     # --- readings ----------------------------------------------------------------------------------------------------
 
-    async def add_readings(self, readings: Sequence[StoredReading]) -> None:
-        """Store readings; one that is there already is replaced (rule 346).
+    async def add_readings(self, readings: Mapping[Series, Sequence[StoredReading]]) -> None:
+        """Store readings; one for the same data point and time replaces the one that is there (rule 346).
 
         :raises OSError: they are not stored.
         """
-        await self._write(partial(_add_readings, readings))
+        await self._write(partial(self._readings.add, readings))
 
-    def readings(self, ven_id: str, *, newest: int | None = None) -> list[StoredReading]:
-        """Read the readings of a VEN, from old to new.
+    async def trim(self, keep: Retention, now: datetime, most: int) -> int:
+        """Delete some of the readings that are not to be kept, in a transaction that is soon over.
+
+        :param keep: which are to be kept.
+        :param now: the present.
+        :param most: how many to delete at most.
+        :returns: how many were deleted; none where all are to be kept.
+        :raises OSError: none was deleted.
+        """
+        deleted: list[int] = []
+        await self._write(lambda connection: deleted.append(self._readings.trim(keep, now, most, connection)))
+        return deleted[-1]
+
+    def series(self, ven_id: str | None = None) -> list[StoredSeries]:
+        """List the series that have readings, in the order of VEN, report and data point.
+
+        :param ven_id: the VEN; all if None.
+        """
+        return list_series(self._reader, ven_id)
+
+    def newest(self, ven_id: str, most: int) -> dict[Series, list[StoredReading]]:
+        """Read the newest readings of each series of a VEN, from old to new.
 
         :param ven_id: the VEN.
-        :param newest: how many to read, the newest ones; all if None.
+        :param most: how many of each series to read at most.
         """
-        rows = self._reader.execute(
-            "SELECT ven_id, specifier_id, r_id, time, value, quality FROM readings WHERE ven_id = ? "
-            "ORDER BY time DESC, specifier_id DESC, r_id DESC LIMIT ?",
-            (ven_id, -1 if newest is None else newest),
-        ).fetchall()
-        return [
-            StoredReading(ven_id, specifier_id, r_id, _EPOCH + time * _TICK, value, quality)
-            for ven_id, specifier_id, r_id, time, value, quality in reversed(rows)
-        ]
+        found = {}
+        for one in self.series(ven_id):
+            rows = self._reader.execute(
+                f"SELECT {READING} FROM readings LEFT JOIN qualities USING (quality) WHERE series = ? "
+                "ORDER BY time DESC LIMIT ?",
+                (one.number, most),
+            ).fetchall()
+            found[one.series] = [reading_of(row) for row in reversed(rows)]
+        return found
 
     def count_readings(self) -> dict[str, int]:
         """Count the readings of each VEN that has any."""
-        return dict(self._reader.execute("SELECT ven_id, COUNT(*) FROM readings GROUP BY ven_id"))
+        return dict(
+            self._reader.execute("SELECT ven_id, SUM(readings) FROM series GROUP BY ven_id HAVING SUM(readings) > 0")
+        )
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -194,6 +181,7 @@ class SqliteStore:
             if self._writer.in_transaction:
                 with suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
+            self._readings.forget()
             return [error] * len(batch)
         return errors
 
@@ -203,6 +191,7 @@ class SqliteStore:
         try:
             work(self._writer)
         except Exception as error:
+            self._readings.forget()
             if not self._writer.in_transaction:  # it was so bad that SQLite has taken back everything
                 raise
             self._writer.execute("ROLLBACK TO one")
@@ -222,32 +211,9 @@ def _connect(path: Path, opened: list[sqlite3.Connection]) -> sqlite3.Connection
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, or see that they are ours."""
-    ((tables,),) = connection.execute("SELECT COUNT(*) FROM sqlite_schema")
-    ((application,),) = connection.execute("PRAGMA application_id")
-    ((version,),) = connection.execute("PRAGMA user_version")
-    if not tables and not application:
-        connection.executescript(_SCHEMA)
-    elif application != _APPLICATION:
-        raise sqlite3.DatabaseError("this is a database, but not the state of a VTN")
-    elif version > _VERSION:
-        raise sqlite3.DatabaseError(f"its tables have version {version}; this program knows {_VERSION}")
-
-
 def _save(changes: Sequence[tuple[str, bytes | None]], connection: sqlite3.Connection) -> None:
     for key, blob in changes:
         if blob is None:
             connection.execute("DELETE FROM blobs WHERE key = ?", (key,))
         else:
             connection.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?)", (key, blob))
-
-
-def _add_readings(readings: Sequence[StoredReading], connection: sqlite3.Connection) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (one.ven_id, one.specifier_id, one.r_id, (one.time - _EPOCH) // _TICK, one.value, one.quality)
-            for one in readings
-        ],
-    )

@@ -6,12 +6,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import anyio
+
 from oadr_app.commands import Operator
 from oadr_app.config import ConfigError, VtnFile
 from oadr_app.control import ControlSocket
-from oadr_app.sqlite_store import SqliteStore, StoredReading
-from oadr_core import RegistrationDecision, Report, ResponseCode, StateError, reported_values
+from oadr_app.filing import Filing
+from oadr_app.readings import Retention
+from oadr_app.retention import trim_for_ever
+from oadr_app.sqlite_store import SqliteStore
+from oadr_core import RegistrationDecision, Report, ResponseCode, StateError
 from oadr_http import OpenADRServer, Trace
+from oadr_http.groups import alone
 
 _LOG: Final = logging.getLogger("oadr.vtn")
 
@@ -38,6 +44,7 @@ class VtnProgram:
         except StateError as error:
             self.store.close()
             raise OSError(f"{file.state}: {error}") from None
+        self._filing: Final = Filing(self.server.vens)
         self.server.add_handler("on_update_report", self._store_report)
         if file.vens:
             self.server.add_handler("on_create_party_registration", self._admit)
@@ -74,10 +81,21 @@ class VtnProgram:
                 ControlSocket.claimed(self.file.socket) as control,
                 self._serving(),
                 control.serving(operator.commands()),
+                self._tidying(),
             ):
                 yield self
         finally:
             self.store.close()
+
+    @asynccontextmanager
+    async def _tidying(self) -> AsyncIterator[None]:
+        """Delete readings that are not to be kept while the body runs."""
+        readings = self.file.readings
+        with alone():
+            async with anyio.create_task_group() as group:
+                group.start_soon(trim_for_ever, self.store, Retention(readings.keep, readings.most))
+                yield
+                group.cancel_scope.cancel()
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
@@ -94,14 +112,8 @@ class VtnProgram:
 
     async def _store_report(self, report: Report, ven_id: str) -> tuple[int, str] | None:
         """Store what a VEN reports; it is confirmed when the disk has it, and asked for again when it has not."""
-        specifier_id = report.report_specifier_id
-        readings = [
-            StoredReading(ven_id, specifier_id, one.r_id, one.time, one.value, one.quality)
-            for one in reported_values(report)
-            if one.value is None or isinstance(one.value, float)
-        ]
         try:
-            await self.store.add_readings(readings)
+            await self.store.add_readings(self._filing.readings(report, ven_id))
         except OSError as error:
             _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"

@@ -27,6 +27,7 @@ from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import Startup
 from oadr_core.messages import *  # noqa: F403 - every message class is public
 from oadr_core.messages import __all__ as _messages
+from oadr_core.offers import check_request, data_name
 from oadr_core.outputs import (
     Address,
     Call,
@@ -86,11 +87,13 @@ from oadr_core.rules import (
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
+from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
 from oadr_core.state.vtn import EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn.audiences import AudienceLike
 from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
@@ -101,6 +104,8 @@ from oadr_core.wire.verify import verify
 __all__ = [
     *_messages,
     "Address",
+    "Audience",
+    "AudienceLike",
     "AutoVen",
     "AutoVtn",
     "Availability",
@@ -110,6 +115,7 @@ __all__ = [
     "DataPoint",
     "Deadline",
     "Document",
+    "Enrolment",
     "Entropy",
     "Event",
     "EventAtVtn",
@@ -203,8 +209,10 @@ __all__ = [
     "availability",
     "check",
     "check_document",
+    "check_request",
     "check_trace",
     "complete_event",
+    "data_name",
     "data_point",
     "decode",
     "encode",

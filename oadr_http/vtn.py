@@ -12,9 +12,11 @@ import anyio.abc
 
 from oadr_core import (
     VTN_HANDLERS,
+    AudienceLike,
     AutoVtn,
     Availability,
     EiEvent,
+    Enrolment,
     Event,
     EventOffered,
     EventRecord,
@@ -188,6 +190,18 @@ class OpenADRServer:
         """All events by their ids, those that are over included."""
         return self._core.vtn.events
 
+    @property
+    def enrolments(self) -> Mapping[str, Enrolment]:
+        """What VENs belong to, by their ids; those that belong to nothing are missing."""
+        return self._core.vtn.enrolments
+
+    def vens_of(self, event_id: str) -> list[str]:
+        """The VENs that an event is for, also those that are named or enrolled and not registered.
+
+        :raises LocalProtocolError: there is no such event.
+        """
+        return self._core.vtn.vens_of(event_id)
+
     # --- handlers ----------------------------------------------------------------------------------------------------
 
     def add_handler(self, name: str, handler: Callable[..., object]) -> None:
@@ -199,11 +213,42 @@ class OpenADRServer:
         """
         self._handlers.add(name, handler)
 
+    # --- whom events are for -----------------------------------------------------------------------------------------
+
+    def enrol(
+        self,
+        ven_id: str,
+        *,
+        group_ids: Iterable[str] = (),
+        resource_ids: Iterable[str] = (),
+        party_ids: Iterable[str] = (),
+        market_contexts: Iterable[str] = (),
+    ) -> None:
+        """Say what a VEN belongs to, instead of what was said before, so that events for that find it.
+
+        It outlives registrations. Events that are alive reach the VEN when it comes to what they are for, and are taken
+        from its list when it leaves.
+
+        :param ven_id: the VEN; it need not be registered yet.
+        :param group_ids: the groups that it is in.
+        :param resource_ids: the resources behind it.
+        :param party_ids: the parties that it stands for.
+        :param market_contexts: the programs that it takes part in, as URIs.
+        :raises LocalProtocolError: one of these is no list of texts.
+        """
+        enrolment = Enrolment(
+            group_ids=_listed(group_ids),
+            resource_ids=_listed(resource_ids),
+            party_ids=_listed(party_ids),
+            market_contexts=_listed(market_contexts),
+        )
+        self._do(lambda now: self._core.vtn.enrol(ven_id, enrolment, now))
+
     # --- events ------------------------------------------------------------------------------------------------------
 
     def add_event(
         self,
-        ven_id: str | Iterable[str],
+        ven_id: str | Iterable[str] | None,
         signal_name: str,
         signal_type: str,
         intervals: Sequence[object],
@@ -213,11 +258,14 @@ class OpenADRServer:
         targets: object = None,
         targets_by_type: object = None,
         target: object = None,
+        *,
+        audience: AudienceLike | None = None,
         **details: Any,
     ) -> str:
         """Make an event with one signal.
 
-        :param ven_id: the VEN that it is for, or several.
+        :param ven_id: the VEN that it is for, or several; None where ``audience`` says it, or else the target by its
+            VENs, groups, resources and parties.
         :param signal_name: such as ``SIMPLE``.
         :param signal_type: such as ``level``.
         :param intervals: dicts with ``duration`` and ``signal_payload``, the first also with ``dtstart``.
@@ -227,6 +275,7 @@ class OpenADRServer:
         :param targets: whom it is for within a VEN, as a list of dicts of kinds.
         :param targets_by_type: the same, as a dict of kinds.
         :param target: the same, in either form or as a :class:`oadr_core.Target`.
+        :param audience: whom it is for, see :class:`oadr_core.Audience`; a dict of one will do.
         :param details: what else :func:`oadr_core.build.make_event` takes.
         :returns: the id of the event.
         :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
@@ -244,31 +293,38 @@ class OpenADRServer:
             target=given[0] if given else None,
             **details,
         )
-        return self.add_raw_event(ven_id, made, callback, delivery_callback)
+        return self.add_raw_event(ven_id, made, callback, delivery_callback, audience=audience)
 
     def add_raw_event(
         self,
-        ven_id: str | Iterable[str],
+        ven_id: str | Iterable[str] | None,
         event: EiEvent | Mapping[str, object],
         callback: Callback | None = None,
         delivery_callback: DeliveryCallback | None = None,
+        *,
+        audience: AudienceLike | None = None,
     ) -> str:
         """Make an event as a whole.
 
-        :param ven_id: the VEN that it is for, or several.
+        :param ven_id: the VEN that it is for, or several; None where ``audience`` says it, or else the target by its
+            VENs, groups, resources and parties.
         :param event: the event; what can be left out is filled in, see :func:`oadr_core.build.complete_event`.
         :param callback: is called whenever a VEN answers the event.
         :param delivery_callback: is called whenever a VEN is handed the event.
+        :param audience: whom it is for, see :class:`oadr_core.Audience`; a dict of one will do.
         :returns: the id of the event.
-        :raises LocalProtocolError: the event breaks a rule; the text says which, and what would be right.
+        :raises LocalProtocolError: the event breaks a rule or is for nobody; the text says which, and what would be
+            right.
         """
+        if ven_id is not None and audience is not None:
+            raise LocalProtocolError("give ven_id or audience, not both: an audience names VENs by its ven_ids")
         for one in (callback, delivery_callback):
             if one is not None and not callable(one):
                 raise LocalProtocolError(f"a callback must be a function, not {type(one).__name__}")
-        ven_ids = [ven_id] if isinstance(ven_id, str) else list(ven_id)
+        whom = audience if ven_id is None else ven_id
 
         def add(now: Now) -> str:
-            event_id = self._core.vtn.add_event(complete_event(event, self._entropy, now.utc), ven_ids, now)
+            event_id = self._core.vtn.add_event(complete_event(event, self._entropy, now.utc), whom, now)
             self._call_back(event_id, callback, delivery_callback)
             return event_id
 
@@ -283,15 +339,17 @@ class OpenADRServer:
             if one is not None:
                 known[event_id] = one
 
-    def modify_event(self, event: EiEvent | Mapping[str, object]) -> int:
+    def modify_event(self, event: EiEvent | Mapping[str, object], *, audience: AudienceLike | None = None) -> int:
         """Replace an event by another form of it.
 
         :param event: the event, with the id of the one it replaces.
+        :param audience: whom it is for from now on; None leaves that as it is. VENs that it is no longer for have it
+            taken from their lists.
         :returns: its new modification number.
         :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
         """
         return self._do(
-            lambda now: self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now),
+            lambda now: self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now, audience),
         )
 
     def cancel_event(self, ven_id: str | None = None, event_id: str | None = None) -> int:
@@ -305,7 +363,7 @@ class OpenADRServer:
         if event_id is None:
             raise LocalProtocolError("which event? give event_id=")
         record = self.events.get(event_id)
-        if record is not None and ven_id is not None and ven_id not in record.ven_ids:
+        if record is not None and ven_id is not None and not self._core.vtn.is_for(ven_id, event_id):
             raise LocalProtocolError(f"the event {event_id!r} is not for the VEN {ven_id!r}")
         return self._do(lambda now: self._core.vtn.cancel_event(event_id, now))
 
@@ -517,3 +575,8 @@ class OpenADRServer:
     def _start(self, callback: Callable[..., object] | None, told: Mapping[str, object]) -> None:
         if callback is not None and self._driver is not None:
             self._driver.start(callback, arguments(callback, told))
+
+
+def _listed(given: Iterable[str]) -> tuple[str, ...]:
+    """Several texts, or a single one by itself."""
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -132,12 +132,16 @@ class ReportedValue(msgspec.Struct, frozen=True):
     :param time: when it held, or its interval began.
     :param value: the value; None where its quality is bad, and it must not be used (rule 318).
     :param quality: what the VEN says of its quality, if anything.
+    :param confidence: from 0 to 100, if it was given.
+    :param accuracy: in the unit of the value, if it was given.
     """
 
     r_id: str
     time: datetime
     value: Any
     quality: str | None
+    confidence: int | None = None
+    accuracy: float | None = None
 
 
 def reported_values(report: Report) -> Iterator[ReportedValue]:
@@ -150,7 +154,8 @@ def reported_values(report: Report) -> Iterator[ReportedValue]:
         for payload in interval.payloads:
             if isinstance(payload, ReportPayload):
                 quality = payload.data_quality
-                yield ReportedValue(payload.r_id, begin, None if _is_bad(quality) else payload.value, quality)
+                value = None if _is_bad(quality) else payload.value
+                yield ReportedValue(payload.r_id, begin, value, quality, payload.confidence, payload.accuracy)
         if interval.dtstart is None and interval.duration is not None:
             begin = add_duration(begin, interval.duration)
 

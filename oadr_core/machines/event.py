@@ -72,6 +72,7 @@ class EventAtVtn(Enum):
     UNTOLD = "the VEN has to be told"
     TOLD = "the VEN was told, and its answer is awaited"
     SETTLED = "the VEN has answered, or need not"
+    LEFT = "it is no longer for the VEN, which has to see a list without it"
     GONE = "its cancellation is acknowledged"
 
 
@@ -83,6 +84,8 @@ class EventAtVtnInput(Enum):
     EXPIRE = "no answer came in time"
     CHANGE = "it is modified or cancelled"
     ACKNOWLEDGE = "the VEN answers its cancellation"
+    LEAVE = "it is for the VEN no more"
+    RETURN = "it is for the VEN again"
 
 
 _VTN, _DONE = EventAtVtn, EventAtVtnInput
@@ -106,6 +109,11 @@ EVENT_AT_VTN: Final = Machine(
         (_VTN.SETTLED, _DONE.ANSWER): _VTN.SETTLED,  # rule 17: the VEN has changed its mind
         (_VTN.SETTLED, _DONE.CHANGE): _VTN.UNTOLD,
         (_VTN.SETTLED, _DONE.ACKNOWLEDGE): _VTN.GONE,
+        (_VTN.UNTOLD, _DONE.LEAVE): _VTN.LEFT,  # rule 61: an implied cancel, which nobody acknowledges
+        (_VTN.TOLD, _DONE.LEAVE): _VTN.LEFT,
+        (_VTN.SETTLED, _DONE.LEAVE): _VTN.LEFT,
+        (_VTN.LEFT, _DONE.LEAVE): _VTN.LEFT,  # another list without it
+        (_VTN.LEFT, _DONE.RETURN): _VTN.UNTOLD,  # rule 56: new to the VEN, whatever its modification number
     },
     final=frozenset({EventAtVtn.GONE}),
 )

@@ -6,10 +6,11 @@ step can as well be taken inside a database transaction on one of many machines.
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final, TypeAlias, get_args
+from typing import Final, Self, TypeAlias, get_args
 
 import msgspec
 
+from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester
@@ -28,6 +29,7 @@ from oadr_core.messages import (
     TransportName,
     UpdateReport,
 )
+from oadr_core.state.audience import Audience
 from oadr_core.state.blobs import Blob, Instant
 from oadr_core.state.opts import OptBook
 
@@ -163,24 +165,47 @@ def pack_offers(offers: tuple[Report, ...]) -> bytes:
     return msgspec.msgpack.encode(offers) if offers else b""
 
 
+class _FormerEventRecord(msgspec.Struct):
+    """What blobs held before there were audiences."""
+
+    ven_ids: tuple[str, ...] = ()
+
+
 class EventRecord(Blob, frozen=True, kw_only=True, omit_defaults=True):
     """An event, and whom it is for.
 
     :param event: the event as the operator made it; what changes with time is filled in when it is handed out.
-    :param ven_ids: the VENs that it is for.
+    :param audience: whom it is for; of nobody where the application's handlers return it for the VENs that they want.
     :param created_at: when it was made.
     :param changed_at: when it was last changed.
     """
 
     event: EiEvent
-    ven_ids: tuple[str, ...]
+    audience: Audience = Audience()
     created_at: Instant
     changed_at: Instant
+
+    @classmethod
+    def load(cls, blob: bytes) -> Self:
+        """Read a blob; see :meth:`Blob.load`."""
+        record = super().load(blob)
+        if record.audience:
+            return record
+        try:
+            former = msgspec.json.decode(blob, type=_FormerEventRecord)
+        except msgspec.MsgspecError as error:
+            raise StateError(f"{cls.__name__}: the blob is damaged: {error}") from None
+        return msgspec.structs.replace(record, audience=Audience(ven_ids=former.ven_ids))
 
     @property
     def event_id(self) -> str:
         """The event."""
         return self.event.event_descriptor.event_id
+
+    @property
+    def ven_ids(self) -> tuple[str, ...]:
+        """The VENs that its audience names; it may be for others too, see :meth:`oadr_core.vtn.Vtn.vens_of`."""
+        return self.audience.ven_ids
 
     @property
     def modification_number(self) -> int:

@@ -1,20 +1,15 @@
 """What a VEN answers an event with that it cannot carry out, without asking anybody (rules 22, 33, 48, 109 and 112)."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EventDecision
 from oadr_core.messages import EiEvent, EventSignal, OptType, ProfileName, SignalName, Target
+from oadr_core.messages.uris import same_uri
 from oadr_core.rules import is_known_signal
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_list import is_over
-
-_UNRESERVED: Final = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
-_ESCAPE: Final = re.compile(r"%[0-9a-fA-F]{2}")
-_PARTS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)?(.*)", re.DOTALL)
 
 
 def refusal(
@@ -92,22 +87,3 @@ def _has_devices(signal: EventSignal, config: VenConfig) -> bool:
     """Whether a signal is meant for any device that the VEN has (rule 111)."""
     wanted = () if signal.target is None else signal.target.end_device_asset
     return not wanted or config.device_classes is None or not set(wanted).isdisjoint(config.device_classes)
-
-
-def same_uri(one: str, other: str) -> bool:
-    """Compare URIs after the syntax-based normalisation of RFC 3986, section 6.2.2 (rule 512)."""
-    return _normalised(one) == _normalised(other)
-
-
-def _normalised(uri: str) -> str:
-    """The scheme and the host in lower case, and nothing escaped that need not be."""
-    plain = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), uri.strip())
-    plain = _ESCAPE.sub(lambda found: found[0].upper(), plain)
-    parts = _PARTS.fullmatch(plain)
-    if parts is None:
-        return plain
-    scheme, authority, rest = parts[1].lower(), parts[2] or "", parts[3]
-    user, at, host = authority.rpartition("@")
-    if authority and not rest.startswith("/"):
-        rest = f"/{rest}"
-    return f"{scheme}{user}{at}{host.lower()}{rest}"

@@ -57,7 +57,10 @@ from oadr_core.outputs import (
 from oadr_core.rules import refuse_event
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
+from oadr_core.state.audience import Enrolment, HandedEvents
 from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.profile_20a import simplified, why_unfit
 from oadr_core.vtn.step import step
@@ -74,6 +77,12 @@ from oadr_core.vtn.turn import (
     Step,
     VtnConfig,
 )
+
+_ENROLMENT: Final = "enrolment/"
+"""Before the id of a VEN, the key of what it belongs to."""
+
+_HANDED: Final = "handed/"
+"""Before the id of a VEN, the key of the events that handlers have returned for it."""
 
 _Key = tuple[str, str]
 """Tells one question to the application from another: who asks, and a digest of the request."""
@@ -123,19 +132,20 @@ class Vtn(CoreBase):
         self._push_config = push or SenderConfig()
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
-        self._all_events: dict[str, EventRecord] = {}
-        self._shared = Shared(config, entropy, self._events_of, self._all_events, asks)
+        self._book: Final = EventBook()
+        self._shared = Shared(config, entropy, self._book, asks)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
-        self._assigned: dict[str, dict[str, EventRecord]] = {}
         self._seen: dict[str, float] = {}
+        self._push_vens: dict[str, None] = {}
+        self._woken: dict[str, None] = {}
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
         self._in_20a: set[InboundId] = set()  # requests that are answered in 2.0a
-        self._of_20a: set[str] = set()  # VENs
+        self._of_20a: dict[str, None] = {}  # VENs
         self._load(saved or {})
 
     def _load(self, saved: Mapping[str, bytes]) -> None:
@@ -143,7 +153,11 @@ class Vtn(CoreBase):
             if key.startswith("ven/"):
                 self._keep(VenRecord.load(blob))
             elif key.startswith("event/"):
-                self._assign(EventRecord.load(blob))
+                self._book.put(EventRecord.load(blob))
+            elif key.startswith(_ENROLMENT):
+                self._book.enrol(key.removeprefix(_ENROLMENT), Enrolment.load(blob))
+            elif key.startswith(_HANDED):
+                self._book.hand(key.removeprefix(_HANDED), HandedEvents.load(blob))
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart: every deadline is put back on this run's clock."""
@@ -152,7 +166,7 @@ class Vtn(CoreBase):
             if record.online:  # one that was silent before is so until it shows itself
                 self._heard_of(record, now)
             self._push(record.ven_id, now)
-        for record_of_event in list(self._all_events.values()):
+        for record_of_event in list(self._book.values()):
             self._watch(record_of_event, now)
 
     # --- questions to the core ---------------------------------------------------------------------------------------
@@ -165,45 +179,89 @@ class Vtn(CoreBase):
     @property
     def events(self) -> Mapping[str, EventRecord]:
         """All events that are remembered, those that are over included, by their ids."""
-        return self._all_events
+        return self._book
+
+    @property
+    def enrolments(self) -> Mapping[str, Enrolment]:
+        """What VENs belong to, by their ids; those that belong to nothing are missing."""
+        return self._book.enrolments
+
+    def is_for(self, ven_id: str, event_id: str) -> bool:
+        """Whether an event is for a VEN."""
+        return self._book.is_for(ven_id, event_id)
+
+    def vens_of(self, event_id: str) -> list[str]:
+        """The VENs that an event is for, also those that are named or enrolled and not registered.
+
+        :raises LocalProtocolError: there is no such event.
+        """
+        return self._book.vens_of(self._known_event(event_id), self._records)
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
-    def add_event(self, event: EiEvent, ven_ids: Iterable[str], now: Now) -> str:
+    def enrol(self, ven_id: str, enrolment: Enrolment, now: Now) -> None:
+        """Say what a VEN belongs to, instead of what was said before; that outlives its registrations.
+
+        It gets the events that are alive for what it comes to, and has those no more whose audience it leaves (rule
+        61).
+
+        :param ven_id: the VEN; it need not be registered.
+        :param enrolment: its groups, resources, parties and programs; an empty one for none.
+        :raises LocalProtocolError: the enrolment does not hold lists of texts; the text says where.
+        """
+        self._now = now
+        enrolment = checked(enrolment)
+        if not ven_id:
+            raise LocalProtocolError("the VEN to enrol needs a venID")
+        before = self._book.of(ven_id)
+        self._book.enrol(ven_id, enrolment)
+        self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
+        self._tell_withheld_of([one for one in self._book.of(ven_id) if one not in before], ven_id)
+        self._wake([ven_id])
+
+    def add_event(self, event: EiEvent, audience: AudienceLike | None, now: Now) -> str:
         """Make an event for some VENs.
+
+        However many they are, it is kept and saved once; each VEN gets it when it polls, and push VENs at once.
 
         :param event: the event, with modification number 0; status, times and current values are filled in whenever
             it is handed out.
-        :param ven_ids: whom it is for; VENs that are not registered yet get it when they are.
+        :param audience: whom it is for: an :class:`~oadr_core.state.audience.Audience`, or the ids of VENs; those that
+            are not registered yet get it when they are. None for whom the target of the event names.
         :returns: the id of the event.
-        :raises LocalProtocolError: the event breaks a rule, or its id is taken.
+        :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
         """
         record = EventRecord(
             event=event,
-            ven_ids=tuple(dict.fromkeys(ven_ids)),
+            audience=audience_for(event, audience),
             created_at=whole_seconds(now.utc),
             changed_at=whole_seconds(now.utc),
         )
-        refuse_event(event)
-        if record.event_id in self._all_events:
-            raise LocalProtocolError(f"there is an event {record.event_id!r} already (rule 70)")
-        if event.event_descriptor.modification_number != 0:
-            raise LocalProtocolError("a new event has modification number 0 (rule 4)")
-        if not record.ven_ids:
-            raise LocalProtocolError(f"the event {record.event_id!r} is for no VEN")
-        self._change_event(record, now)
+        self._make(record, now)
         return record.event_id
 
-    def modify_event(self, event: EiEvent, now: Now) -> int:
+    def _make(self, record: EventRecord, now: Now) -> None:
+        refuse_event(record.event)
+        if record.event_id in self._book:
+            raise LocalProtocolError(f"there is an event {record.event_id!r} already (rule 70)")
+        if record.modification_number != 0:
+            raise LocalProtocolError("a new event has modification number 0 (rule 4)")
+        self._change_event(record, now)
+
+    def modify_event(self, event: EiEvent, now: Now, audience: AudienceLike | None = None) -> int:
         """Replace an event by another form of it.
 
         :param event: the event with its id; its modification number does not matter.
+        :param audience: whom it is for from now on; None leaves that as it is. A VEN that it is no longer for is
+            handed a list without it (rule 61).
         :returns: the new modification number (rule 5).
         :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        if audience is not None:
+            known = msgspec.structs.replace(known, audience=audience_for(event, audience))
         return self._modify(known, event, now)
 
     def cancel_event(self, event_id: str, now: Now) -> int:
@@ -277,8 +335,7 @@ class Vtn(CoreBase):
         self._keep(record)
         self._emit(Save(record.key, record.dump()))
         self._emit(VenRegistered(ven_id=ven_id, ven_name=ven_name, again=False))
-        for event in self._events_of(ven_id):
-            self._tell_withheld(event, [ven_id])
+        self._tell_withheld_of(self._book.of(ven_id), ven_id)
         self._push(ven_id, now)
 
     def remove_ven(self, ven_id: str, now: Now) -> None:
@@ -420,13 +477,17 @@ class Vtn(CoreBase):
             elif kind == "seen":
                 self._look_for(key, now)
             elif kind == "event":
-                self._finish(key)
+                self._book.finish(key)
             elif kind == "forget":
                 self._forget_event(key)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
+        while self._woken and not self._outputs:
+            ven_id = next(iter(self._woken))
+            del self._woken[ven_id]
+            self._push(ven_id, now)
         return self._outputs.popleft() if self._outputs else None
 
     def next_timeout(self) -> Deadline | None:
@@ -531,8 +592,7 @@ class Vtn(CoreBase):
         if before is None and after is not None:
             self._heard_of(after, now)
             if after.profile is ProfileName.V20A:
-                for one in self._events_of(after.ven_id):
-                    self._tell_withheld(one, [after.ven_id])
+                self._tell_withheld_of(self._book.of(after.ven_id), after.ven_id)
 
     def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
@@ -594,14 +654,16 @@ class Vtn(CoreBase):
                 self._emit(HandlerFailed(handler=decided.handler, error=str(error)))
 
     def _adopt_event(self, event: EiEvent, ven_id: str, now: Now) -> None:
-        known = self._all_events.get(event.event_descriptor.event_id)
+        event_id = event.event_descriptor.event_id
+        known = self._book.get(event_id)
         if known is None:
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
-            self.add_event(msgspec.structs.replace(event, event_descriptor=descriptor), [ven_id], now)
-            return
-        if ven_id not in known.ven_ids:
-            known = msgspec.structs.replace(known, ven_ids=(*known.ven_ids, ven_id))
-            self._change_event(known, now)
+            at = whole_seconds(now.utc)
+            event = msgspec.structs.replace(event, event_descriptor=descriptor)
+            known = EventRecord(event=event, created_at=at, changed_at=at)
+            self._make(known, now)
+        if not self._book.is_for(ven_id, event_id):
+            self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
         cancelled = EventStatus.CANCELLED
         if known.event.event_descriptor.event_status is cancelled:
             return
@@ -616,7 +678,11 @@ class Vtn(CoreBase):
         before = self._records.get(record.ven_id)
         self._records[record.ven_id] = record
         if record.profile is ProfileName.V20A:
-            self._of_20a.add(record.ven_id)
+            self._of_20a[record.ven_id] = None
+        if not record.pull:
+            self._push_vens[record.ven_id] = None
+        elif before is not None and not before.pull:
+            self._push_vens.pop(record.ven_id, None)
         if before is None or (before.identity, before.ven_name) != (record.identity, record.ven_name):
             if before is not None:
                 self._forget_signs(before)
@@ -639,7 +705,8 @@ class Vtn(CoreBase):
 
     def _drop(self, record: VenRecord) -> None:
         self._records.pop(record.ven_id, None)
-        self._of_20a.discard(record.ven_id)
+        self._of_20a.pop(record.ven_id, None)
+        self._push_vens.pop(record.ven_id, None)
         self._forget_signs(record)
         self._seen.pop(record.ven_id, None)
         push = self._pushes.pop(record.ven_id, None)
@@ -658,11 +725,8 @@ class Vtn(CoreBase):
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def _events_of(self, ven_id: str) -> Iterable[EventRecord]:
-        return self._assigned.get(ven_id, {}).values()
-
     def _known_event(self, event_id: str) -> EventRecord:
-        record = self._all_events.get(event_id)
+        record = self._book.get(event_id)
         if record is None:
             raise LocalProtocolError(f"there is no event {event_id!r}")
         return record
@@ -679,30 +743,34 @@ class Vtn(CoreBase):
 
     def _change_event(self, record: EventRecord, now: Now) -> None:
         self._now = now
-        self._assign(record)
+        known = self._book.get(record.event_id)
+        self._book.put(record)
         self._emit(Save(record.key, record.dump()))
         self._watch(record, now)
         if self._of_20a:
-            self._tell_withheld(record, [one for one in sorted(self._of_20a) if self._is_for(record, one)])
-        for ven_id in record.ven_ids:
-            self._push(ven_id, now)
+            self._tell_withheld(record, self._book.vens_of(record, self._of_20a))
+        self._wake_audience(record)
+        if known is not None and known.audience != record.audience:
+            self._wake_audience(known)
 
-    def _tell_withheld(self, record: EventRecord, ven_ids: Sequence[str]) -> None:
+    def _tell_withheld(self, record: EventRecord, ven_ids: Iterable[str]) -> None:
         """Tell that some VENs of 2.0a are not given an event that is for them, where they have no words for it."""
         why = why_unfit(record.event, ProfileName.V20A)
-        if why is None or not ven_ids or record.event.event_descriptor.event_status is EventStatus.CANCELLED:
+        withheld = tuple(one for one in ven_ids if one in self._of_20a)
+        if why is None or not withheld or record.event.event_descriptor.event_status is EventStatus.CANCELLED:
             return
         number = record.modification_number
-        told = EventWithheld(event_id=record.event_id, modification_number=number, ven_ids=tuple(ven_ids), why=why)
-        self._emit(told)
+        self._emit(EventWithheld(event_id=record.event_id, modification_number=number, ven_ids=withheld, why=why))
 
-    def _is_for(self, record: EventRecord, ven_id: str) -> bool:
-        return any(one is record for one in self._events_of(ven_id))
+    def _tell_withheld_of(self, records: Iterable[EventRecord], ven_id: str) -> None:
+        for record in records if ven_id in self._of_20a else ():
+            self._tell_withheld(record, [ven_id])
 
-    def _assign(self, record: EventRecord) -> None:
-        self._all_events[record.event_id] = record
-        for ven_id in record.ven_ids:
-            self._assigned.setdefault(ven_id, {})[record.event_id] = record
+    def _hand(self, ven_id: str, event_ids: Iterable[str]) -> None:
+        """Keep which events handlers have returned for a VEN."""
+        handed = HandedEvents(event_ids=tuple(event_ids))
+        self._book.hand(ven_id, handed)
+        self._emit(Save(f"{_HANDED}{ven_id}", handed.dump() if handed.event_ids else None))
 
     def _watch(self, record: EventRecord, now: Now) -> None:
         """Take an event from the lists when its time is over, and forget it later."""
@@ -713,20 +781,24 @@ class Vtn(CoreBase):
         if until is not None:
             self._timers.at(("forget", record.event_id), max(until, now.utc))
 
-    def _finish(self, event_id: str) -> None:
-        """The time of an event is over: it is no longer handed out, but late answers are still taken."""
-        record = self._all_events.get(event_id)
-        for ven_id in () if record is None else record.ven_ids:
-            self._assigned.get(ven_id, {}).pop(event_id, None)
-
     def _forget_event(self, event_id: str) -> None:
         """An event has been over for long."""
-        self._finish(event_id)
-        record = self._all_events.pop(event_id, None)
+        for ven_id in self._book.handed_to(event_id):
+            self._hand(ven_id, (one for one in self._book.handed(ven_id).event_ids if one != event_id))
+        record = self._book.forget(event_id)
         if record is not None:
             self._emit(Save(record.key, None))
 
     # --- push --------------------------------------------------------------------------------------------------------
+
+    def _wake_audience(self, record: EventRecord) -> None:
+        """Look after the push VENs that an event is for; all others ask by themselves."""
+        if self._push_vens:
+            self._wake(self._book.vens_of(record, self._push_vens))
+
+    def _wake(self, ven_ids: Iterable[str]) -> None:
+        """Have push VENs handed what there is for them, one after the other, once other outputs are taken."""
+        self._woken.update((ven_id, None) for ven_id in ven_ids if ven_id in self._push_vens)
 
     def _push(self, ven_id: str, now: Now) -> None:
         """Hand a push VEN the next thing, if it is free; else come back when something is due."""

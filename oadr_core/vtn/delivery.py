@@ -10,9 +10,9 @@ from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
 from oadr_core.outputs import PeerMisbehaved
-from oadr_core.state.vtn import QueuedMessage, QueuedOperation, RequestedReport
-from oadr_core.vtn.event_lists import by_event, has_to_be_told, is_awaited, is_pending
-from oadr_core.vtn.events import distribute, listed
+from oadr_core.state.vtn import QueuedMessage, QueuedOperation, RequestedReport, Standing
+from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
+from oadr_core.vtn.events import departed, distribute, listed
 from oadr_core.vtn.reports import move_requests
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -59,7 +59,7 @@ def hand(turn: Turn, request: Payload | None) -> None:
     metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
     if metadata:
         _hand_out(turn, metadata[0])
-    elif any(has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events):
+    elif departed(turn) or any(has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events):
         distribute(turn, request, None)
     elif waiting:
         _hand_out(turn, waiting[0])
@@ -104,13 +104,17 @@ def push_failed(turn: Turn) -> None:
         else one
         for one in turn.ven().queue
     )
-    standings = tuple(
-        msgspec.structs.replace(one, state=EVENT_AT_VTN.step(one.state, EventAtVtnInput.EXPIRE), until=None)
-        if one.state is EventAtVtn.TOLD
-        else one
-        for one in turn.ven().standings
-    )
+    standings = tuple(_not_told(one) for one in turn.ven().standings)
     turn.change(durable=False, queue=operations, standings=standings)
+
+
+def _not_told(standing: Standing) -> Standing:
+    if standing.state is EventAtVtn.TOLD:
+        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.EXPIRE)
+        return msgspec.structs.replace(standing, state=state, until=None)
+    if standing.state is EventAtVtn.LEFT and standing.times < TELLINGS:
+        return msgspec.structs.replace(standing, times=0)
+    return standing
 
 
 def push_refused(turn: Turn) -> None:

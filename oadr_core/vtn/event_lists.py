@@ -24,7 +24,8 @@ from oadr_core.messages import (
 from oadr_core.state.vtn import EventRecord, Standing
 
 TELLINGS: Final = 2
-"""How often an event that must not be answered is handed out. Nothing confirms it, so one loss has to be survived."""
+"""How often an event that must not be answered is handed out, and a list without one that is no longer for the VEN.
+Nothing confirms it, so one loss has to be survived."""
 
 
 def status(event: EiEvent, now: datetime) -> EventStatus:
@@ -87,10 +88,12 @@ def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> 
 
 def present_standing(record: EventRecord, standing: Standing | None) -> Standing:
     """Where the present modification of an event stands: what the VEN was told of an older one is void."""
-    if standing is not None and _is_about(standing, record):
+    if standing is not None and _is_about(standing, record) and standing.state is not EventAtVtn.LEFT:
         return standing
     state = EVENT_AT_VTN.initial
-    if standing is not None and standing.state is not EventAtVtn.GONE:
+    if standing is not None and standing.state is EventAtVtn.LEFT:
+        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.RETURN)
+    elif standing is not None and standing.state is not EventAtVtn.GONE:
         state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.CHANGE)
     return Standing(event_id=record.event_id, modification_number=record.modification_number, state=state)
 
@@ -98,6 +101,20 @@ def present_standing(record: EventRecord, standing: Standing | None) -> Standing
 def _is_about(standing: Standing, record: EventRecord) -> bool:
     """Whether a standing is that of the present modification."""
     return standing.modification_number == record.modification_number
+
+
+def has_to_see_it_gone(standing: Standing) -> bool:
+    """Tell whether a VEN that an event is no longer for has to be handed a list without it (rule 61)."""
+    if standing.state is EventAtVtn.LEFT:
+        return standing.times < TELLINGS
+    return standing.state is not EventAtVtn.GONE
+
+
+def seen_gone(standing: Standing) -> Standing:
+    """Note that a list without an event was handed out, as it is no longer for the VEN."""
+    times = standing.times if standing.state is EventAtVtn.LEFT else 0
+    state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.LEAVE)
+    return msgspec.structs.replace(standing, state=state, times=times + 1, until=None)
 
 
 def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bool:
@@ -110,7 +127,7 @@ def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bo
 
 def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
-    if standing is None or not _is_about(standing, record):
+    if standing is None or standing.state is EventAtVtn.LEFT or not _is_about(standing, record):
         return True
     if record.event.response_required is ResponseRequired.NEVER:
         return standing.times < TELLINGS

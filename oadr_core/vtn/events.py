@@ -17,11 +17,21 @@ from oadr_core.messages import (
     EventStatus,
     Payload,
     RequestEvent,
+    ResponseRequired,
 )
 from oadr_core.outputs import EventOffered, OptReceived, PeerMisbehaved
 from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import EventRecord, Standing
-from oadr_core.vtn.event_lists import by_event, is_listed, ordered, present_standing, rendered
+from oadr_core.vtn.event_lists import (
+    TELLINGS,
+    by_event,
+    has_to_see_it_gone,
+    is_listed,
+    ordered,
+    present_standing,
+    rendered,
+    seen_gone,
+)
 from oadr_core.vtn.profile_20a import why_unfit
 from oadr_core.vtn.turn import Ask, Notice, Turn
 
@@ -44,10 +54,26 @@ def take_request_event(turn: Turn, message: RequestEvent, decision: tuple[EiEven
 
 def listed(turn: Turn) -> list[EventRecord]:
     """The events that belong into the VEN's list now."""
+    if turn.ven().report_only:
+        return []
     told = by_event(turn.ven().standings)
-    events = turn.shared.events_of(turn.ven().ven_id)
-    listed = [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
-    return [one for one in listed if why_unfit(one.event, turn.ven().profile) is None]
+    events = [one for one in turn.shared.events.of(turn.ven().ven_id) if _has_words_for(turn, one)]
+    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+
+
+def departed(turn: Turn) -> list[Standing]:
+    """What the VEN was told of and is no longer for it: its list has to lack these (rule 61)."""
+    book, ven_id = turn.shared.events, turn.ven().ven_id
+
+    def is_for_it(event_id: str) -> bool:
+        return book.is_for(ven_id, event_id) and _has_words_for(turn, book[event_id])
+
+    gone = [one for one in turn.ven().standings if has_to_see_it_gone(one) and book.is_alive(one.event_id)]
+    return [one for one in gone if not is_for_it(one.event_id)]
+
+
+def _has_words_for(turn: Turn, record: EventRecord) -> bool:
+    return why_unfit(record.event, turn.ven().profile) is None
 
 
 def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
@@ -58,7 +84,9 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     :param limit: how many events the VEN wants at most.
     """
     ven_id = turn.ven().ven_id
-    events = ordered(listed(turn), turn.now)[:limit]
+    events = ordered(listed(turn), turn.now)
+    whole = limit is None or len(events) <= limit
+    events = events[:limit]
     turn.answer = DistributeEvent(
         response=None if request is None else response_to(request),
         request_id=turn.new_id(),
@@ -70,6 +98,8 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     standings = dict(by_event(turn.ven().standings))
     for one in events:
         standings[one.event_id] = _told(turn, one, standings.get(one.event_id))
+    for standing in departed(turn) if whole else ():
+        standings[standing.event_id] = seen_gone(standing)
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
     turn.change(durable=False, standings=kept)
 
@@ -83,6 +113,21 @@ def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standin
         until=turn.now + turn.config.answer_timeout,
         times=standing.times + 1,
     )
+
+
+def arrived(turn: Turn) -> None:
+    """A pushed list has arrived: what no answer confirms need not be told again."""
+    standings = tuple(_heard(turn, one) for one in turn.ven().standings)
+    if standings != turn.ven().standings:
+        turn.change(durable=False, standings=standings)
+
+
+def _heard(turn: Turn, standing: Standing) -> Standing:
+    record = turn.shared.events.get(standing.event_id)
+    unanswered = record is not None and record.event.response_required is ResponseRequired.NEVER
+    if standing.state is EventAtVtn.LEFT or (unanswered and standing.times):
+        return msgspec.structs.replace(standing, times=max(standing.times, TELLINGS))
+    return standing
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -111,9 +156,8 @@ def take_created_event(turn: Turn, message: CreatedEvent) -> None:
 
 def _event_of(turn: Turn, event_id: str, standings: Mapping[str, Standing]) -> EventRecord | None:
     """Find an event of the VEN; it may be over, as answers can be late."""
-    record = turn.shared.events.get(event_id)
-    if record is None or event_id in standings or turn.ven().ven_id in record.ven_ids:
-        return record
+    if event_id in standings or turn.shared.events.is_for(turn.ven().ven_id, event_id):
+        return turn.shared.events.get(event_id)
     return None
 
 
@@ -122,6 +166,8 @@ def _take_response(
 ) -> None:
     """The VEN answers one event."""
     before = standings.get(record.event_id)
+    if not turn.shared.events.is_for(turn.ven().ven_id, record.event_id):
+        return  # it was, and the answer has crossed with a change of its audience
     state = present_standing(record, before).state
     if state is EventAtVtn.GONE:
         return

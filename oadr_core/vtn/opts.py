@@ -129,7 +129,7 @@ def _fault_of(turn: Turn, message: CreateOpt) -> _Fault | None:
 def _fault_for_event(turn: Turn, message: CreateOpt, event_id: str) -> _Fault | None:
     """Why an opt for an event cannot be taken (rule 206)."""
     record = turn.shared.events.get(event_id)
-    if record is None or turn.ven().ven_id not in record.ven_ids:
+    if record is None or not turn.shared.events.is_for(turn.ven().ven_id, event_id):
         return ResponseCode.INVALID_ID, f"the event {event_id} is not known"
     if message.modification_number != record.modification_number:
         return ResponseCode.OUT_OF_SEQUENCE, f"the event {event_id} has modification {record.modification_number}"

@@ -98,6 +98,8 @@ def _decided(turn: Turn, given: Decided) -> None:
 def _answered(turn: Turn, given: Answered) -> None:
     """A push VEN has answered in the response; events it answers later, by a request of its own."""
     message = Response(response=EiResponse()) if given.message is None else given.message
+    if turn.record is not None and isinstance(given.operation, DistributeEvent):
+        events.arrived(turn)
     if turn.record is not None and type(message) in _TAKE_ANSWER and not isinstance(given.operation, DistributeEvent):
         _settle(turn, message, given.operation)
         turn.answer = None

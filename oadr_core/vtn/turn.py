@@ -1,6 +1,6 @@
 """What goes into a step, what comes out of it, and what is common to all steps while they are taken."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +13,8 @@ from oadr_core.entropy import Entropy, new_id
 from oadr_core.machines.delivery import DELIVERY, DeliveryInput
 from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
 from oadr_core.outputs import Event, PeerMisbehaved
-from oadr_core.state.vtn import EventRecord, QueuedMessage, QueuedOperation, VenRecord
+from oadr_core.state.vtn import QueuedMessage, QueuedOperation, VenRecord
+from oadr_core.vtn.event_book import EventBook
 
 
 class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,15 +49,13 @@ class Shared(msgspec.Struct, frozen=True):
 
     :param config: what the VTN is.
     :param entropy: the source of ids.
-    :param events_of: finds the events of a VEN that may have to be handed out.
-    :param events: all events by their ids, also those that are over.
+    :param events: all events, also those that are over, and which of them are for which VEN.
     :param asks: the handlers that the application has.
     """
 
     config: VtnConfig
     entropy: Entropy
-    events_of: Callable[[str], Iterable[EventRecord]]
-    events: Mapping[str, EventRecord]
+    events: EventBook
     asks: Container[str] = ()
 
 

@@ -232,7 +232,9 @@ def stored(file: Path) -> Stored:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         readings = {
             (ven_id, r_id, when): value
-            for ven_id, r_id, when, value in database.execute("SELECT ven_id, r_id, time, value FROM readings")
+            for ven_id, r_id, when, value in database.execute(
+                "SELECT ven_id, r_id, time, value FROM readings JOIN series USING (series)"
+            )
         }
         blobs = dict(database.execute("SELECT key, blob FROM blobs"))
     events = [EventRecord.load(blob) for key, blob in blobs.items() if key.startswith("event/")]

@@ -2,7 +2,7 @@
 
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oadr_app.sqlite_store import SqliteStore, StoredReading
+from oadr_app.readings import Series, StoredReading
+from oadr_app.sqlite_store import SqliteStore
 from tests.app.program import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -27,10 +28,9 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     made.close()
 
 
-def reading(second: int, value: float | None = 1.0, **details: Any) -> StoredReading:
+def reading(second: int) -> Mapping[Series, list[StoredReading]]:
     """Make a reading."""
-    given = {"ven_id": "ven", "specifier_id": "usage", "r_id": "power", **details}
-    return StoredReading(time=TIME + timedelta(seconds=second), value=value, **given)
+    return {Series("ven", "usage", "power"): [StoredReading(TIME + timedelta(seconds=second), 1.0)]}
 
 
 def ask(path: Path, question: str) -> list[Any]:
@@ -117,7 +117,7 @@ async def test_what_comes_while_a_write_is_under_way_is_written_together(store: 
     async with slow.busy() as group:
         for number in range(100):
             group.start_soon(store.save, [(f"ven/{number}", b"x")])
-            group.start_soon(store.add_readings, [reading(number)])
+            group.start_soon(store.add_readings, reading(number))
     assert slow.sizes == [1, 200]
     assert len(store.load()) == 101
     assert store.count_readings() == {"ven": 100}
@@ -234,7 +234,7 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 7")
-    with pytest.raises(OSError, match=r"its tables have version 7; this program knows 1"):
+    with pytest.raises(OSError, match=r"its tables have version 7; this program knows 2"):
         SqliteStore(path)
 
 
@@ -245,43 +245,3 @@ def test_a_file_that_was_refused_is_not_held(tmp_path: Path) -> None:
         SqliteStore(path)
     path.unlink()
     SqliteStore(path).close()
-
-
-# --- readings --------------------------------------------------------------------------------------------------------
-
-
-async def test_readings_come_back_as_they_were(store: SqliteStore) -> None:
-    given = [
-        reading(0, 1.25),
-        reading(1, None, quality="Quality Bad - Non Specific"),
-        reading(2, -1e300),
-        StoredReading("ven", "usage", "power", TIME + timedelta(microseconds=2_500_001), 4.0),
-        StoredReading("ven", "usage", "power", datetime(1969, 1, 1, tzinfo=UTC), 5.0),
-    ]
-    await store.add_readings(given)
-    assert store.readings("ven") == sorted(given, key=lambda one: one.time)
-    assert store.readings("other") == []
-
-
-@pytest.mark.rule(346)
-async def test_a_reading_that_comes_again_replaces_the_one_that_was_there(store: SqliteStore) -> None:
-    await store.add_readings([reading(0, 1.0), reading(1, 1.0)])
-    await store.add_readings([reading(0, 2.0)])
-    assert [one.value for one in store.readings("ven")] == [2.0, 1.0]
-
-
-async def test_readings_of_several_vens_reports_and_data_points_are_kept_apart(store: SqliteStore) -> None:
-    apart = [
-        reading(0, 1.0),
-        reading(0, 2.0, r_id="voltage"),
-        reading(0, 3.0, specifier_id="status"),
-        reading(0, 4.0, ven_id="other"),
-    ]
-    await store.add_readings(apart)
-    assert store.count_readings() == {"ven": 3, "other": 1}
-    assert {one.value for one in store.readings("ven")} == {1.0, 2.0, 3.0}
-
-
-async def test_the_newest_readings_come_in_the_order_of_time(store: SqliteStore) -> None:
-    await store.add_readings([reading(number, float(number)) for number in range(10)])
-    assert [one.value for one in store.readings("ven", newest=3)] == [7.0, 8.0, 9.0]

@@ -65,7 +65,7 @@ def test_one_event_may_be_returned_for_several_vens() -> None:
     grid.add_ven("one")
     grid.add_ven("two")
     grid.run(90)
-    assert set(grid.vtn.vtn.events["event"].ven_ids) == {grid.ven_id("one"), grid.ven_id("two")}
+    assert set(grid.vtn.vtn.vens_of("event")) == {grid.ven_id("one"), grid.ven_id("two")}
     assert len(grid.ven("one").ven.state.events) == len(grid.ven("two").ven.state.events) == 1
 
 

@@ -17,8 +17,9 @@ from oadr_core import (
     VenConfig,
 )
 from oadr_core.messages.common import EiResponse
+from oadr_core.messages.uris import same_uri
 from oadr_core.testing.strategies import parts
-from oadr_core.ven.event_checks import is_meant, refusal, same_uri
+from oadr_core.ven.event_checks import is_meant, refusal
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, event
 from tests.core.test_events import add, grid_with_ven
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oadr_core import (
+    Audience,
     CancelReport,
     EiEvent,
+    Enrolment,
     EventRecord,
     EventStatus,
     LocalProtocolError,
@@ -32,6 +34,7 @@ from oadr_core.auto.timekeeper import EventProgress
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
+from oadr_core.state.audience import HandedEvents
 from oadr_core.state.blobs import VERSION
 from oadr_core.state.ven import AcceptedRequest, EndingEvent, KnownEvent
 from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedOperation, RequestedReport, digest, pack_offers
@@ -128,10 +131,22 @@ ven_records = st.builds(
     former=st.lists(requested_reports, max_size=1).map(tuple),
     recent=st.lists(plain, max_size=3).map(tuple),
 )
+names = st.lists(plain, max_size=3).map(tuple)
+audiences = st.builds(
+    Audience,
+    ven_ids=names,
+    group_ids=names,
+    resource_ids=names,
+    party_ids=names,
+    market_contexts=names,
+    everyone=st.booleans(),
+)
+enrolments = st.builds(Enrolment, group_ids=names, resource_ids=names, party_ids=names, market_contexts=names)
+handed_events = st.builds(HandedEvents, event_ids=names)
 event_records = st.builds(
     EventRecord,
     event=parts(EiEvent).filter(sendable),
-    ven_ids=st.lists(plain, max_size=3).map(tuple),
+    audience=audiences,
     created_at=instants,
     changed_at=instants,
 )
@@ -150,6 +165,8 @@ KINDS = {
     VenState: ven_states,
     VenRecord: ven_records,
     EventRecord: event_records,
+    Enrolment: enrolments,
+    HandedEvents: handed_events,
     UnsentReport: unsent_reports,
 }
 """Everything that a core saves."""
@@ -176,7 +193,9 @@ EXAMPLES: dict[Any, Any] = {
         requests=(RequestedReport(request=request()),),
         recent=("digest",),
     ),
-    EventRecord: EventRecord(event=event(), ven_ids=("ven",), created_at=NOON, changed_at=NOON),
+    EventRecord: EventRecord(event=event(), audience=Audience(ven_ids=("ven",)), created_at=NOON, changed_at=NOON),
+    Enrolment: Enrolment(group_ids=("east",), market_contexts=("http://market.example",)),
+    HandedEvents: HandedEvents(event_ids=("event",)),
     UnsentReport: UnsentReport(request_id="1", report=offer()),
 }
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import (
+    Audience,
     CalendarDuration,
     EiEvent,
     EventRecord,
@@ -44,7 +45,9 @@ TICK = timedelta(microseconds=1)
 
 
 def record(one: EiEvent, *, created: timedelta = NONE, changed: timedelta = NONE) -> EventRecord:
-    return EventRecord(event=one, ven_ids=("ven",), created_at=NOON + created, changed_at=NOON + changed)
+    return EventRecord(
+        event=one, audience=Audience(ven_ids=("ven",)), created_at=NOON + created, changed_at=NOON + changed
+    )
 
 
 def standing(

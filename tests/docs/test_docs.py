@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oadr_app.cli import app
-from oadr_app.config import Http, KnownVen, Load, Reports, VenFile, VtnFile, read
+from oadr_app.config import Http, KnownVen, Load, Readings, Reports, VenFile, VtnFile, read
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -53,7 +53,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "file", "tables"),
-    [(0, VtnFile, {"http": Http, "reports": Reports, "vens": KnownVen}), (1, VenFile, {"loads": Load})],
+    [
+        (0, VtnFile, {"http": Http, "reports": Reports, "readings": Readings, "vens": KnownVen}),
+        (1, VenFile, {"loads": Load}),
+    ],
 )
 def test_every_setting_is_explained(
     number: int, file: type[VtnFile] | type[VenFile], tables: dict[str, type[msgspec.Struct]], tmp_path: Path

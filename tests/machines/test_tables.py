@@ -77,14 +77,17 @@ MISSING     .         GONE      GONE      .
 DECISION    .         DECIDED   DECIDED   .
 END         .         GONE      GONE      .
 """,
-    # rules 16, 17, 50 and 52: told until answered, told again when changed, a cancel until it is acknowledged
+    # rules 16, 17, 50, 52 and 61: told until answered, again when changed, a cancel until it is acknowledged; one that
+    # is no longer for the VEN is an implied cancel, and new to it should it come back
     "EVENT_AT_VTN": """
-            UNTOLD   TOLD     SETTLED  GONE
-OFFER       TOLD     TOLD     SETTLED  .
-ANSWER      SETTLED  SETTLED  SETTLED  .
-EXPIRE      .        UNTOLD   .        .
-CHANGE      UNTOLD   UNTOLD   UNTOLD   .
-ACKNOWLEDGE GONE     GONE     GONE     .
+            UNTOLD   TOLD     SETTLED  LEFT    GONE
+OFFER       TOLD     TOLD     SETTLED  .       .
+ANSWER      SETTLED  SETTLED  SETTLED  .       .
+EXPIRE      .        UNTOLD   .        .       .
+CHANGE      UNTOLD   UNTOLD   UNTOLD   .       .
+ACKNOWLEDGE GONE     GONE     GONE     .       .
+LEAVE       LEFT     LEFT     LEFT     LEFT    .
+RETURN      .        .        .        UNTOLD  .
 """,
     # rules 306, 325, 336 and 345: reports are made until cancelled, replaced or over; with one to follow, once more
     "REPORT_AT_SOURCE": """

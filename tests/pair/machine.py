@@ -607,7 +607,7 @@ class Pair(RuleBasedStateMachine):
         standings = {one.event_id: one for one in record.standings}
         known = {one.event.event_descriptor.event_id: one for one in state.events}
         for event_id, event in self.vtn.core.vtn.events.items():
-            if state.ven_id not in event.ven_ids:
+            if not self.vtn.core.vtn.is_for(state.ven_id, event_id):
                 assert event_id not in known
                 continue
             cancelled = event.event.event_descriptor.event_status is EventStatus.CANCELLED
