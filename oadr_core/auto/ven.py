@@ -400,8 +400,9 @@ class AutoVen:
             self._synchronise(now)
         elif isinstance(request, RequestEvent) and self._phase is Startup.SYNCHRONISING:
             self._run(now)
-        elif self._phase is Startup.RUNNING and self._is_20a and isinstance(request, RequestEvent):
-            self._plan_poll(now)
+        elif self._phase is Startup.RUNNING and self._is_20a:
+            if isinstance(request, RequestEvent):  # the list was complete, so there is no more to fetch at once
+                self._plan_poll(now)
         elif self._phase is Startup.RUNNING and isinstance(request, UpdateReport):
             self._renew_offers(answer, now)
         elif self._phase is Startup.RUNNING and isinstance(request, Poll):
