@@ -20,8 +20,10 @@ from rich.logging import RichHandler
 from oadr_app import config, views
 from oadr_app.control import ControlError, ask
 from oadr_app.periods import instant, period, steps
+from oadr_app.report_cli import reports
 from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
 from oadr_app.tracing import TraceFile, is_trace
+from oadr_app.ven_flags import reporting
 from oadr_core import OptType, ProtocolError, SignalName, SignalType
 from oadr_http.groups import alone
 
@@ -34,11 +36,14 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
+app.add_typer(reports, name="report")
 
 TraceOption = Annotated[
     Path | None,
     typer.Option("--trace", help="Write every exchange to this file; oadr inspect judges it.", dir_okay=False),
 ]
+_REPORTS: Final = "What it reports"
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of trouble only.")]
 
 
@@ -127,11 +132,59 @@ def ven(
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state.")] = None,
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
-    kilowatt: Annotated[float | None, typer.Option(help="What its simulated load takes.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="How often it can be read at most.", rich_help_panel=_REPORTS)
+    ] = None,
+    kilowatt: Annotated[
+        float | None, typer.Option(help="What its simulated load takes on average.", rich_help_panel=_REPORTS)
+    ] = None,
+    profile: Annotated[
+        config.Profile | None, typer.Option(help="How that goes through the day.", rich_help_panel=_REPORTS)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report values from this file instead: columns time and value, or values alone, which are taken one "
+            "after the other, --sampling apart.",
+            dir_okay=False,
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin the file again at its end.", rich_help_panel=_REPORTS)
+    ] = False,
+    command: Annotated[
+        str | None,
+        typer.Option(help="Report what this command prints, each time that it is run.", rich_help_panel=_REPORTS),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="How long the command may take.", rich_help_panel=_REPORTS)
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="What is read.", rich_help_panel=_REPORTS)] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(help="What is measured, such as power_real, or any other name.", rich_help_panel=_REPORTS),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="The unit, where the measurement leaves a choice.", rich_help_panel=_REPORTS)
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_REPORTS)
+    ] = None,
+    report_name: Annotated[
+        str | None,
+        typer.Option(
+            help="The kind of report: TELEMETRY_USAGE for power and energy, or x-… for anything.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
     trace: TraceOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run a VEN with a simulated load: it registers, reports its load, and sheds some when an event asks for that."""
+    """Run a VEN: it registers, answers events, and reports a simulated load, a file, or what a command prints.
+
+    A simulated load sheds some of what it takes when an event asks for that.
+    """
     from oadr_app.ven import VenProgram
 
     flags: dict[str, Any] = {
@@ -141,7 +194,20 @@ def ven(
         "state": None if state is None else str(state),
         "poll": poll,
         "opt": None if opt is None else opt.value,
-        "loads": None if kilowatt is None else [{"kilowatt": kilowatt}],
+        "sampling": sampling,
+        **reporting(
+            kilowatt=kilowatt,
+            profile=None if profile is None else profile.value,
+            csv=csv,
+            command=command,
+            resource=resource,
+            loop=loop,
+            timeout=timeout,
+            measurement=measurement,
+            unit=unit,
+            scale=scale,
+            report_name=report_name,
+        ),
     }
     _log(quiet)
     program = VenProgram(

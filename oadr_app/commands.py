@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from oadr_app.control import Command
 from oadr_app.periods import shown
+from oadr_app.report_commands import ReportCommands
 from oadr_app.sqlite_store import SqliteStore
 from oadr_core import (
     EventAtVtn,
@@ -43,20 +44,25 @@ class Operator:
 
     :param server: the VTN.
     :param store: what it has stored.
+    :param sampling: the spacing of readings, where an operator asks for some and names none.
     """
 
-    def __init__(self, server: OpenADRServer, store: SqliteStore) -> None:
+    def __init__(
+        self, server: OpenADRServer, store: SqliteStore, *, sampling: timedelta = timedelta(seconds=10)
+    ) -> None:
         self._server: Final = server
         self._store: Final = store
+        self._reports: Final = ReportCommands(server, store, self._ven_id, sampling)
 
     def commands(self) -> Mapping[str, Command]:
         """The commands by name. Each takes a JSON object and returns what JSON can hold."""
-        changes = {"event/create": self._create_event, "event/cancel": self._cancel_event}
+        changes = {"event/create": self._create_event, "event/cancel": self._cancel_event, **self._reports.changes()}
         views = {
             "event/list": self._list_events,
             "event/show": self._show_event,
             "vens": self._list_vens,
             "status": self._status,
+            **self._reports.views(),
         }
         return {
             **{name: self._durable(command) for name, command in changes.items()},

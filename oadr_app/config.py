@@ -5,13 +5,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from oadr_app.periods import Period
-from oadr_core import OptType
+from oadr_core import OptType, ReportName, SiScaleCode
 from oadr_http import PREFIX
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -109,17 +110,78 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
         return self.control or self.state.with_suffix(".sock")
 
 
+class Profile(StrEnum):
+    """How a simulated load goes through the day."""
+
+    FLAT = "flat"
+    HOME = "home"
+    OFFICE = "office"
+
+
 class Load(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[loads]]`` of a VEN: a simulated load that it reports.
 
     :param resource: the resource.
     :param kilowatt: how much it takes on average.
     :param responds: which share it sheds at each level of a SIMPLE signal that it opted in to, from 0 to 1.
+    :param profile: how it goes through the day.
+    :param noise: how much it wanders, as a share of what it takes.
+    :param seed: makes its wandering the same each time; another one each time if None.
+    :param settles: how long it takes to come two thirds of the way to where an event wants it.
     """
 
     resource: _Name = "load"
     kilowatt: _Finite = 10.0
     responds: _Share = 0.3
+    profile: Profile = Profile.OFFICE
+    noise: _Share = 0.03
+    seed: int | None = None
+    settles: Period = Period(seconds=5)
+
+
+class VenReport(msgspec.Struct, forbid_unknown_fields=True):
+    """One ``[[reports]]`` of a VEN: a data point that it reports, from a file or from a command.
+
+    :param resource: the resource.
+    :param measurement: what is measured, such as ``power_real``, or any other name, with a unit.
+    :param unit: the unit, where the measurement leaves a choice.
+    :param scale: the power of ten of the unit, such as ``k``.
+    :param sampling: how often it can be read at most; as the VEN's if None. The values of a file without times are so
+        far apart.
+    :param report_name: the kind of report: ``TELEMETRY_USAGE`` holds powers, energies and pulses alone (rule 331),
+        ``TELEMETRY_STATUS`` what a command says of a resource, and an ``x-`` name anything.
+    :param report: the specifier of the report that it belongs to; made of its name if None.
+    :param point: the id of the data point; made of the resource and the measurement if None.
+    :param csv: the file that the values come from.
+    :param loop: whether the file begins again at its end.
+    :param command: the command that prints a value each time that it is run.
+    :param timeout: how long the command may take.
+    """
+
+    resource: _Name = "meter"
+    measurement: _Name = "power_real"
+    unit: _Name | None = None
+    scale: SiScaleCode = SiScaleCode.NONE
+    sampling: Period | None = None
+    report_name: _Name = ReportName.TELEMETRY_USAGE.value
+    report: _Name | None = None
+    point: _Name | None = None
+    csv: Path | None = None
+    loop: bool = False
+    command: _Name | None = None
+    timeout: Period = Period(seconds=10)
+
+    @property
+    def specifier(self) -> str:
+        """The specifier of the report that it belongs to."""
+        return self.report or self.report_name.lower().replace("_", "-")
+
+    def __post_init__(self) -> None:
+        """Refuse what has no source, or two."""
+        if (self.csv is None) is (self.command is None):
+            raise ValueError("give either `csv`, a file, or `command`")
+        if self.loop and self.csv is None:
+            raise ValueError("`loop` is about a file, and there is no `csv`")
 
 
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,7 +195,8 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
     :param sampling: how often its loads can be read at most.
     :param strict: whether to refuse answers that the schema refuses.
-    :param loads: what it reports.
+    :param loads: simulated loads that it reports.
+    :param reports: what else it reports; a simulated load if there is nothing at all.
     """
 
     name: _Name = "ven"
@@ -144,7 +207,13 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     opt: OptType = OptType.OPT_IN
     sampling: Period = Period(seconds=1)
     strict: bool = False
-    loads: list[Load] = msgspec.field(default_factory=lambda: [Load()])
+    loads: list[Load] = msgspec.field(default_factory=list)
+    reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def simulated(self) -> list[Load]:
+        """The simulated loads: those that are named, or one where nothing is."""
+        return self.loads if self.loads or self.reports else [Load()]
 
 
 _FileT = TypeVar("_FileT", VtnFile, VenFile)
@@ -214,6 +283,9 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
+    for report in made.reports if isinstance(made, VenFile) else ():
+        if report.csv is not None:
+            report.csv = folder / report.csv
 
 
 # --- what is wrong, in words -----------------------------------------------------------------------------------------

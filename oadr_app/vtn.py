@@ -75,7 +75,7 @@ class VtnProgram:
         :raises ControlError: another VTN has the control socket.
         :raises OSError: the port is in use, or the control socket cannot be made.
         """
-        operator = Operator(self.server, self.store)
+        operator = Operator(self.server, self.store, sampling=self.file.reports.sampling)
         try:
             async with (
                 ControlSocket.claimed(self.file.socket) as control,

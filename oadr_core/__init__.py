@@ -8,7 +8,7 @@ from oadr_core.build import DataPoint, complete_event, data_point, make_event, m
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
-from oadr_core.decisions import EventDecision, KnownVen, PollDecision, RegistrationDecision
+from oadr_core.decisions import EventDecision, KnownVen, PollDecision, RegistrationDecision, event_decision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
     LocalProtocolError,
@@ -35,6 +35,7 @@ from oadr_core.outputs import (
     Event,
     EventDecided,
     EventOffered,
+    EventPhase,
     EventProceeds,
     EventsReceived,
     EventWithheld,
@@ -89,12 +90,14 @@ from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EventRecord, Standing, VenRecord
+from oadr_core.state.vtn import EarlierAnswer, EventRecord, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
+from oadr_core.ven.event_view import EventView
 from oadr_core.vtn import Vtn, VtnConfig
 from oadr_core.vtn.audiences import AudienceLike
 from oadr_core.vtn.availability import Availability, Why, availability
+from oadr_core.vtn.event_answers import AnswerState, EventAnswer
 from oadr_core.vtn.event_lists import status as event_status
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
@@ -104,6 +107,7 @@ from oadr_core.wire.verify import verify
 __all__ = [
     *_messages,
     "Address",
+    "AnswerState",
     "Audience",
     "AudienceLike",
     "AutoVen",
@@ -115,16 +119,20 @@ __all__ = [
     "DataPoint",
     "Deadline",
     "Document",
+    "EarlierAnswer",
     "Enrolment",
     "Entropy",
     "Event",
+    "EventAnswer",
     "EventAtVtn",
     "EventDecided",
     "EventDecision",
     "EventOffered",
+    "EventPhase",
     "EventProceeds",
     "EventRecord",
     "EventSchedule",
+    "EventView",
     "EventsReceived",
     "EventWithheld",
     "Exchange",
@@ -216,6 +224,7 @@ __all__ = [
     "data_point",
     "decode",
     "encode",
+    "event_decision",
     "event_status",
     "fingerprint",
     "from_dict",

@@ -124,6 +124,7 @@ class CoreBase:
         self._outputs: deque[Output] = deque()
         self._questions: dict[CallId, Question[Any]] = {}
         self._timers: Timers[tuple[str, Any]] = Timers()
+        self._turns: dict[str, dict[str, Mapping[str, object]]] = {}  # what waits to be told, by handler and subject
         self._now: Now | None = None
 
     def _emit(self, output: Output) -> None:
@@ -142,6 +143,37 @@ class CoreBase:
         Layers on top tell what they have to tell this way too.
         """
         self._ask(Question(handler, arguments, nothing, None, None, _no_more), now)
+
+    def tell_in_turn(self, handler: str, about: str, arguments: Mapping[str, object], now: Now) -> None:
+        """Tell the application something once its handler is done with what it was told before.
+
+        So it hears things in their order, however a driver runs handlers. What it is too slow to hear is not told of
+        something about which there is news already.
+
+        :param handler: the handler.
+        :param about: what it is about.
+        :param arguments: what to tell.
+        :param now: the present.
+        """
+        if handler not in self._asks:
+            return
+        waiting = self._turns.get(handler)
+        if waiting is None:
+            self._turns[handler] = {}
+            self._tell_next(handler, arguments, now)
+        else:
+            waiting.pop(about, None)
+            waiting[about] = arguments
+
+    def _tell_next(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
+        def then(_: None, later: Now) -> None:
+            waiting = self._turns[handler]
+            if waiting:
+                self._tell_next(handler, waiting.pop(next(iter(waiting))), later)
+            else:
+                del self._turns[handler]
+
+        self._ask(Question(handler, arguments, nothing, None, None, then), now)
 
     def _tell_forgiven(self, opened: Opened, who: str) -> None:
         """Tell what was overlooked in a document, if anything."""

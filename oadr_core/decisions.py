@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from oadr_core.build import complete_event
-from oadr_core.codes import ResponseCode
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import (
@@ -18,6 +18,7 @@ from oadr_core.messages import (
     DistributeEvent,
     EiEvent,
     EiResponse,
+    EventResponse,
     OptType,
     Payload,
     ReportRequest,
@@ -45,31 +46,45 @@ class EventDecision(msgspec.Struct, frozen=True, kw_only=True):
 def event_decision(value: object) -> EventDecision:
     """Read what ``on_event`` or ``on_update_event`` returned.
 
-    :param value: ``"optIn"``, ``"optOut"``, an :class:`~oadr_core.messages.enums.OptType`, a bool (True is in), an
-        :class:`EventDecision`, or a dict with ``opt_type`` and if wanted ``response_code`` and
-        ``response_description``.
-    :raises LocalProtocolError: it is none of these.
+    :param value: ``"optIn"``, ``"optOut"``, an :class:`~oadr_core.messages.enums.OptType` or a bool (True is in); with
+        a code and a text of one's own ``(opt, code)`` or ``(opt, code, text)``, a dict with ``opt_type`` and if wanted
+        ``response_code`` and ``response_description``, an :class:`~oadr_core.messages.event.EventResponse`, or an
+        :class:`EventDecision`.
+    :raises LocalProtocolError: it is none of these, or it takes part with the code of an error (rule 48).
     """
     if isinstance(value, EventDecision):
-        return value
+        return _decision(value.opt_type, value.code, value.description)
+    if isinstance(value, EventResponse):
+        return _decision(value.opt_type, value.response_code, value.response_description)
     if isinstance(value, bool):
         return EventDecision(opt_type=OptType.OPT_IN if value else OptType.OPT_OUT)
     if isinstance(value, str):
-        return EventDecision(opt_type=_opt_type(value))
+        return EventDecision(opt_type=opt_type(value))
     if isinstance(value, Mapping):
         code = value.get("response_code", ResponseCode.OK)
-        if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 999:
-            raise LocalProtocolError(f"the response code is {code!r}; it must be a number of three digits")
-        description = value.get("response_description")
-        return EventDecision(
-            opt_type=_opt_type(value.get("opt_type")),
-            code=code,
-            description=None if description is None else str(description),
-        )
-    raise LocalProtocolError(f"{_shown(value)}, where 'optIn', 'optOut' or a dict with 'opt_type' is expected")
+        return _decision(value.get("opt_type"), code, value.get("response_description"))
+    if isinstance(value, tuple | list) and len(value) in (2, 3):
+        return _decision(value[0], value[1], value[2] if len(value) == 3 else None)
+    raise LocalProtocolError(
+        f"{_shown(value)}, where 'optIn', 'optOut', (opt, code, text) or a dict with 'opt_type' is expected"
+    )
 
 
-def _opt_type(value: object) -> OptType:
+def _decision(opt: object, code: object, description: object) -> EventDecision:
+    """A decision with a code and a text of the application's own."""
+    if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 999:
+        raise LocalProtocolError(f"the response code is {code!r}; it must be a number of three digits")
+    chosen = opt_type(opt)
+    if chosen is OptType.OPT_IN and not is_success(code):
+        raise LocalProtocolError(f"the response code {code} is that of an error, which goes with 'optOut' (rule 48)")
+    return EventDecision(opt_type=chosen, code=code, description=None if description is None else str(description))
+
+
+def opt_type(value: object) -> OptType:
+    """Read an opt type that a person wrote, such as ``optIn`` or ``opt_out``.
+
+    :raises LocalProtocolError: it is none.
+    """
     for member in OptType:
         if isinstance(value, str) and value.lower().replace("_", "") == member.value.lower():
             return member

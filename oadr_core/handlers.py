@@ -22,7 +22,9 @@ Handler: TypeAlias = Callable[..., object]
 VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_event": ("event",),
     "on_update_event": ("event",),
-    "on_event_status": ("event", "status", "signals", "interval", "event_id"),
+    "on_event_status": ("event", "status", "signals", "interval", "event_id", "phase", "until"),
+    "on_created_opt": ("opt_id", "response_code", "response_description"),
+    "on_canceled_opt": ("opt_id", "response_code", "response_description"),
     "on_cancel_party_registration": ("payload",),
 }
 """The handlers of a VEN, and the arguments each may ask for."""

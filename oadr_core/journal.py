@@ -103,6 +103,8 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         lambda one: (
             f"VEN {one.ven_id} answers event {one.event_id} (modification {one.modification_number}) with "
             f"{one.opt_type}{_code(one.code if one.code >= 300 else 0)}"
+            + (f" instead of {one.instead_of}" if one.instead_of not in (None, one.opt_type) else "")
+            + (", late" if one.late else "")
         ),
     ),
     told.OptTaken: (Level.INFO, lambda one: f"VEN {one.ven_id} says {_opt(one.message)}"),

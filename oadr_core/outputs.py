@@ -5,6 +5,8 @@ a message.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
 import msgspec
@@ -227,8 +229,19 @@ class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
 
 
+class EventPhase(StrEnum):
+    """What the load does at present for an event, by its ramp-up and recovery (section 8.1, Fig. 6, rule 31)."""
+
+    RAMP_UP = "rampUp"
+    """It goes to what the event asks for: before the start, or from the start on where the ramp-up is negative."""
+    STEADY = "steady"
+    """It is what the event asks for."""
+    RECOVERY = "recovery"
+    """It goes back: after the end, or up to the end where the recovery is negative."""
+
+
 class EventProceeds(Event, frozen=True, kw_only=True):
-    """An event that we take part in has come to its ramp-up, its start, another interval or its end.
+    """An event that we take part in has come to its ramp-up, its start, another interval, its recovery or its end.
 
     All by our own clock, random start and end included. After a restart or a sleep this is told once, as things stand.
 
@@ -237,6 +250,9 @@ class EventProceeds(Event, frozen=True, kw_only=True):
     :param status: where it stands.
     :param interval: the number of the running interval of its first signal, from 0; None while it is not active.
     :param signals: what each signal asks for; nothing while it is not active.
+    :param phase: what the load does; None before the ramp-up and after the recovery.
+    :param until: how long this holds: when the next thing changes; at the end of the event, when its recovery ends.
+        None where nothing more changes.
     """
 
     event_id: str
@@ -244,6 +260,8 @@ class EventProceeds(Event, frozen=True, kw_only=True):
     status: EventStatus
     interval: int | None = None
     signals: tuple[PresentSignal, ...] = ()
+    phase: EventPhase | None = None
+    until: datetime | None = None
 
 
 class OptConfirmed(Event, frozen=True, kw_only=True):
@@ -331,13 +349,24 @@ class VenOffline(Event, frozen=True, kw_only=True):
 
 
 class OptReceived(Event, frozen=True, kw_only=True):
-    """A VEN has said whether it takes part in an event."""
+    """A VEN has said whether it takes part in an event.
+
+    :param ven_id: the VEN.
+    :param event_id: the event.
+    :param modification_number: the modification that it is about, which is the present one.
+    :param opt_type: whether it takes part.
+    :param code: the code of its answer.
+    :param late: whether it is a first answer that came when it was overdue, or the event had begun meanwhile.
+    :param instead_of: what it said before, where it has changed its answer.
+    """
 
     ven_id: str
     event_id: str
     modification_number: int
     opt_type: OptType
     code: int
+    late: bool = False
+    instead_of: OptType | None = None
 
 
 class OptTaken(Event, frozen=True, kw_only=True):

@@ -124,6 +124,18 @@ class Sender:
         self._queue = [request for request in self._queue if request not in taken]
         return taken
 
+    def revise(self, change: Callable[[Payload], Payload | None]) -> None:
+        """Change what waits to be sent, but for what is under way.
+
+        :param change: makes of each message what is to be sent instead of it; None takes it back.
+        """
+        for request in list(self._queue):
+            changed = change(request.message)
+            if changed is None:
+                self._withdraw([request])
+            else:
+                request.message = changed
+
     def next_transmit(self, now: Now, allowed: Callable[[Payload], bool]) -> Transmit | None:
         """Send the next request, if it is time.
 

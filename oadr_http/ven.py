@@ -14,6 +14,7 @@ from oadr_core import (
     AutoVen,
     DataPoint,
     Event,
+    EventView,
     Handlers,
     LocalProtocolError,
     Payload,
@@ -27,6 +28,7 @@ from oadr_core import (
     VenPolicy,
     VenState,
     data_point,
+    event_decision,
     log_line,
     make_offer,
     make_opt,
@@ -244,10 +246,7 @@ class OpenADRClient:
             self._points[specifier_id] = (report_name, kept, points)
             self._pump()
 
-        if self._driver is None:
-            offer()
-        else:
-            self._driver.in_loop(offer)
+        self._in_loop(offer)
         return specifier_id, r_id
 
     # --- running by itself -------------------------------------------------------------------------------------------
@@ -288,6 +287,42 @@ class OpenADRClient:
             await self._manual.close()
         elif self._stop is not None:
             self._stop.set()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def events(self) -> tuple[EventView, ...]:
+        """The events that it knows, as they stand by its own clock; active ones first, the most urgent at the top.
+
+        :raises LocalProtocolError: the VEN does not run by itself.
+        """
+        return self._by_itself().events(system_now())
+
+    def active_events(self) -> tuple[EventView, ...]:
+        """Those of :meth:`events` that it takes part in and that are active: what they ask for is what to do now.
+
+        :raises LocalProtocolError: the VEN does not run by itself.
+        """
+        return self._by_itself().active_events(system_now())
+
+    def change_opt(self, event_id: str, opt_type: object) -> None:
+        """Take part in an event, or no longer, whatever the handler answered.
+
+        Kept, over a restart too, until the VTN has it. While the handler still decides, this is its decision.
+
+        :param event_id: an event that must be answered and whose time is not over.
+        :param opt_type: ``optIn`` or ``optOut``, or whatever else ``on_event`` may return, such as
+            ``("optOut", 200, "the owner has come home")``.
+        :raises LocalProtocolError: there is no such event, it is over, or must not be answered; it cannot be carried
+            out; :meth:`create_opt` has decided about it (rule 206); or the VEN is not registered, or does not run by
+            itself.
+        """
+        core, decision = self._by_itself(), event_decision(opt_type)
+
+        def change() -> None:
+            core.change_opt(event_id, decision, system_now())
+            self._pump()
+
+        self._in_loop(change)
 
     # --- opts --------------------------------------------------------------------------------------------------------
 
@@ -444,6 +479,13 @@ class OpenADRClient:
         if self._manual is None:
             raise LocalProtocolError("the VEN runs by itself; make it with auto_polling=False to send single requests")
         return self._manual
+
+    def _in_loop(self, work: Callable[[], None]) -> None:
+        """Do something with the core, for a caller who may be in the thread of a handler."""
+        if self._driver is None:
+            work()
+        else:
+            self._driver.in_loop(work)
 
     def _pump(self) -> None:
         if self._driver is not None:

@@ -18,6 +18,7 @@ from oadr_core import (
     EiEvent,
     Enrolment,
     Event,
+    EventAnswer,
     EventOffered,
     EventRecord,
     Failure,
@@ -201,6 +202,14 @@ class OpenADRServer:
         :raises LocalProtocolError: there is no such event.
         """
         return self._core.vtn.vens_of(event_id)
+
+    def answers(self, event_id: str) -> list[EventAnswer]:
+        """Who was told of an event, who answered what and when, and who is silent.
+
+        :returns: one for each VEN that the event is for, then for those that were told and that it is for no more.
+        :raises LocalProtocolError: there is no such event.
+        """
+        return self._core.vtn.answers(event_id, system_now())
 
     # --- handlers ----------------------------------------------------------------------------------------------------
 

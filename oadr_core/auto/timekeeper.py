@@ -1,12 +1,14 @@
 """Telling the application what an event asks of it when it asks it: now prepare, now begin, now change, now end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from oadr_core.clock import Deadline, Now, Timers
-from oadr_core.messages import EventStatus, OptType
+from oadr_core.handlers import VEN_HANDLERS
+from oadr_core.messages import EventStatus, OptType, urgency
 from oadr_core.outputs import EventProceeds, Output, Save
 from oadr_core.state.blobs import Blob, Instant
 from oadr_core.state.ven import EndingEvent, KnownEvent
@@ -96,8 +98,7 @@ class Timekeeper:
 
     def handle_timeout(self, now: Now) -> None:
         """Tell what has changed."""
-        for event_id in self._timers.expired(now):
-            self._proceed(event_id, now)
+        self._proceed_all(list(self._timers.expired(now)), now)
 
     def follow(self, now: Now) -> None:
         """Look whether the VEN knows other events than before, and follow those from now on."""
@@ -111,26 +112,40 @@ class Timekeeper:
         present |= {one.event_id: one for one in state.events}
         for event_id in [one for one in {**self._told, **self._followed} if one not in present]:
             self._lose(event_id, now)
+        proceeding = []
         for event_id, known in present.items():
             if isinstance(known, KnownEvent) and known.opt_type is OptType.OPT_OUT:
                 if event_id in self._told:
                     self._followed.setdefault(event_id, _Followed(known, schedule_of(known)))
                 self._lose(event_id, now)
-            else:
-                self._plan(event_id, known, now)
+            elif self._plan(event_id, known):
+                proceeding.append(event_id)
+        self._proceed_all(proceeding, now)
 
-    def _plan(self, event_id: str, known: KnownEvent | EndingEvent, now: Now) -> None:
+    def _plan(self, event_id: str, known: KnownEvent | EndingEvent) -> bool:
+        """Follow an event as it is now; tells whether to look where it stands."""
         followed = self._followed.get(event_id)
         decides = isinstance(known, KnownEvent) and known.opt_type is None
         if decides:
             self._timers.stop(event_id)
         if followed is not None and (decides or (followed.is_carried_out and followed.fits(known))):
-            if not decides and not self._timers.is_set(event_id):
-                self._proceed(event_id, now)
-            return
+            return not decides and not self._timers.is_set(event_id)
         self._followed[event_id] = _Followed(known, schedule_of(known))
-        if not decides:
+        return not decides
+
+    def _proceed_all(self, event_ids: Iterable[str], now: Now) -> None:
+        """Tell where several events stand: first of those that end, then of the others as they have begun (rule 18).
+
+        So an application that does what it was last told does what the later event asks for; of two that begin together
+        the more urgent one.
+        """
+        for event_id in sorted(event_ids, key=lambda one: self._turn(one, now)):
             self._proceed(event_id, now)
+
+    def _turn(self, event_id: str, now: Now) -> tuple[bool, datetime, int]:
+        followed = self._followed[event_id]
+        is_present = followed.schedule.status(now.utc) not in _OVER
+        return is_present, followed.schedule.start, -urgency(followed.known.event.event_descriptor)
 
     def _proceed(self, event_id: str, now: Now) -> None:
         """Tell where an event stands if that is news, and wait for its next moment."""
@@ -171,24 +186,20 @@ class Timekeeper:
         self._told[stands.event_id] = stands
         self._emit(Save(_PREFIX + stands.event_id, stands.dump()))
         signals = () if stands.status is not EventStatus.ACTIVE else followed.schedule.signals(now.utc)
-        interval = signals[0].interval if signals else None
-        self._emit(
-            EventProceeds(
-                event_id=stands.event_id,
-                modification_number=stands.modification_number,
-                status=stands.status,
-                interval=interval,
-                signals=signals,
-            )
+        is_lost = stands.status is EventStatus.CANCELLED
+        proceeds = EventProceeds(
+            event_id=stands.event_id,
+            modification_number=stands.modification_number,
+            status=stands.status,
+            interval=signals[0].interval if signals else None,
+            signals=signals,
+            phase=None if is_lost else followed.schedule.phase(now.utc),
+            until=None if is_lost else followed.schedule.until(now.utc),
         )
-        told = {
-            "event": followed.known.event,
-            "status": stands.status,
-            "signals": signals,
-            "interval": interval,
-            "event_id": stands.event_id,
-        }
-        self._ven.tell("on_event_status", told, now)
+        self._emit(proceeds)
+        told = {"event": followed.known.event}
+        told |= {name: getattr(proceeds, name) for name in VEN_HANDLERS["on_event_status"] if name != "event"}
+        self._ven.tell_in_turn("on_event_status", stands.event_id, told, now)
 
 
 def _is_news(stands: EventProgress, told: EventProgress | None, *, ends: bool) -> bool:

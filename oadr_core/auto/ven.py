@@ -15,6 +15,7 @@ from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.timekeeper import Timekeeper
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.codes import ResponseCode
+from oadr_core.decisions import EventDecision
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, Handlers
@@ -25,6 +26,8 @@ from oadr_core.machines.startup import STARTUP, Startup, StartupInput
 from oadr_core.messages import (
     CreateOpt,
     CreatePartyRegistration,
+    EventStatus,
+    OptType,
     Payload,
     Poll,
     ProfileName,
@@ -56,6 +59,7 @@ from oadr_core.outputs import (
 from oadr_core.seal import Peer, Sealer
 from oadr_core.state.ven import VenState
 from oadr_core.ven import Ven, VenConfig
+from oadr_core.ven.event_view import EventView, event_views
 
 
 class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +174,28 @@ class AutoVen:
         """
         self.ven.put_cancel_opt(opt_id, now)
         self._deliver_opts(now)
+
+    def change_opt(self, event_id: str, decision: EventDecision, now: Now) -> None:
+        """Take part in an event, or no longer, whatever was answered before; kept until the VTN has it.
+
+        :param event_id: an event whose time is not over.
+        :param decision: in or out, and if wanted why.
+        :raises LocalProtocolError: see :meth:`oadr_core.ven.Ven.change_opt`.
+        """
+        running = self._phase is Startup.RUNNING  # else it goes with the answer to the list that is fetched (rule 405)
+        self.ven.change_opt(event_id, decision, now, send=running)
+
+    def events(self, now: Now) -> tuple[EventView, ...]:
+        """The events that the VEN knows, as they stand; active ones first, the most urgent at the top (rule 15)."""
+        return event_views(self.ven.state, now.utc)
+
+    def active_events(self, now: Now) -> tuple[EventView, ...]:
+        """Those of :meth:`events` that the VEN takes part in and that are active; what to do now is what they ask for.
+
+        Where they ask for different things, the deployment decides (rule 18).
+        """
+        mine = (one for one in self.events(now) if one.opt_type is OptType.OPT_IN)
+        return tuple(one for one in mine if one.status is EventStatus.ACTIVE)
 
     def _deliver_opts(self, now: Now) -> None:
         if self._phase is Startup.RUNNING:  # else once the events are here (rule 405)

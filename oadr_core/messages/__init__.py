@@ -46,6 +46,8 @@ from oadr_core.messages.event import (
     EventSignal,
     RequestEvent,
     latest_end,
+    status_at,
+    urgency,
     value_at,
 )
 from oadr_core.messages.opt import Available, CanceledOpt, CancelOpt, CreatedOpt, CreateOpt, Vavailability
@@ -200,5 +202,7 @@ __all__ = [
     "latest_end",
     "measurement",
     "signal_interval",
+    "status_at",
+    "urgency",
     "value_at",
 ]

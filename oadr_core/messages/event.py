@@ -1,6 +1,6 @@
 """EiEvent: what a VTN asks of its VENs (section 8.1, rules 1 to 116)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from oadr_core.messages.common import (
@@ -81,6 +81,11 @@ class EventSignal(Part, frozen=True, kw_only=True):
     current_value: Annotated[float | None, At("ei:currentValue?/ei:payloadFloat", PAYLOAD_FLOAT)] = None
 
 
+def urgency(descriptor: EventDescriptor) -> int:
+    """Tell how urgent an event is: the lower, the more; no priority, or 0, is the least (rule 3, decision D15)."""
+    return descriptor.priority or 2**32
+
+
 def latest_end(period: ActivePeriod) -> datetime | None:
     """Find when the last of those that start at random have ended (rules 30, 47 and 66).
 
@@ -93,6 +98,21 @@ def latest_end(period: ActivePeriod) -> datetime | None:
     if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
         end = add_duration(end, period.tolerance.tolerate.startafter)
     return end
+
+
+def status_at(period: ActivePeriod, now: datetime) -> EventStatus:
+    """Find where an event stands at a time: far, near, active or completed (rules 13 and 47).
+
+    :param period: its active period. An event is near from the beginning of its ramp-up on, and not at all where the
+        ramp-up is absent, zero, negative, or told in months (decision D44); one without end is never completed.
+    :param now: the time.
+    """
+    if now < period.dtstart:
+        ramps_up = isinstance(period.ramp_up, timedelta) and add_duration(now, period.ramp_up) >= period.dtstart
+        return EventStatus.NEAR if ramps_up else EventStatus.FAR
+    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
+        return EventStatus.ACTIVE
+    return EventStatus.COMPLETED
 
 
 def value_at(signal: EventSignal, period: ActivePeriod, now: datetime) -> float | None:

@@ -6,7 +6,9 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import EiEvent
 from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
+from oadr_core.rules import exchanges as _exchanges
 from oadr_core.rules import general as _general
+from oadr_core.rules import lists as _lists
 from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
 from oadr_core.rules.events import is_known_signal
@@ -60,4 +62,4 @@ __all__ = [
     "rules",
 ]
 
-_MODULES = (_dialogue, _events, _general, _opts, _reports)  # importing them declares their rules
+_MODULES = (_dialogue, _events, _exchanges, _general, _lists, _opts, _reports)  # importing them declares their rules

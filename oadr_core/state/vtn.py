@@ -58,18 +58,38 @@ class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     until: Instant | None = None
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EarlierAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a VEN said about an event before it said something else, or before the event was changed.
+
+    :param modification_number: the modification that it is about.
+    :param opt_type: whether the VEN took part.
+    :param code: the code of the answer.
+    :param answered_at: when it came.
+    """
+
+    modification_number: int
+    opt_type: OptType
+    code: int = 200
+    answered_at: Instant | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where an event stands for a VEN.
 
     :param event_id: the event.
     :param modification_number: the modification that this is about; an older one means that the VEN has to be told.
     :param state: where it stands.
-    :param opt_type: what the VEN answered, if it did.
+    :param opt_type: what the VEN answered to this modification, if it did.
     :param code: the code of its answer.
     :param description: the text of its answer.
     :param answered_at: when it answered.
     :param until: when its answer is given up, while it is awaited.
-    :param times: how often it was told of this modification.
+    :param times: how often it was told of this modification; of one that it has left, how often it was handed a list
+        without it.
+    :param told_at: when it was first told of this modification.
+    :param late: whether its first answer to this modification was late.
+    :param changed: how often it has changed its answer to this modification.
+    :param earlier: its last answers before that, to this modification and to earlier ones, the oldest first.
     """
 
     event_id: str
@@ -81,6 +101,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered_at: Instant | None = None
     until: Instant | None = None
     times: int = 0
+    told_at: Instant | None = None
+    late: bool = False
+    changed: int = 0
+    earlier: tuple[EarlierAnswer, ...] = ()
 
 
 class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,10 +14,10 @@ from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.machines.table import NotAllowed
 from oadr_core.messages import Payload, ProfileName, TransportName
-from oadr_core.outputs import Address, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
+from oadr_core.outputs import Address, EventDecided, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
 from oadr_core.seal import Sealer
 from oadr_core.sender import Sender
-from oadr_core.state.ven import VenState
+from oadr_core.state.ven import KnownEvent, VenState
 from oadr_core.ven.config import VenConfig
 
 _SAVE_STATE: Final = Save("ven", None)
@@ -49,6 +49,7 @@ class VenBase(CoreBase):
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
         self._refuser = Refuser()
         self._save_waits = False
+        self._unsaved = False  # something is remembered whose save may wait until the next message leaves
         self._confirmed = False  # whether the VTN has registered us, or again, since we were started
         if config.fall_back and not config.ven_id:
             raise LocalProtocolError("fall_back needs a ven_id, as a VEN of OpenADR 2.0a cannot register")
@@ -115,11 +116,28 @@ class VenBase(CoreBase):
 
     # --- what it remembers -------------------------------------------------------------------------------------------
 
+    def _may_send(self, message: Payload) -> bool:
+        """Tell whether a message may be sent at present."""
+        return True
+
     def _change(self, now: Now, **changes: Any) -> None:
         """Change what is remembered, and have it saved before anything that follows from it."""
         state = msgspec.structs.replace(self._state, **changes)
         if state != self._state:
             self._replace_state(state)
+
+    def _note(self, **changes: Any) -> None:
+        """Change what is remembered; saved at the latest before the next message leaves, with what is noted till then.
+
+        For what nothing follows from but a message: without it a crash only has the application asked once more.
+        """
+        self._state = msgspec.structs.replace(self._state, **changes)
+        self._unsaved = True
+
+    def _save_notes(self) -> None:
+        """Save what was noted."""
+        if self._unsaved:
+            self._replace_state(self._state)
 
     def _replace_state(self, state: VenState) -> None:
         """Remember something else. All that one input changes is saved together, before anything follows from it."""
@@ -128,13 +146,17 @@ class VenBase(CoreBase):
             self._save_waits = True
             self._emit(_SAVE_STATE)
 
-    def _next_output(self) -> Output | None:
-        """Take the next output, if there is any."""
+    def _next_output(self, now: Now) -> Output | None:
+        """Take the next output, if there is any; a request last, and after what was noted until then is saved."""
         if not self._outputs:
-            return None
+            transmit = self._sender.next_transmit(now, self._may_send)
+            if transmit is None or not self._unsaved:
+                return transmit
+            self._save_notes()
+            self._emit(transmit)
         output = self._outputs.popleft()
         if output is _SAVE_STATE:
-            self._save_waits = False
+            self._save_waits = self._unsaved = False
             return Save("ven", self._state.dump())
         return output
 
@@ -159,6 +181,19 @@ class VenBase(CoreBase):
     def _vtn_name(self) -> str:
         """The VTN, for people."""
         return self._state.vtn_id or "the VTN"
+
+    def _tell_decided(self, known: KnownEvent) -> None:
+        """Tell what was decided."""
+        assert known.opt_type is not None
+        self._emit(
+            EventDecided(
+                event_id=known.event_id,
+                modification_number=known.event.event_descriptor.modification_number,
+                opt_type=known.opt_type,
+                code=known.code,
+                description=known.description,
+            )
+        )
 
     def _misbehaved(self, what: str, code: int = 0) -> None:
         self._emit(PeerMisbehaved(who=self._vtn_name, what=what, code=int(code)))

@@ -22,6 +22,8 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param report_only: whether it has no events and no opts (section 7.2.2 of the profile).
     :param xml_signature: whether it supports XML signatures.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
+    :param answer_patience: seconds that the answers to a list of events wait for one that the application still
+        decides on; what is decided by then is answered without it.
     :param default_opt: whether it takes part in an event that no handler decides.
     :param market_contexts: the programs that it is part of; None accepts any (rule 48).
     :param group_ids: the groups that it is in; None accepts any, as in the two that follow (rule 22).
@@ -48,6 +50,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     report_only: bool = False
     xml_signature: bool = False
     call_timeout: float = 60.0
+    answer_patience: float = 10.0
     default_opt: OptType = OptType.OPT_OUT
     market_contexts: tuple[str, ...] | None = None
     group_ids: tuple[str, ...] | None = None

@@ -76,7 +76,7 @@ class Ven(RegistrationService):
     :param entropy: the source of ids and jitter.
     :param state: what an earlier run saved under ``ven``, loaded; None begins afresh.
     :param asks: the handlers that the application has, of ``on_event``, ``on_update_event``, ``on_event_status``,
-        ``on_cancel_party_registration``.
+        ``on_created_opt``, ``on_canceled_opt``, ``on_cancel_party_registration``.
     """
 
     # --- questions to the core ---------------------------------------------------------------------------------------
@@ -238,11 +238,13 @@ class Ven(RegistrationService):
         for kind, key in self._timers.expired(now):
             if kind == "call":
                 self._decide_without(key, "took too long", now)
+            elif kind == "answer":
+                self._answer_list(now, without_the_rest=True)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        return self._next_output() or self._sender.next_transmit(now, self._may_send)
+        return self._next_output(now)
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""

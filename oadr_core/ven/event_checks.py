@@ -1,13 +1,13 @@
-"""What a VEN answers an event with that it cannot carry out, without asking anybody (rules 22, 33, 48, 109 and 112)."""
+"""What a VEN answers an event with that it cannot carry out, asking nobody (rules 22, 33, 48, 109, 111 and 112)."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EventDecision
-from oadr_core.messages import EiEvent, EventSignal, OptType, ProfileName, SignalName, Target
+from oadr_core.messages import EiEvent, EventSignal, OptType, ProfileName, SignalName, Target, is_zero
 from oadr_core.messages.uris import same_uri
-from oadr_core.rules import is_known_signal
+from oadr_core.rules import check, is_known_signal
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_list import is_over
 
@@ -52,6 +52,21 @@ def _faults(
             yield ResponseCode.SIGNAL_NOT_SUPPORTED, f"the signal {name} of type {kind} is not supported"
     if not any(_has_devices(signal, config) for signal in event.event_signals):
         yield ResponseCode.DEPLOYMENT_ERROR, "no signal is meant for a device class that is here"
+    yield from _illogical(event)
+
+
+def _illogical(event: EiEvent) -> Iterator[tuple[ResponseCode, str]]:
+    """What the schema lets through although it means nothing (rules 33 and 48).
+
+    An event without end may have intervals that end: the last one is taken as endless (decision D32).
+    """
+    for number in ("R100", "R102"):
+        for finding in check(event, number):
+            if finding.place.startswith("event_signals"):  # a baseline asks for nothing
+                yield ResponseCode.COMPLIANCE_ERROR, f"{finding.place}: {finding.found}; {finding.right}"
+    if not is_zero(event.active_period.duration):
+        for finding in check(event, "R8"):
+            yield ResponseCode.INVALID_DATA, f"{finding.place}: {finding.found}; {finding.right}"
 
 
 def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
@@ -64,8 +79,9 @@ def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
         (target.group_id, config.group_ids),
         (target.resource_id, config.resource_ids),
         (target.party_id, config.party_ids),
+        (target.end_device_asset, config.device_classes),
     ]
-    checked = ("ven_id", "group_id", "resource_id", "party_id")
+    checked = ("ven_id", "group_id", "resource_id", "party_id", "end_device_asset")
     if not target or any(getattr(target, name) for name in target.__struct_fields__ if name not in checked):
         return True
     return any(names and (ours is None or not set(ours).isdisjoint(names)) for names, ours in named)

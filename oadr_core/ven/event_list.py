@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,9 @@ from oadr_core.messages import (
 )
 from oadr_core.state.ven import KnownEvent
 
+_Answered: TypeAlias = tuple[str, int]
+"""What an answer is about: an event and its modification. A list that holds several of one event may get several."""
+
 
 @dataclass
 class EventList:
@@ -30,23 +33,23 @@ class EventList:
     :param known: the events that the VEN knows after it.
     :param ask: what the application has to decide, by event: it, and whether an earlier modification was known.
     :param tell: events that are cancelled, openly or by being left out, for the application to know.
-    :param responses: the answers that are ready, by event.
-    :param undecided: events whose answer waits for the application.
+    :param responses: the answers that are ready, by event and modification.
+    :param undecided: the events and modifications whose answer waits for the application.
     """
 
     request_id: str
     known: dict[str, KnownEvent]
     ask: dict[str, tuple[EiEvent, bool]] = field(default_factory=dict)
     tell: list[EiEvent] = field(default_factory=list)
-    responses: dict[str, EventResponse] = field(default_factory=dict)
-    undecided: set[str] = field(default_factory=set)
+    responses: dict[_Answered, EventResponse] = field(default_factory=dict)
+    undecided: set[_Answered] = field(default_factory=set)
 
     def respond(self, event: EiEvent, decision: EventDecision) -> None:
         """Answer an event, unless it must not be answered (rule 62)."""
         descriptor = event.event_descriptor
-        self.undecided.discard(descriptor.event_id)
+        self.undecided.discard(_answered(event))
         if event.response_required is ResponseRequired.ALWAYS:
-            self.responses[descriptor.event_id] = EventResponse(
+            self.responses[_answered(event)] = EventResponse(
                 response_code=decision.code,
                 response_description=decision.description,
                 request_id=self.request_id,
@@ -58,7 +61,22 @@ class EventList:
     def wait_for(self, event: EiEvent) -> None:
         """Answer an event once the application has decided."""
         if event.response_required is ResponseRequired.ALWAYS:
-            self.undecided.add(event.event_descriptor.event_id)
+            self.undecided.add(_answered(event))
+
+    def supersede(self, event_id: str) -> None:
+        """Answer no earlier modification of an event: the list itself holds a later one."""
+        self.responses = {key: one for key, one in self.responses.items() if key[0] != event_id}
+        self.undecided = {key for key in self.undecided if key[0] != event_id}
+
+    def take_over(self, earlier: "EventList") -> None:
+        """Answer also what an earlier list asked for and this one, which is not complete, does not hold."""
+        listed = {key[0] for key in (*self.responses, *self.undecided)}
+        self.responses |= {key: one for key, one in earlier.responses.items() if key[0] not in listed}
+        self.undecided |= {key for key in earlier.undecided if key[0] not in listed and key[0] in self.known}
+
+
+def _answered(event: EiEvent) -> _Answered:
+    return event.event_descriptor.event_id, event.event_descriptor.modification_number
 
 
 _AGREED: Final = EventDecision(opt_type=OptType.OPT_IN)
@@ -104,6 +122,7 @@ def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> N
             taken.tell.append(cancelled(known.event))  # rule 61
     elif found in (EventAtVenInput.NEW, EventAtVenInput.HIGHER):
         earlier = None if known is None else known.opt_type or known.earlier_opt
+        taken.supersede(comparison.event_id)
         taken.known[comparison.event_id] = KnownEvent(event=event, request_id=taken.request_id, earlier_opt=earlier)
         taken.ask[comparison.event_id] = (event, found is EventAtVenInput.HIGHER)
         taken.wait_for(event)
@@ -117,6 +136,7 @@ def _take(taken: EventList, comparison: Comparison, found: EventAtVenInput) -> N
     elif found is EventAtVenInput.CANCELLED:
         if known is not None:
             taken.tell.append(event)
+        taken.supersede(comparison.event_id)
         taken.respond(event, _AGREED)  # rules 36 and 60
     else:
         assert known is not None

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from oadr_core.messages import EiEvent, EventSignal, EventStatus, Interval, add_duration, is_zero
-from oadr_core.outputs import PresentSignal
+from oadr_core.messages.durations import Duration
+from oadr_core.outputs import EventPhase, PresentSignal
 from oadr_core.state.ven import EndingEvent, KnownEvent
 
 
@@ -53,7 +54,8 @@ class EventSchedule:
     :param ends_at: when it ends as it was cancelled (rule 65); None where it was not.
     :ivar start: when it begins.
     :ivar end: when it ends; None for an open-ended event.
-    :ivar moments: when something changes: the begin of the ramp-up and of each interval, and the end.
+    :ivar moments: when something changes: the begin of the ramp-up, its end where it lies after the start, the begin of
+        each interval and of a recovery that lies before the end, and the end.
     """
 
     def __init__(self, event: EiEvent, offset: timedelta = timedelta(0), ends_at: datetime | None = None) -> None:
@@ -62,14 +64,23 @@ class EventSchedule:
         self.start: Final = add_duration(period.dtstart, offset)
         self.end: Final = None if is_zero(period.duration) else add_duration(self.start, period.duration)
         self._ends_at = ends_at
-        self._prepares = self.start
-        if isinstance(period.ramp_up, timedelta) and period.ramp_up > timedelta(0):
-            self._prepares = add_duration(self.start, -period.ramp_up)
+        self._prepares = self._steady_from = self.start
+        ramp_up, recovery = _length(period.ramp_up), _length(period.recovery)
+        if ramp_up > timedelta(0):
+            self._prepares = add_duration(self.start, -ramp_up)
+        else:
+            self._steady_from = add_duration(self.start, -ramp_up)
+        self._recovers_from = self._recovered = None if ends_at is not None else self.end
+        if self._recovered is not None and recovery > timedelta(0):
+            self._recovered = add_duration(self._recovered, recovery)
+        elif self._recovers_from is not None:
+            self._recovers_from = max(self.start, add_duration(self._recovers_from, recovery))
         self._courses = [_SignalCourse(one, self.start, open_ended=self.end is None) for one in event.event_signals]
         self.moments: Final = self._moments()
 
     def _moments(self) -> list[datetime]:
         begins = {one for course in self._courses for one in course.begins}
+        begins |= {self._steady_from} if self._recovers_from is None else {self._steady_from, self._recovers_from}
         found = sorted({self._prepares, self.start} | {one for one in begins if self.end is None or one < self.end})
         last = self.end if self._ends_at is None else self._ends_at
         return found if last is None else [*(one for one in found if one < last), last]
@@ -81,6 +92,23 @@ class EventSchedule:
         if now < self.start:
             return EventStatus.NEAR if now >= self._prepares else EventStatus.FAR
         return EventStatus.ACTIVE if self.end is None or now < self.end else EventStatus.COMPLETED
+
+    def phase(self, now: datetime) -> EventPhase | None:
+        """What the load does (rule 31). An event that was cancelled has no recovery: it has its random end."""
+        if now < self._prepares or (self._ends_at is not None and now >= self._ends_at):
+            return None
+        if self._recovered is not None and now >= self._recovered:
+            return None
+        if self._recovers_from is not None and now >= self._recovers_from:
+            return EventPhase.RECOVERY
+        return EventPhase.RAMP_UP if now < self._steady_from else EventPhase.STEADY
+
+    def until(self, now: datetime) -> datetime | None:
+        """How long it stays so: until its next moment, or the end of its recovery; None where nothing more changes."""
+        then = self.next_moment(now)
+        if then is None and self._recovered is not None and now < self._recovered:
+            return self._recovered
+        return then
 
     def signals(self, now: datetime) -> tuple[PresentSignal, ...]:
         """What each signal asks for now; nothing while the event is not active."""
@@ -97,6 +125,11 @@ class EventSchedule:
         """When something changes next; None where nothing more does."""
         passed = bisect_right(self.moments, now)
         return self.moments[passed] if passed < len(self.moments) else None
+
+
+def _length(duration: Duration | None) -> timedelta:
+    """The length of a ramp-up or a recovery; one of months is nothing that can be meant (decision D44)."""
+    return duration if isinstance(duration, timedelta) else timedelta(0)
 
 
 def schedule_of(known: KnownEvent | EndingEvent) -> EventSchedule:

@@ -2,20 +2,35 @@
 
 from collections.abc import Container, Iterable
 
+import msgspec
+
 from oadr_core.clock import Now
-from oadr_core.codes import ResponseCode
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.core import Question
 from oadr_core.decisions import EventDecision, event_decision
 from oadr_core.entropy import Entropy
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import CreatedEvent, DistributeEvent, EiEvent, EiResponse, Payload, RequestEvent
-from oadr_core.outputs import CallId, EventDecided, EventsReceived, InboundId, TicketId
+from oadr_core.messages import (
+    CreatedEvent,
+    CreateOpt,
+    DistributeEvent,
+    EiEvent,
+    EiResponse,
+    EventResponse,
+    OptType,
+    Payload,
+    RequestEvent,
+    ResponseRequired,
+)
+from oadr_core.outputs import CallId, EventsReceived, InboundId, TicketId
+from oadr_core.rules import check
 from oadr_core.seal import Sealer
+from oadr_core.state.opts import Scope, scope_of
 from oadr_core.state.ven import EndingEvent, KnownEvent, VenState
 from oadr_core.ven.base import VenBase
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_checks import refusal
-from oadr_core.ven.event_list import EventList, decided, take_list
+from oadr_core.ven.event_list import EventList, decided, is_over, take_list
 from oadr_core.ven.randomisation import ending, randomised
 
 
@@ -52,6 +67,56 @@ class EventService(VenBase):
         message = RequestEvent(request_id=self._new_id(), ven_id=self._state.ven_id, reply_limit=reply_limit)
         return self._send(message, now)
 
+    def change_opt(self, event_id: str, decision: EventDecision, now: Now, *, send: bool = True) -> None:
+        """Take part in an event, or no longer, whatever was answered before (rules 16, 17 and 42).
+
+        Sent as a further oadrCreatedEvent until the VTN has it. While the application still decides on the event, this
+        is its decision.
+
+        :param event_id: an event whose time is not over.
+        :param decision: in or out, and if wanted why.
+        :param send: whether to send it now; else it goes with the answer to the next list.
+        :raises LocalProtocolError: the VEN is not registered; there is no such event, it is over, or must not be
+            answered; it cannot be carried out; or an oadrCreateOpt decides about it (rule 206).
+        """
+        self._now = now
+        self._require_registration()
+        known = self._changeable(event_id, decision, now)
+        deciding = self._deciding.get(event_id)
+        if deciding is not None:
+            self._forget_question(deciding[1])
+            self._decided(event_id, decision, now)
+            return
+        changed = decided(known, decision)
+        if changed == known:
+            return
+        self._change(now, events=tuple(changed if one is known else one for one in self._state.events))
+        self._tell_decided(changed)
+        if send:
+            answers = EventList(known.request_id, {})
+            answers.respond(known.event, decision)
+            self._send_answers(tuple(answers.responses.values()), now, patient=True)
+
+    def _changeable(self, event_id: str, decision: EventDecision, now: Now) -> KnownEvent:
+        """Find an event that the application may change its mind about."""
+        known = next((one for one in self._state.events if one.event_id == event_id), None)
+        if known is None:
+            raise LocalProtocolError(f"there is no event {event_id!r}")
+        if is_over(known.event, now.utc):
+            raise LocalProtocolError(f"the event {event_id!r} is over")
+        if known.event.response_required is not ResponseRequired.ALWAYS:
+            raise LocalProtocolError(f"the event {event_id!r} must not be answered (rule 62)")
+        waiting = [one for one in self._state.unanswered_opts if isinstance(one, CreateOpt)]
+        opts = [one for one in (*self._state.opts.event_opts, *waiting) if one.event_id == event_id]
+        if any(scope_of(one) == Scope() for one in opts):
+            raise LocalProtocolError(
+                f"an oadrCreateOpt decides about the event {event_id!r}; only another one changes that (rule 206)"
+            )
+        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False)
+        if refused is not None and decision.opt_type is OptType.OPT_IN:
+            raise LocalProtocolError(f"the event {event_id!r} cannot be carried out: {refused.description}")
+        return known
+
     def _take_events(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, DistributeEvent)
         complete = not (isinstance(sent, RequestEvent) and sent.reply_limit is not None)
@@ -66,11 +131,16 @@ class EventService(VenBase):
     def _distribute(self, message: DistributeEvent, now: Now, *, complete: bool) -> None:
         """Compare a list of events with what is known, ask the application, and answer."""
         if message.response is not None and not message.response.ok:
-            return  # a refusal, and no list
+            text = f"{message.response.response_code} {message.response.response_description or ''}".strip()
+            self._misbehaved(f"sent a list of events that is a refusal: {text}", message.response.response_code)
+            return
         if self._state.vtn_id and message.vtn_id != self._state.vtn_id:
             self._refuse_list(message, now)
             return
+        earlier = self._list
         taken = self._list = take_list(self._state.events, message, now.utc, complete=complete)
+        if earlier is not None and not complete:
+            taken.take_over(earlier)
         for event_id, (number, call) in list(self._deciding.items()):
             known = taken.known.get(event_id)
             if known is None or known.event.event_descriptor.modification_number != number:
@@ -82,6 +152,7 @@ class EventService(VenBase):
             events=randomised(taken.known.values(), self._state.events, self._entropy),
             ending=self._ending(taken.tell, taken.known, now),
         )
+        self._warn_of_months(taken)
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
         for event_id in refused:
             self._tell_decided(taken.known[event_id])
@@ -89,7 +160,15 @@ class EventService(VenBase):
             self.tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
+        self._await_answers(now)
         self._answer_list(now)
+
+    def _warn_of_months(self, taken: EventList) -> None:
+        """Months are taken literally, but may have been meant as minutes (decision D44)."""
+        for event_id, (event, _) in taken.ask.items():
+            if event_id not in self._deciding:
+                for finding in check(event, "D44"):
+                    self._misbehaved(f"event {event_id}, {finding.place}: {finding.found}; {finding.right}")
 
     def _refuse_events(self, taken: EventList, now: Now) -> list[str]:
         """Decide on the events that cannot be carried out, so that nobody is asked about them (rules 19 and 48).
@@ -137,6 +216,7 @@ class EventService(VenBase):
             response_description=f"vtnID {message.vtn_id} is not our VTN",
             request_id=message.request_id,
         )
+        self._sender.revise(lambda waiting: None if _is_refusal_of_a_list(waiting) else waiting)
         self._send(CreatedEvent(response=response, ven_id=self._state.ven_id), now)
 
     def _ask_about(self, event: EiEvent, handler: str, now: Now) -> None:
@@ -165,46 +245,73 @@ class EventService(VenBase):
         """The application has decided: remember it, then answer."""
         del self._deciding[event_id]
         known = {one.event_id: one for one in self._state.events}
+        decision = self._ruled(event_id, decision)
         known[event_id] = decided(known[event_id], decision)
-        self._change(now, events=tuple(known.values()))
+        self._note(events=tuple(known.values()))
         self._tell_decided(known[event_id])
         if self._list is not None:
             self._list.respond(known[event_id].event, decision)
             self._answer_list(now)
+        if not self._deciding:
+            self._save_notes()
 
-    def _tell_decided(self, known: KnownEvent) -> None:
-        """Tell what was decided."""
-        assert known.opt_type is not None
-        self._emit(
-            EventDecided(
-                event_id=known.event_id,
-                modification_number=known.event.event_descriptor.modification_number,
-                opt_type=known.opt_type,
-                code=known.code,
-                description=known.description,
-            )
-        )
+    def _ruled(self, event_id: str, decision: EventDecision) -> EventDecision:
+        """An oadrCreateOpt for all resources of an event goes before its answers, those to modifications too (R206)."""
+        ruling = self._state.opts.for_event(event_id, Scope())
+        if ruling is None or not is_success(decision.code):
+            return decision
+        return msgspec.structs.replace(decision, opt_type=ruling.opt_type)
 
-    def _answer_list(self, now: Now) -> None:
-        """Send oadrCreatedEvent once every event that needs an answer has one (rule 12)."""
-        if self._list is None or self._list.undecided:
+    def _await_answers(self, now: Now) -> None:
+        """Wait for the application, but not for as long as it may take: the VTN waits for all other answers."""
+        self._timers.after(("answer", None), now.mono + self.config.answer_patience)
+
+    def _answer_list(self, now: Now, *, without_the_rest: bool = False) -> None:
+        """Send oadrCreatedEvent once every event that needs an answer has one: one message is best (rule 12).
+
+        :param without_the_rest: answer what is decided by now; the rest follows when it is.
+        """
+        taken = self._list
+        if taken is None or (taken.undecided and not without_the_rest):
             return
-        responses = tuple(self._list.responses.values())
-        self._list = None
+        responses = tuple(taken.responses.values())
+        taken.responses.clear()
+        if taken.undecided:
+            self._await_answers(now)
+        else:
+            self._stop_answering()
         if responses:
-            # the requestID of the response block stays empty where there are event responses (rule 42)
-            self._send(
-                CreatedEvent(
-                    response=EiResponse(response_description="OK"),
-                    event_responses=responses,
-                    ven_id=self._state.ven_id,
-                ),
-                now,
-            )
+            self._send_answers(responses, now)
+
+    def _send_answers(self, responses: tuple[EventResponse, ...], now: Now, *, patient: bool = False) -> TicketId:
+        """Answer events; of what waits to be sent about the same ones only this is sent."""
+        answered = {one.event_id for one in responses}
+        self._sender.revise(lambda message: _without(message, answered))
+        # the requestID of the response block stays empty where there are event responses (rule 42)
+        message = CreatedEvent(
+            response=EiResponse(response_description="OK"), event_responses=responses, ven_id=self._state.ven_id
+        )
+        return self._send(message, now, patient=patient)
+
+    def _stop_answering(self) -> None:
+        self._list = None
+        self._timers.stop(("answer", None))
 
     def _stop_deciding(self) -> None:
         """Decide no more, and answer no more."""
         for _, call in self._deciding.values():
             self._forget_question(call)
         self._deciding.clear()
-        self._list = None
+        self._stop_answering()
+
+
+def _without(message: Payload, answered: Container[str]) -> Payload | None:
+    """What is left of a message that answers events, once some of them are answered anew."""
+    if not isinstance(message, CreatedEvent) or not message.event_responses:
+        return message
+    kept = tuple(one for one in message.event_responses if one.event_id not in answered)
+    return msgspec.structs.replace(message, event_responses=kept) if kept else None
+
+
+def _is_refusal_of_a_list(message: Payload) -> bool:
+    return isinstance(message, CreatedEvent) and not message.event_responses

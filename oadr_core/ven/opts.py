@@ -5,11 +5,12 @@ from typing import Final
 import msgspec
 
 from oadr_core.clock import Now
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import CancelOpt, CreateOpt, EventStatus, ResponseRequired
 from oadr_core.outputs import OptConfirmed, OptRefused, TicketId
 from oadr_core.rules import refuse
-from oadr_core.state.opts import foreign_targets
+from oadr_core.state.opts import Scope, foreign_targets, scope_of
 from oadr_core.state.ven import KnownEvent
 from oadr_core.ven.base import VenBase
 from oadr_core.ven.event_list import is_over
@@ -139,13 +140,32 @@ class OptService(VenBase):
         cancelled = isinstance(message, CancelOpt)
         book = book.with_opt(message) if isinstance(message, CreateOpt) else book.without(message.opt_id)
         self._change(now, opts=book)
+        if isinstance(message, CreateOpt) and scope_of(message) == Scope():
+            self._follow_opt(message, now)
         self._emit(OptConfirmed(opt_id=message.opt_id, cancelled=cancelled))
+        self._tell_answer(message, int(ResponseCode.OK), None, now)
+
+    def _follow_opt(self, message: CreateOpt, now: Now) -> None:
+        """An opt for all resources of an event takes the place of our answer, as it does for the VTN (rule 206)."""
+        known = None if message.event_id is None else self._event(message.event_id)
+        if known is None or known.opt_type in (None, message.opt_type) or not is_success(known.code):
+            return  # while the application decides the opt waits, and what cannot be carried out stays so
+        ruled = msgspec.structs.replace(known, opt_type=message.opt_type, description=None)
+        self._change(now, events=tuple(ruled if one is known else one for one in self._state.events))
+        self._tell_decided(ruled)
 
     def _opt_refused(self, message: CreateOpt | CancelOpt, code: int, text: str, now: Now) -> None:
         """The VTN does not take an opt, or its cancellation; as it is it must not be sent again."""
         self._forget_opt(message, now)
-        self._tell_refused(message, code, text)
+        self._tell_refused(message, code, text, now)
 
-    def _tell_refused(self, message: CreateOpt | CancelOpt, code: int, text: str) -> None:
+    def _tell_refused(self, message: CreateOpt | CancelOpt, code: int, text: str, now: Now) -> None:
         cancelling = isinstance(message, CancelOpt)
         self._emit(OptRefused(opt_id=message.opt_id, code=code, description=text, cancelling=cancelling))
+        self._tell_answer(message, code, text, now)
+
+    def _tell_answer(self, message: CreateOpt | CancelOpt, code: int, text: str | None, now: Now) -> None:
+        """Tell the application what came of an opt, or of its cancellation; the code is 0 where there was no answer."""
+        handler = "on_canceled_opt" if isinstance(message, CancelOpt) else "on_created_opt"
+        told = {"opt_id": message.opt_id, "response_code": code, "response_description": text}
+        self.tell(handler, told, now)

@@ -226,7 +226,7 @@ class RegistrationService(EventService, ReportService, OptService):
         self._end_all_requests()
         for opt in self._state.unanswered_opts:
             code = int(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED)
-            self._tell_refused(opt, code, "the registration has ended")
+            self._tell_refused(opt, code, "the registration has ended", now)
         self._replace_state(VenState(ven_id=self.config.ven_id, ending=self._ending(events, (), now)))
         for event in events:
             self.tell("on_update_event", {"event": cancelled(event)}, now)

@@ -60,7 +60,9 @@ from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Enrolment, HandedEvents
 from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
+from oadr_core.vtn.event_documents import EventDocuments
 from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.profile_20a import simplified, why_unfit
 from oadr_core.vtn.step import step
@@ -133,7 +135,8 @@ class Vtn(CoreBase):
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
-        self._shared = Shared(config, entropy, self._book, asks)
+        self._documents: Final = EventDocuments(config.vtn_id, entropy)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
@@ -182,6 +185,11 @@ class Vtn(CoreBase):
         return self._book
 
     @property
+    def lists_made(self) -> int:
+        """How many lists of events were made in this run; one that is the same for many VENs is made once."""
+        return self._documents.made
+
+    @property
     def enrolments(self) -> Mapping[str, Enrolment]:
         """What VENs belong to, by their ids; those that belong to nothing are missing."""
         return self._book.enrolments
@@ -196,6 +204,15 @@ class Vtn(CoreBase):
         :raises LocalProtocolError: there is no such event.
         """
         return self._book.vens_of(self._known_event(event_id), self._records)
+
+    def answers(self, event_id: str, now: Now) -> list[EventAnswer]:
+        """Who was told of an event, who answered what and when, and who is silent.
+
+        :returns: one for each VEN that the event is for, then for those that were told and that it is for no more.
+        :raises LocalProtocolError: there is no such event.
+        """
+        patience = self.config.answer_timeout
+        return event_answers(self._known_event(event_id), self.vens_of(event_id), self._records, now.utc, patience)
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 

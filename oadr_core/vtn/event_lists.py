@@ -9,7 +9,6 @@ import msgspec
 from oadr_core.clock import whole_seconds
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
-    ActivePeriod,
     EiEvent,
     EventSignal,
     EventStatus,
@@ -17,11 +16,13 @@ from oadr_core.messages import (
     SignalName,
     Target,
     add_duration,
-    is_zero,
     latest_end,
+    status_at,
+    urgency,
     value_at,
 )
 from oadr_core.state.vtn import EventRecord, Standing
+from oadr_core.vtn.standings import is_about
 
 TELLINGS: Final = 2
 """How often an event that must not be answered is handed out, and a list without one that is no longer for the VEN.
@@ -36,20 +37,7 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
     """
     if event.event_descriptor.event_status is EventStatus.CANCELLED:
         return EventStatus.CANCELLED
-    period = event.active_period
-    if now < period.dtstart:
-        return EventStatus.NEAR if _ramps_up(period, now) else EventStatus.FAR
-    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
-        return EventStatus.ACTIVE
-    return EventStatus.COMPLETED
-
-
-def _ramps_up(period: ActivePeriod, now: datetime) -> bool:
-    """Tell whether the ramp-up has begun; one that is absent, zero or negative has no part before the start."""
-    ramp_up = period.ramp_up
-    if not isinstance(ramp_up, timedelta) or ramp_up <= timedelta(0):
-        return False
-    return add_duration(now, ramp_up) >= period.dtstart
+    return status_at(event.active_period, now)
 
 
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
@@ -80,27 +68,10 @@ def as_made(event: EiEvent) -> EiEvent:
 
 def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
     """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
-    if standing is not None and standing.state is EventAtVtn.GONE and _is_about(standing, record):
+    if standing is not None and standing.state is EventAtVtn.GONE and is_about(standing, record):
         return False
     until = latest_end(record.event.active_period)
     return until is None or now < until
-
-
-def present_standing(record: EventRecord, standing: Standing | None) -> Standing:
-    """Where the present modification of an event stands: what the VEN was told of an older one is void."""
-    if standing is not None and _is_about(standing, record) and standing.state is not EventAtVtn.LEFT:
-        return standing
-    state = EVENT_AT_VTN.initial
-    if standing is not None and standing.state is EventAtVtn.LEFT:
-        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.RETURN)
-    elif standing is not None and standing.state is not EventAtVtn.GONE:
-        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.CHANGE)
-    return Standing(event_id=record.event_id, modification_number=record.modification_number, state=state)
-
-
-def _is_about(standing: Standing, record: EventRecord) -> bool:
-    """Whether a standing is that of the present modification."""
-    return standing.modification_number == record.modification_number
 
 
 def has_to_see_it_gone(standing: Standing) -> bool:
@@ -127,7 +98,7 @@ def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bo
 
 def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
-    if standing is None or standing.state is EventAtVtn.LEFT or not _is_about(standing, record):
+    if standing is None or standing.state is EventAtVtn.LEFT or not is_about(standing, record):
         return True
     if record.event.response_required is ResponseRequired.NEVER:
         return standing.times < TELLINGS
@@ -141,7 +112,7 @@ def is_awaited(record: EventRecord, standing: Standing | None, now: datetime, pa
     return (
         standing is not None
         and standing.state is EventAtVtn.TOLD
-        and _is_about(standing, record)
+        and is_about(standing, record)
         and record.event.response_required is ResponseRequired.ALWAYS
         and is_pending(standing.until, now, patience)
     )
@@ -162,7 +133,7 @@ def _place(record: EventRecord, now: datetime) -> tuple[int, int, datetime, date
     group = {EventStatus.ACTIVE: 0, EventStatus.COMPLETED: 2}.get(stands, 1)
     priority = 0
     if group == 0:  # 1 is the most urgent, and none the least (rule 3)
-        priority = event.event_descriptor.priority or 2**32
+        priority = urgency(event.event_descriptor)
     return group, priority, event.active_period.dtstart, record.created_at, record.event_id
 
 

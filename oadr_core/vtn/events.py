@@ -11,7 +11,6 @@ from oadr_core.decisions import application_events
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
     CreatedEvent,
-    DistributeEvent,
     EiEvent,
     EventResponse,
     EventStatus,
@@ -28,11 +27,10 @@ from oadr_core.vtn.event_lists import (
     has_to_see_it_gone,
     is_listed,
     ordered,
-    present_standing,
-    rendered,
     seen_gone,
 )
 from oadr_core.vtn.profile_20a import why_unfit
+from oadr_core.vtn.standings import Said, answered, answered_before, present_standing, told
 from oadr_core.vtn.turn import Ask, Notice, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
@@ -56,9 +54,9 @@ def listed(turn: Turn) -> list[EventRecord]:
     """The events that belong into the VEN's list now."""
     if turn.ven().report_only:
         return []
-    told = by_event(turn.ven().standings)
+    standings = by_event(turn.ven().standings)
     events = [one for one in turn.shared.events.of(turn.ven().ven_id) if _has_words_for(turn, one)]
-    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now)]
+    return [one for one in events if is_listed(one, standings.get(one.event_id), turn.now)]
 
 
 def departed(turn: Turn) -> list[Standing]:
@@ -87,32 +85,18 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     events = ordered(listed(turn), turn.now)
     whole = limit is None or len(events) <= limit
     events = events[:limit]
-    turn.answer = DistributeEvent(
-        response=None if request is None else response_to(request),
-        request_id=turn.new_id(),
-        vtn_id=turn.config.vtn_id,
-        events=tuple(rendered(one, ven_id, turn.now) for one in events),
-    )
+    response = None if request is None else response_to(request)
+    turn.answer = turn.shared.documents.listing(events, ven_id, response, turn.now)
     if events:
         turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
     standings = dict(by_event(turn.ven().standings))
     for one in events:
-        standings[one.event_id] = _told(turn, one, standings.get(one.event_id))
+        standing = standings.get(one.event_id)
+        standings[one.event_id] = told(one, standing, turn.now, turn.config.answer_timeout)
     for standing in departed(turn) if whole else ():
         standings[standing.event_id] = seen_gone(standing)
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
     turn.change(durable=False, standings=kept)
-
-
-def _told(turn: Turn, record: EventRecord, standing: Standing | None) -> Standing:
-    """Note that an event was handed out."""
-    standing = present_standing(record, standing)
-    return msgspec.structs.replace(
-        standing,
-        state=EVENT_AT_VTN.step(standing.state, EventAtVtnInput.OFFER),
-        until=turn.now + turn.config.answer_timeout,
-        times=standing.times + 1,
-    )
 
 
 def arrived(turn: Turn) -> None:
@@ -146,6 +130,7 @@ def take_created_event(turn: Turn, message: CreatedEvent) -> None:
             code = code if code != ResponseCode.OK else ResponseCode.INVALID_ID
         elif record.modification_number != response.modification_number:
             code = ResponseCode.OUT_OF_SEQUENCE
+            _take_outdated(turn, record, response, standings)
         else:
             _take_response(turn, record, response, standings)
     if tuple(standings.values()) != turn.ven().standings:
@@ -173,34 +158,47 @@ def _take_response(
         return
     is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
     given = EventAtVtnInput.ACKNOWLEDGE if is_cancelled else EventAtVtnInput.ANSWER
+    said = _said(response)
     ruling = turn.ven().opts.for_event(record.event_id, Scope())
-    opt_type = response.opt_type if ruling is None else ruling.opt_type  # rule 206
-    after = Standing(
-        event_id=record.event_id,
-        modification_number=record.modification_number,
-        state=EVENT_AT_VTN.step(state, given),
-        opt_type=opt_type,
-        code=response.response_code,
-        description=response.response_description,
-        answered_at=turn.now,
-    )
-    if before is not None and _says_the_same(before, after):
+    if ruling is not None:
+        said = msgspec.structs.replace(said, opt_type=ruling.opt_type)  # rule 206
+    after = answered(record, before, said, EVENT_AT_VTN.step(state, given), turn.now, turn.config.answer_timeout)
+    if after == before:
         return
     standings[record.event_id] = after
-    turn.events.append(
-        OptReceived(
-            ven_id=turn.ven().ven_id,
-            event_id=record.event_id,
-            modification_number=record.modification_number,
-            opt_type=opt_type,
-            code=response.response_code,
-        )
-    )
-    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": opt_type}
+    turn.events.append(opt_received(turn.ven().ven_id, after))
+    opt: dict[str, object] = {"event_id": record.event_id, "opt_type": said.opt_type}
     turn.notices.append(Notice("on_created_event", {"ven_id": turn.ven().ven_id, **opt}))
 
 
-def _says_the_same(before: Standing, after: Standing) -> bool:
-    """Whether an answer came again; how often the event was handed out meanwhile does not matter."""
-    same = msgspec.structs.replace(before, answered_at=after.answered_at, until=after.until, times=after.times)
-    return same == after
+def _take_outdated(
+    turn: Turn, record: EventRecord, response: EventResponse, standings: MutableMapping[str, Standing]
+) -> None:
+    """The VEN answers a modification that is no more; that does not count, but an operator can see it."""
+    standing = standings.get(record.event_id)
+    if response.modification_number < record.modification_number and not _is_gone(standing):
+        standings[record.event_id] = answered_before(
+            record, standing, response.modification_number, _said(response), turn.now
+        )
+
+
+def _is_gone(standing: Standing | None) -> bool:
+    return standing is not None and standing.state in (EventAtVtn.GONE, EventAtVtn.LEFT)
+
+
+def _said(response: EventResponse) -> Said:
+    return Said(response.opt_type, response.response_code, response.response_description)
+
+
+def opt_received(ven_id: str, standing: Standing) -> OptReceived:
+    """What is told of an answer to an event, however it came."""
+    assert standing.opt_type is not None
+    return OptReceived(
+        ven_id=ven_id,
+        event_id=standing.event_id,
+        modification_number=standing.modification_number,
+        opt_type=standing.opt_type,
+        code=standing.code,
+        late=standing.late and not standing.changed,
+        instead_of=standing.earlier[-1].opt_type if standing.changed else None,
+    )

@@ -16,11 +16,13 @@ from oadr_core.messages import (
     EventStatus,
     ResponseRequired,
 )
-from oadr_core.outputs import OptCancelled, OptReceived, OptTaken
+from oadr_core.outputs import OptCancelled, OptTaken
 from oadr_core.rules import Severity, check
 from oadr_core.state.opts import OptBook, Scope, foreign_targets, scope_of
 from oadr_core.state.vtn import digest
-from oadr_core.vtn.event_lists import by_event, present_standing, status
+from oadr_core.vtn.event_lists import by_event, status
+from oadr_core.vtn.events import opt_received
+from oadr_core.vtn.standings import Said, answered, present_standing
 from oadr_core.vtn.turn import Ask, Turn
 
 _FAILED: Final = EiResponse(
@@ -82,23 +84,11 @@ def _answer_event(turn: Turn, message: CreateOpt, event_id: str) -> None:
     """An opt for all resources of an event takes the place of the VEN's answer to it (rule 206)."""
     record = turn.shared.events[event_id]
     standings = dict(by_event(turn.ven().standings))
-    standings[event_id] = msgspec.structs.replace(
-        present_standing(record, standings.get(event_id)),
-        opt_type=message.opt_type,
-        code=int(ResponseCode.OK),
-        description=None,
-        answered_at=turn.now,
-    )
+    before = present_standing(record, standings.get(event_id))
+    said = Said(message.opt_type)
+    standings[event_id] = answered(record, before, said, before.state, turn.now, turn.config.answer_timeout)
     turn.change(standings=tuple(standings.values()))
-    turn.events.append(
-        OptReceived(
-            ven_id=turn.ven().ven_id,
-            event_id=event_id,
-            modification_number=record.modification_number,
-            opt_type=message.opt_type,
-            code=int(ResponseCode.OK),
-        )
-    )
+    turn.events.append(opt_received(turn.ven().ven_id, standings[event_id]))
 
 
 def _remembering(book: OptBook, message: CreateOpt | CancelOpt) -> OptBook:

@@ -15,6 +15,7 @@ from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, 
 from oadr_core.outputs import Event, PeerMisbehaved
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, VenRecord
 from oadr_core.vtn.event_book import EventBook
+from oadr_core.vtn.event_documents import EventDocuments
 
 
 class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +51,14 @@ class Shared(msgspec.Struct, frozen=True):
     :param config: what the VTN is.
     :param entropy: the source of ids.
     :param events: all events, also those that are over, and which of them are for which VEN.
+    :param documents: makes lists of events.
     :param asks: the handlers that the application has.
     """
 
     config: VtnConfig
     entropy: Entropy
     events: EventBook
+    documents: EventDocuments
     asks: Container[str] = ()
 
 

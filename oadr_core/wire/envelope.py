@@ -45,6 +45,7 @@ class Forgiven(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A document that was read.
 
+    :param data: the bytes that it was read from.
     :param message: the payload.
     :param valid: whether the schema accepts the document.
     :param forgiven: what had to be overlooked to read it, up to a hundred things; empty for a valid document.
@@ -53,6 +54,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     :param profile: the profile that it is a document of.
     """
 
+    data: bytes
     message: Payload
     valid: bool
     forgiven: tuple[Forgiven, ...] = ()
@@ -119,20 +121,21 @@ def read(
     located = b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
     is_rooted = root.tag == _PAYLOAD if dialect.wrapped else name_of(root) in dialect.classes
     if is_rooted and schema(dialect).validate(root):
-        return _read_valid(root, dialect, located)
+        return _read_valid(data, root, dialect, located)
     fault = _fault(root, dialect)
     if strict:
         raise fault
-    return _read_leniently(root, dialect, fault, located)
+    return _read_leniently(data, root, dialect, fault, located)
 
 
-def _read_valid(root: etree._Element, dialect: Dialect, located: bool) -> Document:
+def _read_valid(data: bytes, root: etree._Element, dialect: Dialect, located: bool) -> Document:
     element = root[-1][0] if dialect.wrapped else root
     try:
         message = decode_payload(element, dialect.classes[name_of(element)], dialect)
     except (ValueError, OverflowError) as error:  # such as a time before the year 1
         raise SchemaError(brief(str(error))) from None
     return Document(
+        data=data,
         message=_versioned(message, dialect),
         valid=True,
         signed=dialect.wrapped and len(root) > 1,
@@ -159,7 +162,7 @@ def _fault(root: etree._Element, dialect: Dialect) -> SchemaError:
     return SchemaError(brief(in_prefixes(entry.message, dialect.namespaces)), f"line {entry.line}")
 
 
-def _read_leniently(root: etree._Element, dialect: Dialect, fault: SchemaError, located: bool) -> Document:
+def _read_leniently(data: bytes, root: etree._Element, dialect: Dialect, fault: SchemaError, located: bool) -> Document:
     forgiven: list[Forgiven] = []
 
     def tell(place: str, what: str) -> None:
@@ -175,6 +178,7 @@ def _read_leniently(root: etree._Element, dialect: Dialect, fault: SchemaError, 
     if not forgiven:
         tell(fault.place, fault.text)
     return Document(
+        data=data,
         message=_versioned(message, dialect),
         valid=False,
         forgiven=tuple(forgiven),

@@ -24,7 +24,8 @@ def commands() -> Iterator[list[str]]:
 def test_there_are_the_commands_that_there_should_be() -> None:
     programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint"}
     operating = {"vens", "event", "event create", "event list", "event show", "event cancel"}
-    assert {" ".join(one) for one in commands()} == programs | operating
+    reporting = {"report", "report list", "report request", "report cancel", "report show", "report export"}
+    assert {" ".join(one) for one in commands()} == programs | operating | reporting
 
 
 @pytest.mark.parametrize("names", list(commands()), ids=" ".join)

@@ -1,8 +1,6 @@
 """Whom events are for: audiences and enrolments, by the word of the operator alone (rules 22, 61, 70 and 512)."""
 
 import random
-from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,18 +11,14 @@ from hypothesis import strategies as st
 from oadr_core import (
     Audience,
     Call,
-    CreatedEvent,
     DistributeEvent,
-    EiResponse,
     Enrolment,
     EventRecord,
-    EventResponse,
     Failure,
     LocalProtocolError,
     OptType,
     Output,
     PlainSealer,
-    Poll,
     RegisterReport,
     RequestEvent,
     ResponseRequired,
@@ -33,95 +27,14 @@ from oadr_core import (
     Transmit,
     VenRecord,
     Vtn,
-    VtnConfig,
 )
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages.uris import same_uri
-from oadr_core.testing import ManualClock
 from oadr_core.vtn.event_lists import TELLINGS
-from tests.core.kit import HOUR, MINUTE, NOON, asked, drained, event, offer, one
+from tests.core.desk import Desk
+from tests.core.kit import HOUR, MINUTE, NOON, asked, event, offer, one
 
 EAST = "http://east.example/program"
-
-
-class Desk:
-    """A VTN with some VENs, each of which polls and answers only when a test has it do so."""
-
-    def __init__(self, *ven_ids: str, pushed: Iterable[str] = (), **config: Any) -> None:
-        self.clock = ManualClock(NOON)
-        self.saved: dict[str, bytes] = {}
-        for ven_id in ven_ids:
-            record = VenRecord(ven_id=ven_id, registration_id=f"registration of {ven_id}")
-            if ven_id in pushed:
-                record = msgspec.structs.replace(record, pull=False, address=f"https://{ven_id}.example/")
-            self.saved[record.key] = record.dump()
-        self.config = VtnConfig(vtn_id="Grid", **config)
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin anew with nothing but what was saved."""
-        self.vtn = Vtn(self.config, sealer=PlainSealer(), entropy=random.Random(0), saved=self.saved)
-        self.vtn.start(self.now)
-
-    @property
-    def now(self) -> Any:
-        return self.clock.now
-
-    def outputs(self) -> list[Output]:
-        """What the VTN has to do; what it saves is saved."""
-        return self.kept(drained(self.vtn, self.now))
-
-    def kept(self, outputs: list[Output]) -> list[Output]:
-        for output in outputs:
-            if isinstance(output, Save) and output.blob is None:
-                self.saved.pop(output.key, None)
-            elif isinstance(output, Save) and output.blob is not None:
-                self.saved[output.key] = output.blob
-        return outputs
-
-    def ask(self, message: Any) -> Any:
-        """The answer to a request."""
-        outputs = self.kept(asked(self.vtn, message, self.now))
-        return next(output.message for output in outputs if hasattr(output, "inbound"))
-
-    def polled(self, ven_id: str) -> DistributeEvent | None:
-        """The list of events that a VEN is handed by a poll, if any."""
-        answer = self.ask(Poll(ven_id=ven_id))
-        return answer if isinstance(answer, DistributeEvent) else None
-
-    def given(self, ven_id: str) -> DistributeEvent:
-        """The list of events that a poll must bring."""
-        handed = self.polled(ven_id)
-        assert handed is not None
-        return handed
-
-    def list_of(self, ven_id: str) -> set[str]:
-        """The events that a VEN has when it asks for all."""
-        answer = self.ask(RequestEvent(request_id="r", ven_id=ven_id))
-        return {one.event_descriptor.event_id for one in answer.events}
-
-    def answer(self, ven_id: str, handed: DistributeEvent, opt: OptType = OptType.OPT_IN) -> Any:
-        """A VEN answers all events of a list."""
-        responses = tuple(
-            EventResponse(
-                request_id=handed.request_id,
-                event_id=one.event_descriptor.event_id,
-                modification_number=one.event_descriptor.modification_number,
-                opt_type=opt,
-            )
-            for one in handed.events
-        )
-        return self.ask(CreatedEvent(response=EiResponse(request_id=""), event_responses=responses, ven_id=ven_id))
-
-    def standing(self, ven_id: str) -> Any:
-        (found,) = self.vtn.vens[ven_id].standings
-        return found
-
-    def wait(self, length: timedelta) -> None:
-        """Let time pass."""
-        self.clock.advance_to(self.now.mono + length.total_seconds())
-        self.vtn.handle_timeout(self.now)
-        self.outputs()
 
 
 # --- who gets an event -----------------------------------------------------------------------------------------------

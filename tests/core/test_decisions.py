@@ -16,6 +16,7 @@ from oadr_core import (
     DistributeEvent,
     EiResponse,
     EventDecision,
+    EventResponse,
     KnownVen,
     LocalProtocolError,
     OptType,
@@ -76,6 +77,19 @@ anything = st.recursive(
             {"opt_type": "optOut", "response_code": 460, "response_description": "no such signal"},
             EventDecision(opt_type=OptType.OPT_OUT, code=460, description="no such signal"),
         ),
+        (("optOut", 469), EventDecision(opt_type=OptType.OPT_OUT, code=469)),
+        (["optIn", 200, 7], EventDecision(opt_type=OptType.OPT_IN, description="7")),
+        (
+            EventResponse(
+                response_code=451,
+                response_description="not now",
+                request_id="list",
+                event_id="event",
+                modification_number=0,
+                opt_type=OptType.OPT_OUT,
+            ),
+            EventDecision(opt_type=OptType.OPT_OUT, code=451, description="not now"),
+        ),
     ],
 )
 def test_a_decision_about_an_event(value: object, expected: EventDecision) -> None:
@@ -85,7 +99,12 @@ def test_a_decision_about_an_event(value: object, expected: EventDecision) -> No
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "NoneType 'None', where 'optIn', 'optOut' or a dict with 'opt_type' is expected"),
+        (None, "NoneType 'None', where 'optIn', 'optOut', (opt, code, text) or a dict with 'opt_type' is expected"),
+        (("optIn", 460), "the response code 460 is that of an error, which goes with 'optOut' (rule 48)"),
+        (EventDecision(opt_type=OptType.OPT_IN, code=500), "the response code 500 is that of an error"),
+        (("optOut",), "tuple"),
+        (("optOut", "460"), "the response code is '460'"),
+        (("maybe", 460), "the opt type is str 'maybe'"),
         (1, "int '1', where"),
         ("maybe", "the opt type is str 'maybe', where 'optIn' or 'optOut' is expected"),
         ("", "the opt type is str ''"),

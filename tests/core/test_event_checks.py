@@ -178,6 +178,20 @@ def test_an_event_for_devices_that_are_not_here_is_answered_with_469() -> None:
     assert code(mixed, device_classes=("EVSE",)) == 200, "there is a signal for what is here"
 
 
+@pytest.mark.rule(22, 48, 111)
+def test_an_event_for_device_classes_as_a_whole_is_meant_for_those_who_have_one_of_them() -> None:
+    saunas = event(target=Target(end_device_asset=("Pool_Pump", "Sauna")))
+    assert code(saunas) == 200
+    assert code(saunas, device_classes=("Sauna",)) == 200
+    assert code(saunas, device_classes=("EVSE",)) == 462
+    either = event(target=Target(end_device_asset=("Sauna",), group_id=("north",)))
+    assert code(either, device_classes=("EVSE",), group_ids=("north",)) == 200, "several criteria are or-ed"
+    both = msgspec.structs.replace(
+        with_signal("SIMPLE", "level", devices=("Sauna",)), target=Target(group_id=("south",))
+    )
+    assert code(both, device_classes=("Sauna",), group_ids=("north",)) == 462, "signals and event are and-ed"
+
+
 # --- time ------------------------------------------------------------------------------------------------------------
 
 

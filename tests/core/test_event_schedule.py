@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oadr_core import EiEvent, EventStatus, event_status, signal_interval, value_at
+from oadr_core import EiEvent, EventPhase, EventStatus, event_status, signal_interval, value_at
 from oadr_core.messages.durations import CalendarDuration, Duration
 from oadr_core.testing.strategies import parts
 from oadr_core.ven.event_schedule import EventSchedule
@@ -16,6 +16,7 @@ from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 FAR, NEAR, ACTIVE = EventStatus.FAR, EventStatus.NEAR, EventStatus.ACTIVE
 COMPLETED, CANCELLED = EventStatus.COMPLETED, EventStatus.CANCELLED
+RAMP_UP, STEADY, RECOVERY = EventPhase.RAMP_UP, EventPhase.STEADY, EventPhase.RECOVERY
 TICK = timedelta(microseconds=1)
 
 
@@ -60,7 +61,58 @@ def test_the_status_follows_from_the_own_clock_whatever_the_vtn_sent(offset: tim
 def test_without_a_ramp_up_before_the_start_it_is_never_near(ramp_up: timedelta | None) -> None:
     schedule = EventSchedule(event(begin=HOUR, ramp_up=ramp_up))
     assert schedule.status(NOON + HOUR - TICK) is FAR
-    assert schedule.moments == [NOON + HOUR, NOON + HOUR * 2]
+    assert (schedule.moments[0], schedule.moments[-1]) == (NOON + HOUR, NOON + HOUR * 2)
+
+
+Course = list[tuple[int, EventPhase | None, int | None]]
+
+
+@pytest.mark.rule(31)
+@pytest.mark.parametrize(
+    ("ramp_up", "recovery", "expected"),
+    [
+        (NONE, NONE, [(0, STEADY, 60), (60, None, None)]),
+        (MINUTE * 5, MINUTE * 9, [(-5, RAMP_UP, 0), (0, STEADY, 60), (60, RECOVERY, 69), (69, None, None)]),
+        (-MINUTE * 5, -MINUTE * 9, [(0, RAMP_UP, 5), (5, STEADY, 51), (51, RECOVERY, 60), (60, None, None)]),
+        (-HOUR * 2, NONE, [(0, RAMP_UP, 60), (60, None, None)]),
+        (NONE, -HOUR * 2, [(0, RECOVERY, 60), (60, None, None)]),
+        (CalendarDuration(months=5), CalendarDuration(months=5), [(0, STEADY, 60), (60, None, None)]),
+    ],
+)
+@pytest.mark.parametrize("offset", [NONE, MINUTE * 3])
+def test_a_load_ramps_up_and_recovers_before_or_after_the_edges_of_an_event(
+    ramp_up: Duration, recovery: Duration, expected: Course, offset: timedelta
+) -> None:
+    made = event(begin=NONE)
+    period = msgspec.structs.replace(made.active_period, ramp_up=ramp_up, recovery=recovery)
+    schedule = EventSchedule(msgspec.structs.replace(made, active_period=period), offset)
+    course: list[tuple[EventPhase | None, datetime | None]] = []
+    for tick in range(-100, 200):
+        now = NOON + offset + MINUTE * tick / 2
+        here = schedule.phase(now), schedule.until(now)
+        assert here[0] is not None or schedule.status(now) is not ACTIVE
+        if here not in course:
+            course.append(here)
+    begins = (expected[0][0] * MINUTE) + NOON + offset
+    assert course[0] == (None, begins)
+    minutes = [(phase, None if then is None else NOON + offset + MINUTE * then) for _, phase, then in expected]
+    assert course[1:] == minutes
+    for begin, phase, _ in expected:
+        at = NOON + offset + MINUTE * begin
+        assert schedule.phase(at) is phase
+        assert schedule.phase(at - TICK) is not phase
+
+
+@pytest.mark.rule(31, 47)
+def test_an_event_without_end_has_no_recovery_and_a_cancelled_one_neither() -> None:
+    made = event(begin=NONE, length=NONE)
+    period = msgspec.structs.replace(made.active_period, recovery=-MINUTE)
+    endless = EventSchedule(msgspec.structs.replace(made, active_period=period))
+    assert (endless.phase(NOON + HOUR * 1000), endless.until(NOON)) == (STEADY, None)
+    period = msgspec.structs.replace(event(begin=NONE).active_period, recovery=-HOUR)
+    ending = EventSchedule(msgspec.structs.replace(made, active_period=period), ends_at=NOON + MINUTE)
+    assert (ending.phase(NOON), ending.until(NOON)) == (STEADY, NOON + MINUTE)
+    assert (ending.phase(NOON + MINUTE), ending.until(NOON + MINUTE)) == (None, None)
 
 
 @given(parts(EiEvent), st.timedeltas(-HOUR, HOUR * 48))

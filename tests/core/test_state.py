@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oadr_core import (
     Audience,
     CancelReport,
+    EarlierAnswer,
     EiEvent,
     Enrolment,
     EventRecord,
@@ -105,6 +106,19 @@ standings = st.builds(
     answered_at=maybe(instants),
     until=maybe(instants),
     times=st.integers(0, 100),
+    told_at=maybe(instants),
+    late=st.booleans(),
+    changed=st.integers(0, 100),
+    earlier=st.lists(
+        st.builds(
+            EarlierAnswer,
+            modification_number=st.integers(0, 2**32 - 1),
+            opt_type=st.sampled_from(OptType),
+            code=codes,
+            answered_at=maybe(instants),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 requested_reports = st.builds(
     RequestedReport, request=parts(ReportRequest).filter(sendable), state=st.sampled_from(ReportAtRequester)

@@ -17,6 +17,7 @@ from oadr_core import (
     EventProceeds,
     EventSchedule,
     EventStatus,
+    HandlerFailed,
     Handlers,
     Now,
     OptType,
@@ -244,13 +245,99 @@ def test_a_handler_that_is_not_typed_gets_plain_values() -> None:
     assert isinstance(found["event"], dict)
 
 
+# --- several events --------------------------------------------------------------------------------------------------
+
+
+def told_by_name(alone: "Alone") -> list[tuple[str, EventStatus]]:
+    """What was told of which event, in order."""
+    return [(one.event_id, one.status) for one in alone.told]
+
+
+@pytest.mark.rule(18)
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize("asleep", [False, True])
+def test_where_two_events_touch_the_first_one_ends_before_the_second_begins(
+    names: tuple[str, str], asleep: bool
+) -> None:
+    first, second = names
+    alone = Alone(known(event(second, begin=MINUTE * 70)), known(event(first)))
+    if asleep:
+        alone.run(MINUTE.total_seconds() * 20)
+        alone.clock.advance(MINUTE.total_seconds() * 60)
+    alone.run(MINUTE.total_seconds() * 100)
+    assert told_by_name(alone)[:3] == [(first, ACTIVE), (first, COMPLETED), (second, ACTIVE)]
+
+
+@pytest.mark.rule(3, 15, 18)
+def test_of_events_that_begin_unnoticed_the_later_one_is_told_last_and_of_equal_ones_the_more_urgent() -> None:
+    urgent, unhurried = event("a", priority=1), event("b", priority=0)
+    alone = Alone(known(event("c", begin=MINUTE * 5)), known(urgent), known(unhurried))
+    alone.clock.advance(MINUTE.total_seconds() * 30)
+    alone.run(61)
+    assert told_by_name(alone) == [("c", ACTIVE), ("b", ACTIVE), ("a", ACTIVE)]
+
+
+class Slow:
+    """A VEN whose application takes its time."""
+
+    def __init__(self, *events: KnownEvent) -> None:
+        self.alone = Alone(*events, handlers=("on_event_status",))
+        self.heard: list[tuple[str, EventStatus, int | None]] = []
+
+    def wait(self, minutes: float) -> None:
+        self.alone.run(MINUTE.total_seconds() * minutes)
+
+    def returns(self) -> None:
+        """It is done with what it was told."""
+        (call,) = self.alone.host.calls
+        told = call.arguments
+        self.heard.append((told["event_id"], told["status"], told["interval"]))  # type: ignore[arg-type]
+        self.alone.wire.run(self.alone.host, call, None, self.alone.clock.now)
+
+
+def test_an_application_is_told_one_thing_after_the_other() -> None:
+    slow = Slow(known(event("a")), known(event("b", begin=MINUTE * 70)))
+    slow.wait(10)
+    slow.returns()
+    slow.wait(60.5)
+    for _ in range(2):
+        slow.returns()
+    assert not slow.alone.host.calls
+    assert slow.heard == [("a", ACTIVE, 0), ("a", COMPLETED, None), ("b", ACTIVE, 0)]
+
+
+def test_what_is_news_no_more_when_a_slow_application_is_ready_is_not_told() -> None:
+    made = in_intervals(event(), *[timedelta(seconds=10)] * 360)
+    slow = Slow(known(made), known(event("other", begin=MINUTE * 10 + timedelta(seconds=25))))
+    slow.wait(10.9)
+    for _ in range(3):
+        slow.returns()
+    assert slow.heard == [("event", ACTIVE, 0), ("other", ACTIVE, 0), ("event", ACTIVE, 5)]
+    slow.wait(1)
+    slow.returns()
+
+
+def test_an_application_that_never_returns_is_told_on_once_its_time_is_over() -> None:
+    slow = Slow(known(in_three()))
+    slow.wait(30)
+    assert [call.arguments["interval"] for call in slow.alone.host.calls] == [0, 1]
+    failed = [one.handler for one in slow.alone.failed]
+    assert failed == ["on_event_status"]
+
+
 # --- alone, whatever happens -----------------------------------------------------------------------------------------
 
 
 class Alone:
     """A VEN that knows an event, and whose VTN is not there."""
 
-    def __init__(self, *known: KnownEvent, ending: tuple[EndingEvent, ...] = ()) -> None:
+    def __init__(
+        self, *known: KnownEvent, ending: tuple[EndingEvent, ...] = (), handlers: tuple[str, ...] = ()
+    ) -> None:
+        self.handlers = Handlers(VEN_HANDLERS, typed=True)
+        for name in handlers:
+            self.handlers.add(name, lambda **told: None)
+        self.failed: list[HandlerFailed] = []
         self.clock = ManualClock(NOON)
         self.wire = Wire()
         self.told: list[EventProceeds] = []
@@ -262,9 +349,7 @@ class Alone:
         self.restart()
 
     def build(self, saved: Mapping[str, bytes], now: Now) -> AutoVen:
-        core = AutoVen(
-            VenConfig(), sealer=PlainSealer(), entropy=random.Random(1), handlers=Handlers(VEN_HANDLERS), saved=saved
-        )
+        core = AutoVen(VenConfig(), sealer=PlainSealer(), entropy=random.Random(1), handlers=self.handlers, saved=saved)
         core.start(now)
         return core
 
@@ -284,6 +369,7 @@ class Alone:
 
     def note(self) -> None:
         told = [one for one in self.host.events if isinstance(one, EventProceeds)]
+        self.failed += [one for one in self.host.events if isinstance(one, HandlerFailed)]
         self.host.events.clear()
         self.told += told
         self.at += [self.clock.now.utc] * len(told)

@@ -30,10 +30,19 @@ def take(
 
 
 def answers(taken: EventList) -> dict[str, tuple[int, OptType, int]]:
-    """The answers that are ready: code, opt and modification number by event."""
-    for response in taken.responses.values():
-        assert response.request_id == "list", "an answer repeats the requestID of the list (rule 42)"
-    return {key: (one.response_code, one.opt_type, one.modification_number) for key, one in taken.responses.items()}
+    """The answers that are ready, one for each event: code, opt and modification number."""
+    found = {}
+    for (event_id, number), one in taken.responses.items():
+        assert one.request_id == "list", "an answer repeats the requestID of the list (rule 42)"
+        assert (one.event_id, one.modification_number) == (event_id, number)
+        assert event_id not in found
+        found[event_id] = (one.response_code, one.opt_type, one.modification_number)
+    return found
+
+
+def undecided(taken: EventList) -> set[str]:
+    """The events whose answer waits for the application."""
+    return {event_id for event_id, _ in taken.undecided}
 
 
 def asks(taken: EventList) -> list[tuple[str, int, bool]]:
@@ -54,7 +63,7 @@ def test_a_new_event_is_added_whatever_its_modification_number(number: int) -> N
     assert asks(taken) == [("event", number, False)]
     assert taken.known["event"] == KnownEvent(event=event(number=number), request_id="list")
     assert answers(taken) == {}
-    assert taken.undecided == {"event"}
+    assert undecided(taken) == {"event"}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -71,7 +80,7 @@ def test_a_higher_modification_replaces_and_is_decided_anew(opt: OptType | None)
     taken = take(event(number=3, value=2.0), known_as=(known(event(number=1), opt),))
     assert asks(taken) == [("event", 3, True)]
     assert taken.known["event"] == KnownEvent(event=event(number=3, value=2.0), request_id="list", earlier_opt=opt)
-    assert taken.undecided == {"event"}
+    assert undecided(taken) == {"event"}
 
 
 @pytest.mark.rule(12)
@@ -79,7 +88,7 @@ def test_an_event_that_is_listed_unchanged_is_answered_as_before() -> None:
     taken = take(event(number=1), known_as=(known(event(number=1)),))
     assert asks(taken) == []
     assert answers(taken) == {"event": (200, OptType.OPT_OUT, 1)}
-    assert taken.responses["event"].response_description == "as before"
+    assert taken.responses["event", 1].response_description == "as before"
     assert taken.known["event"].request_id == "list", "later changes of mind repeat the latest requestID (rule 42)"
 
 
@@ -87,7 +96,7 @@ def test_an_event_that_is_listed_unchanged_is_answered_as_before() -> None:
 def test_an_event_that_is_listed_unchanged_before_it_is_decided_is_asked_about_again() -> None:
     taken = take(event(), known_as=(known(event(), None),))
     assert asks(taken) == [("event", 0, False)]
-    assert taken.undecided == {"event"}
+    assert undecided(taken) == {"event"}
 
 
 @pytest.mark.rule(12, 62)
@@ -200,6 +209,27 @@ def test_an_event_that_is_listed_twice_counts_as_listed_in_turn() -> None:
     assert asks(taken) == [("event", 2, False)]
 
 
+@pytest.mark.rule(58, 62, 70)
+def test_an_older_modification_beside_a_newer_one_is_refused_and_the_newer_one_answered_all_the_same() -> None:
+    taken = take(event(number=2), event(number=1))
+    assert asks(taken) == [("event", 2, False)]
+    assert answers(taken) == {"event": (450, OptType.OPT_OUT, 1)}
+    assert taken.undecided == {("event", 2)}
+    taken.respond(event(number=2), EventDecision(opt_type=OptType.OPT_IN))
+    assert {key: one.response_code for key, one in taken.responses.items()} == {("event", 1): 450, ("event", 2): 200}
+    taken = take(event(number=1), event(number=2), known_as=(known(event(number=1)),))
+    assert (answers(taken), undecided(taken)) == ({}, {"event"}), "what is superseded in one list is not answered"
+
+
+@pytest.mark.rule(62)
+def test_a_list_that_was_cut_short_leaves_nothing_of_the_one_before_unanswered() -> None:
+    earlier = take(event("asked"), event("told", status=EventStatus.CANCELLED), event("both"))
+    later = take(event("both"), known_as=tuple(earlier.known.values()), complete=False)
+    later.take_over(earlier)
+    assert undecided(later) == {"asked", "both"}
+    assert answers(later) == {"told": (200, OptType.OPT_IN, 0)}
+
+
 LISTED = st.lists(
     st.builds(
         event,
@@ -228,15 +258,14 @@ def test_any_lists_can_be_taken_one_after_the_other(
                 taken.known[event_id] = decided(taken.known[event_id], decision)
                 taken.respond(one, decision)
         always = {one.event_descriptor.event_id for one in listed if one.response_required is ALWAYS}
-        assert set(taken.responses) | taken.undecided <= always
+        answered = {event_id for event_id, _ in (*taken.responses, *taken.undecided)}
+        assert answered <= always
         only_always = {
             key
             for key in always
             if all(one.response_required is ALWAYS for one in listed if one.event_descriptor.event_id == key)
         }
-        assert only_always <= set(taken.responses) | taken.undecided, (
-            "every event that needs an answer has one (rule 62)"
-        )
+        assert only_always <= answered, "every event that needs an answer has one (rule 62)"
         if complete:
             assert set(taken.known) <= {one.event_descriptor.event_id for one in listed}
         store = tuple(taken.known.values())

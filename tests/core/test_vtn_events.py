@@ -35,10 +35,10 @@ from oadr_core.vtn.event_lists import (
     is_awaited,
     is_listed,
     ordered,
-    present_standing,
     remembered_until,
     rendered,
 )
+from oadr_core.vtn.standings import present_standing
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 TICK = timedelta(microseconds=1)

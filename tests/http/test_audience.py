@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oadr_core import Audience, Enrolment, LocalProtocolError
+from oadr_core import AnswerState, Audience, Enrolment, LocalProtocolError, OptReceived
 from oadr_http import OpenADRServer
-from tests.http.watch import Told, intervals, ven, vtn
+from tests.http.watch import Told, Watch, intervals, ven, vtn
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,8 @@ def made(there: OpenADRServer, **whom: Any) -> str:
 
 @pytest.mark.rule(22, 61)
 async def test_a_ven_gets_the_events_of_its_group_and_loses_them_when_it_leaves() -> None:
-    told, there = Told(), vtn()
+    told, theirs = Told(), Watch()
+    there = vtn(observe=theirs)
     there.add_handler("on_create_party_registration", lambda: ("ven-7", "reg-7"))
     event_id = made(there, audience={"group_ids": ["east"]})
     there.enrol("ven-7", group_ids="east", market_contexts=["http://program.example"])
@@ -40,6 +41,10 @@ async def test_a_ven_gets_the_events_of_its_group_and_loses_them_when_it_leaves(
         async with here.running():
             (event,) = await told.hears("on_event")
             assert event["event_descriptor"]["event_id"] == event_id
+            opted = await theirs.sees(OptReceived)
+            (answer,) = there.answers(event_id)
+            assert (answer.ven_id, answer.state) == ("ven-7", AnswerState.ANSWERED)
+            assert (answer.opt_type, answer.late) == (opted.opt_type, opted.late)
             there.enrol("ven-7")
             (gone,) = await told.hears("on_update_event")
             assert gone["event_descriptor"]["event_status"] == "cancelled", "an implied cancel"

@@ -9,7 +9,6 @@ from oadr_core import (
     LocalProtocolError,
     OptCancelled,
     OptConfirmed,
-    OptReceived,
     OptRefused,
     OptTaken,
     Registered,
@@ -66,20 +65,21 @@ async def test_a_ven_says_when_it_is_not_available_and_takes_it_back() -> None:
 
 
 async def test_a_ven_opts_out_of_an_event_that_it_had_agreed_to() -> None:
-    theirs, ours = Watch(), Watch()
+    told, theirs, ours = Told(), Watch(), Watch()
     there = vtn(observe=theirs)
-    opts: list[str] = []
+
+    async def answered(opt_type: str) -> None:
+        told.note("answered", {"opt": opt_type})
+
     async with there.running():
         here = ven(there.url, observe=ours)
         here.add_handler("on_event", lambda event: "optIn")
         async with here.running():
             ven_id = (await theirs.sees(VenRegistered)).ven_id
-            there.add_event(
-                ven_id, "SIMPLE", "level", intervals(1), lambda opt_type: opts.append(opt_type), None, "shed"
-            )
-            await theirs.sees(OptReceived, opt_type="optIn")
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1), answered, None, "shed")
+            await told.hears("answered")
             await here.create_opt("optOut", "overrideStatus", event_id="shed")
-            await theirs.sees(OptReceived, opt_type="optOut")
+            assert await told.hears("answered", 2) == [{"opt": "optIn"}, {"opt": "optOut"}]
             assert there.availability(ven_id, event_id="shed").why is Why.EVENT_OPT
             with pytest.raises(LocalProtocolError, match="there is no event"):
                 there.availability(ven_id, event_id="unknown")
@@ -87,7 +87,6 @@ async def test_a_ven_opts_out_of_an_event_that_it_had_agreed_to() -> None:
                 there.availability("unknown")
             with pytest.raises(LocalProtocolError, match="there is no event"):
                 await here.create_opt("optOut", "economic", event_id="unknown")
-    assert opts == ["optIn", "optOut"]
 
 
 async def test_a_server_refuses_an_opt() -> None:
@@ -121,3 +120,60 @@ async def test_opts_are_made_and_cancelled_by_hand() -> None:
             await here.cancel_opt("never made")
         name, content = await here.send("oadrCancelOpt", {"opt_id": "mine", "ven_id": here.ven_id})
         assert (name, content["opt_id"]) == ("oadrCanceledOpt", "mine")
+
+
+async def test_an_application_changes_its_mind_about_an_event_and_sees_where_it_stands() -> None:
+    told, there_told, theirs = Told(), Told(), Watch()
+    there = vtn(observe=theirs)
+
+    async def answered(opt_type: str) -> None:
+        there_told.note("answered", {"opt": opt_type})
+
+    async with there.running():
+        here = ven(there.url)
+        here.add_handler("on_event", lambda event: "optIn")
+
+        async def follow(status: str, phase: object, until: object, signals: list[dict[str, Any]]) -> None:
+            told.note(status, {"phase": phase, "until": until, "values": [one["value"] for one in signals]})
+
+        here.add_handler("on_event_status", follow)
+        assert (here.events(), here.active_events()) == ((), ())
+        async with here.running():
+            ven_id = (await theirs.sees(VenRegistered)).ven_id
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1, 2), answered, None, "shed")
+            await there_told.hears("answered")
+            (begun,) = await told.hears("active")
+            (view,) = here.active_events()
+            assert (view.event_id, view.status, view.opt_type, view.interval) == ("shed", "active", "optIn", 0)
+            assert begun == {"phase": "steady", "until": view.start + timedelta(minutes=5), "values": [1.0]}
+            assert view.end == view.start + timedelta(minutes=10)
+            here.change_opt("shed", ("optOut", 200, "the owner has come home"))
+            assert here.active_events() == ()
+            assert await there_told.hears("answered", 2) == [{"opt": "optIn"}, {"opt": "optOut"}]
+            await told.hears("cancelled")
+            (standing,) = there.vens[ven_id].standings
+            assert (standing.opt_type, standing.description) == ("optOut", "the owner has come home")
+            with pytest.raises(LocalProtocolError, match="there is no event 'unknown'"):
+                here.change_opt("unknown", "optIn")
+            with pytest.raises(LocalProtocolError, match="'optIn' or 'optOut' is expected"):
+                here.change_opt("shed", "perhaps")
+    with pytest.raises(LocalProtocolError, match="auto_polling=False"):
+        ven(there.url, auto_polling=False).change_opt("shed", "optIn")
+
+
+async def test_what_becomes_of_an_opt_is_told_to_the_handler() -> None:
+    told, there = Told(), vtn()
+    there.add_handler("on_create_opt", lambda payload: (451, "not in this program"))
+    _, schedule = afternoon()
+
+    async def on_created_opt(opt_id: str, response_code: int, response_description: str) -> None:
+        told.note("told", {"opt_id": opt_id, "answer": (response_code, response_description)})
+
+    async with there.running():
+        ours = Watch()
+        here = ven(there.url, observe=ours)
+        here.add_handler("on_created_opt", on_created_opt)
+        async with here.running():
+            await ours.sees(Registered)
+            opt_id = await here.create_opt("optIn", "participating", vavailability=schedule)
+            assert await told.hears("told") == [{"opt_id": opt_id, "answer": (451, "not in this program")}]
