@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from oadr_app.periods import Period
-from oadr_core import OptType, ReportName, SiScaleCode
+from oadr_core import OptType, ProfileName, ReportName, SiScaleCode
 from oadr_http import PREFIX
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -69,14 +69,18 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
-    """One ``[[vens]]`` of a VTN: a VEN that it registers.
+    """One ``[[vens]]`` of a VTN: a VEN that it registers, or one of 2.0a, which does not register.
 
-    :param name: the name that the VEN gives itself.
-    :param id: the id that it gets; made up if None.
+    :param name: the name that the VEN gives itself; one of 2.0a is only called so.
+    :param id: the id that it gets; made up if None. One of 2.0a must have one.
+    :param openadr: the profile that it speaks.
+    :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     """
 
     name: _Name
     id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    poll: Period | None = None
 
 
 class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -189,7 +193,9 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
+    :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
     :param state: the file that keeps its state.
     :param poll: how often to poll; None follows the VTN's wish.
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
@@ -202,6 +208,8 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     name: _Name = "ven"
     vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
     ven_id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    fall_back: bool = False
     state: Path = Path("ven.state")
     poll: Period | None = None
     opt: OptType = OptType.OPT_IN
@@ -310,6 +318,10 @@ _WORDS: Final = {
 }
 
 
+_CHOICES: Final[Mapping[str, type[StrEnum]]] = {"openadr": ProfileName, "profile": Profile, "opt": OptType}
+"""What can be chosen, by the name of the setting."""
+
+
 def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _FileT:
     """Make a configuration of TOML, or say what is wrong with it.
 
@@ -334,7 +346,8 @@ def _in_words(cls: type[msgspec.Struct], what: str, place: str) -> str:
     if missing := _MISSING.fullmatch(what):
         return f"`{missing['name']}` is missing"
     if what.startswith("Invalid enum value"):
-        return f"{what.removeprefix('Invalid enum value ')} is not possible; write {' or '.join(OptType)}"
+        choices = _CHOICES.get(place.rpartition(".")[2], OptType)
+        return f"{what.removeprefix('Invalid enum value ')} is not possible; write {' or '.join(choices)}"
     what = _KIND.sub(lambda kind: _KINDS[kind[1]], what)
     what = _WORDS.get(what, what)
     return what[0].lower() + what[1:]

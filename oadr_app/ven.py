@@ -15,6 +15,7 @@ from oadr_core import (
     LocalProtocolError,
     OptType,
     PresentSignal,
+    ProfileName,
     SamplingRate,
     SignalName,
     StateError,
@@ -61,6 +62,8 @@ class VenProgram:
                 file.name,
                 file.vtn,
                 ven_id=file.ven_id,
+                profile=file.openadr,
+                fall_back=file.fall_back,
                 strict=file.strict,
                 typed=True,
                 call_timeout=call_timeout,
@@ -70,7 +73,10 @@ class VenProgram:
                 trace=trace,
             )
             self._take_part_again(store or self._own)
-            self._offer()
+            if file.openadr is ProfileName.V20B:
+                self._offer()
+            elif file.reports:
+                raise ConfigError("a VEN of OpenADR 2.0a reports nothing; take out `reports`")
         except StateError as error:
             self.close()
             raise OSError(f"{file.state}: {error}") from None

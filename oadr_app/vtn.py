@@ -15,7 +15,7 @@ from oadr_app.filing import Filing
 from oadr_app.readings import Retention
 from oadr_app.retention import trim_for_ever
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import RegistrationDecision, Report, ResponseCode, StateError
+from oadr_core import LocalProtocolError, ProfileName, RegistrationDecision, Report, ResponseCode, StateError
 from oadr_http import OpenADRServer, Trace
 from oadr_http.groups import alone
 
@@ -44,10 +44,29 @@ class VtnProgram:
         except StateError as error:
             self.store.close()
             raise OSError(f"{file.state}: {error}") from None
+        try:
+            self._make_known()
+        except LocalProtocolError as error:
+            self.store.close()
+            raise ConfigError(f"vens: {error}") from None
         self._filing: Final = Filing(self.server.vens)
         self.server.add_handler("on_update_report", self._store_report)
         if file.vens:
             self.server.add_handler("on_create_party_registration", self._admit)
+
+    def _make_known(self) -> None:
+        """Make the VENs of 2.0a known that are not yet.
+
+        :raises LocalProtocolError: one cannot be.
+        """
+        for one in self.file.vens:
+            if one.openadr is ProfileName.V20B:
+                continue
+            if one.id is None:
+                raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
+            known = self.server.vens.get(one.id)
+            if known is None or known.profile is ProfileName.V20B:
+                self.server.add_ven(one.id, ven_name=one.name, poll_interval=one.poll)
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file
@@ -123,7 +142,7 @@ class VtnProgram:
         """Register the VENs of the configuration, and no others."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
-            if known.name == name:
+            if known.name == name and known.openadr is ProfileName.V20B:
                 return RegistrationDecision(ven_id=known.id)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
 

@@ -112,7 +112,7 @@ class EventService(VenBase):
             raise LocalProtocolError(
                 f"an oadrCreateOpt decides about the event {event_id!r}; only another one changes that (rule 206)"
             )
-        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False)
+        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False, profile=self._profile)
         if refused is not None and decision.opt_type is OptType.OPT_IN:
             raise LocalProtocolError(f"the event {event_id!r} cannot be carried out: {refused.description}")
         return known

@@ -394,7 +394,9 @@ def test_a_ven_of_20a_answers_all_events_before_its_next_poll() -> None:
         grid.wire.settle(grid.now)
         assert grid.times(RequestEvent) == []
         grid.wire.run(host, call, "optIn", grid.now)
-    assert [what for _, what in grid.said()] == ["oadrCreatedEvent"]
+    answered = {one.event_id for said in grid.messages(CreatedEvent) for one in said.event_responses or ()}
+    assert answered == {"event 0", "event 1", "event 2"}
+    assert {what for who, what in grid.said() if who == "old"} == {"oadrCreatedEvent"}
     grid.settle()
     later = [what for who, what in grid.said() if who == "old"]
     assert later[0] == "oadrRequestEvent", "at once, as it is overdue"
