@@ -5,10 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,14 +15,15 @@ import anyio.to_thread
 import typer
 from rich.logging import RichHandler
 
-from oadr_app import config, views
-from oadr_app.control import ControlError, ask
-from oadr_app.periods import instant, period, steps
+from oadr_app import config
+from oadr_app.control import ControlError
+from oadr_app.event_cli import events
 from oadr_app.report_cli import reports
-from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
+from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, fail, found
 from oadr_app.tracing import TraceFile, is_trace
+from oadr_app.ven_cli import vens
 from oadr_app.ven_flags import reporting
-from oadr_core import OptType, ProfileName, ProtocolError, SignalName, SignalType
+from oadr_core import OptType, ProfileName, ProtocolError
 from oadr_http.groups import alone
 
 app = typer.Typer(
@@ -34,8 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
+app.add_typer(vens, name="vens")
 app.add_typer(reports, name="report")
 
 TraceOption = Annotated[
@@ -279,201 +278,6 @@ def _log(quiet: bool) -> None:
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-
-
-# --- events ----------------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
-    """List the VENs of a running VTN."""
-    show(ask(socket_of(config_file, socket), "vens"), views.vens, as_json)
-
-
-_WHAT, _WHEN, _WHOM, _MORE, _WHERE = (
-    "What it asks for",
-    "When",
-    "Whom it is for",
-    "More of it",
-    "The VTN, and the output",
-)
-
-
-@events.command("create")
-def create_event(
-    value: Annotated[float, typer.Option(help="The value of its signal.", rich_help_panel=_WHAT)] = 1.0,
-    signal_name: Annotated[
-        str,
-        typer.Option("--signal", help=f"What it is about: {', '.join(SignalName)}, or x-…", rich_help_panel=_WHAT),
-    ] = SignalName.SIMPLE,
-    signal_type: Annotated[
-        SignalType,
-        typer.Option(
-            "--type",
-            help=f"How its values are meant: {', '.join(SignalType)}.",
-            metavar="TYPE",
-            rich_help_panel=_WHAT,
-        ),
-    ] = SignalType.LEVEL,
-    measurement: Annotated[
-        str | None,
-        typer.Option(help="What the values measure, such as power_real or currency_per_kwh.", rich_help_panel=_WHAT),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(help="The unit, where the measurement leaves a choice, such as EUR.", rich_help_panel=_WHAT),
-    ] = None,
-    scale: Annotated[
-        str, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_WHAT)
-    ] = "none",
-    start: Annotated[
-        str, typer.Option(help="When it begins: now, +15m, or 2026-11-20T18:00:00Z.", rich_help_panel=_WHEN)
-    ] = "now",
-    duration: Annotated[
-        str, typer.Option(help="How long it takes, such as 1h30m; 0s for no end.", rich_help_panel=_WHEN)
-    ] = "1h",
-    intervals: Annotated[
-        str | None,
-        typer.Option(
-            help="Lengths and values of several intervals, as 30m=1,30m=2, instead of --duration and --value.",
-            rich_help_panel=_WHEN,
-        ),
-    ] = None,
-    notification: Annotated[
-        str | None, typer.Option(help="How long before its start it is announced.", rich_help_panel=_WHEN)
-    ] = None,
-    ramp_up: Annotated[
-        str | None, typer.Option(help="The time to reach the requested state.", rich_help_panel=_WHEN)
-    ] = None,
-    recovery: Annotated[str | None, typer.Option(help="The time to go back.", rich_help_panel=_WHEN)] = None,
-    startafter: Annotated[
-        str | None, typer.Option(help="The window in which each VEN picks a random start.", rich_help_panel=_WHEN)
-    ] = None,
-    ven_names: Annotated[
-        list[str] | None,
-        typer.Option("--ven", help="A VEN, by name or id; may be repeated. All if not given.", rich_help_panel=_WHOM),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help="Whom within a VEN, as resource_id=boiler; may be repeated.", rich_help_panel=_WHOM),
-    ] = None,
-    event_id: Annotated[
-        str | None, typer.Option("--id", help="Its id; made up if not given.", rich_help_panel=_MORE)
-    ] = None,
-    market_context: Annotated[
-        str | None, typer.Option(help="The program it belongs to, a URI.", rich_help_panel=_MORE)
-    ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="1 is the most urgent; the least if not given.", rich_help_panel=_MORE)
-    ] = None,
-    test: Annotated[bool, typer.Option("--test", help="Mark it as a test.", rich_help_panel=_MORE)] = False,
-    no_answer: Annotated[
-        bool, typer.Option("--no-answer", help="Want no answer of the VENs.", rich_help_panel=_MORE)
-    ] = False,
-    comment: Annotated[str | None, typer.Option(help="A word to whom it concerns.", rich_help_panel=_MORE)] = None,
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Make an event, for the VENs that are named or for all.
-
-    oadr event create --value 2 --duration 1h asks all VENs to shed load at level 2 for an hour, now.
-    """
-    with flag("--intervals" if intervals else "--duration"):
-        parts = steps(intervals) if intervals else [(period(duration), value)]
-    if not isfinite(value):
-        raise config.ConfigError("--value: it must be a number")
-    with flag("--start"):
-        begins = instant(start, datetime.now(UTC))
-    times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    for name, text in (("notification", notification), ("ramp_up", ramp_up), ("recovery", recovery)):
-        times[name] = _seconds(name, text)
-    if startafter is not None:
-        times["tolerance"] = {"tolerate": {"startafter": _seconds("startafter", startafter)}}
-    content = {
-        "event_descriptor": {
-            "event_id": event_id,
-            "market_context": market_context,
-            "priority": priority,
-            "test_event": "true" if test else None,
-            "vtn_comment": comment,
-        },
-        "active_period": times,
-        "event_signals": [
-            {
-                "signal_name": signal_name,
-                "signal_type": signal_type,
-                "intervals": [{"duration": part.total_seconds(), "signal_payload": one} for part, one in parts],
-                "measurement": _measured(measurement, unit, scale),
-            }
-        ],
-        "response_required": "never" if no_answer else "always",
-        "targets": [_target(one) for one in target or ()],
-    }
-    answer = ask(socket_of(config_file, socket), "event/create", event=content, vens=ven_names)
-    show(answer, _was_made, as_json)
-
-
-def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
-    if name is None:
-        if unit is not None:
-            raise config.ConfigError("--unit: a unit of what? name it with --measurement, such as power_real")
-        return None
-    return {"name": name, "scale": scale} if unit is None else {"name": name, "scale": scale, "unit": unit}
-
-
-def _was_made(answer: Mapping[str, Any]) -> str:
-    number = len(answer["vens"])
-    return f"{views.clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
-
-
-def _seconds(name: str, text: str | None) -> float | None:
-    with flag("--" + name.replace("_", "-")):
-        return None if text is None else period(text).total_seconds()
-
-
-def _target(text: str) -> dict[str, str]:
-    kind, equals, value = text.partition("=")
-    if not kind or not equals or not value:
-        raise config.ConfigError(
-            f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler"
-        )
-    return {kind: value}
-
-
-@events.command("list")
-def list_events(
-    everything: Annotated[bool, typer.Option("--all", help="Those that are over or cancelled as well.")] = False,
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """List events, and how many VENs answered what."""
-    answer = ask(socket_of(config_file, socket), "event/list", all=everything)
-    show(answer, views.events, as_json)
-
-
-@events.command("show")
-def show_event(
-    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Show an event: what it asks for, who was told, and who answered what and when."""
-    show(ask(socket_of(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
-
-
-@events.command("cancel")
-def cancel_event(
-    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Cancel an event; its VENs are told until they acknowledge it."""
-    answer = ask(socket_of(config_file, socket), "event/cancel", event_id=event_id)
-    show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------

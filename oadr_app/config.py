@@ -1,16 +1,15 @@
 """Configuration files of ``oadr vtn`` and ``oadr ven``: TOML, checked field by field."""
 
-import difflib
-import re
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from oadr_app.checked import ConfigError as ConfigError
+from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_core import OptType, ProfileName, ReportName, SiScaleCode
 from oadr_http import PREFIX
@@ -22,10 +21,6 @@ _Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
 _UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; the text says what is wrong, and where."""
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True):
@@ -226,15 +221,6 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
 
 _FileT = TypeVar("_FileT", VtnFile, VenFile)
 
-_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "http": Http,
-    "reports": Reports,
-    "readings": Readings,
-    "vens": KnownVen,
-    "loads": Load,
-}
-"""The tables within a file, by their names."""
-
 
 def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     """Read a configuration file, and put flags of the command line over it.
@@ -244,7 +230,7 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     :param flags: values by dotted name, such as ``http.port``; None is passed over.
     :raises ConfigError: the file cannot be read, or a value cannot be meant so; the text says which, and what can.
     """
-    content = {} if path is None else _content(path)
+    content = {} if path is None else read_toml(path)
     given = {name: value for name, value in flags.items() if value is not None}
     made = _checked(cls, content, str(path))
     if path is not None:
@@ -255,17 +241,6 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     for name in given:
         _copy(checked, made, name.split("."))
     return made
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: this is no text in UTF-8, which TOML is ({error.reason})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: this is no TOML: {error}") from None
 
 
 def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,30 +271,7 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
             report.csv = folder / report.csv
 
 
-# --- what is wrong, in words -----------------------------------------------------------------------------------------
-
-_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
-_KIND: Final = re.compile(r"`(int|str|float|bool|array|object|null)( \| null)?`")
-_KINDS: Final = {
-    "int": "a whole number",
-    "str": "a text in quotes",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
-}
-_WORDS: Final = {
-    "Expected a text in quotes of length >= 1": "it must not be empty",
-    "Expected a text in quotes matching regex '^https?://[^/]'": "it must begin with http:// or https://, and a host",
-    "Expected a text in quotes matching regex '^/'": "it must begin with /",
-}
-
-
-_CHOICES: Final[Mapping[str, type[StrEnum]]] = {"openadr": ProfileName, "profile": Profile, "opt": OptType}
-"""What can be chosen, by the name of the setting."""
+# --- checking --------------------------------------------------------------------------------------------------------
 
 
 def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _FileT:
@@ -328,35 +280,12 @@ def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _Fil
     :param source: the file; empty where the content comes from flags.
     """
     try:
-        return msgspec.convert(content, cls, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        match = _PLACE.fullmatch(str(error))
-        assert match is not None
-        place = match["place"] or ""
-        what = _in_words(cls, match["what"], place)
-        if not source:
-            source, place = "--" + place.rpartition(".")[2].replace("_", "-"), ""
-        raise ConfigError(": ".join(part for part in (source, place, what) if part)) from None
-
-
-def _in_words(cls: type[msgspec.Struct], what: str, place: str) -> str:
-    table = _TABLES.get(place.partition("[")[0], cls)
-    if unknown := _UNKNOWN.fullmatch(what):
-        return _no_such(unknown["name"], table.__struct_fields__)
-    if missing := _MISSING.fullmatch(what):
-        return f"`{missing['name']}` is missing"
-    if what.startswith("Invalid enum value"):
-        choices = _CHOICES.get(place.rpartition(".")[2], OptType)
-        return f"{what.removeprefix('Invalid enum value ')} is not possible; write {' or '.join(choices)}"
-    what = _KIND.sub(lambda kind: _KINDS[kind[1]], what)
-    what = _WORDS.get(what, what)
-    return what[0].lower() + what[1:]
-
-
-def _no_such(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, 1, 0.7)
-    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
-    return f"there is no setting `{name}`; {hint}"
+        return checked(cls, content, _decode)
+    except Refused as error:
+        if source:
+            raise error.within(source) from None
+        flag = "--" + error.place.rpartition(".")[2].replace("_", "-")
+        raise ConfigError(f"{flag}: {error.what}") from None
 
 
 def _decode(kind: type, value: Any) -> Any:

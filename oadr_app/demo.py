@@ -18,8 +18,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from oadr_app import demo_views
+from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
-from oadr_app.config import ConfigError, Load, Profile, VenFile
+from oadr_app.config import Load, Profile, VenFile
 from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
 from oadr_app.periods import Period

@@ -48,6 +48,11 @@ class EventDescriptor(Part, frozen=True, kw_only=True):
     test_event: Annotated[str | None, At("ei:testEvent~?")] = None
     vtn_comment: Annotated[str | None, At("ei:vtnComment~?")] = None
 
+    @property
+    def is_test(self) -> bool:
+        """Whether the event is a test, which any text but ``false`` makes it (rule 6, decision D33)."""
+        return self.test_event not in (None, "", "false")
+
 
 class ActivePeriod(CalendarProperties, frozen=True, kw_only=True):
     """When an event takes place."""

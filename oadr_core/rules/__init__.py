@@ -11,6 +11,7 @@ from oadr_core.rules import general as _general
 from oadr_core.rules import lists as _lists
 from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
+from oadr_core.rules.catalogue import CATALOGUE, Bound, OfficialRule, Strength, official_rule
 from oadr_core.rules.events import is_known_signal
 from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, rule, rules
 from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_document, check_trace
@@ -38,18 +39,23 @@ def refuse_event(event: EiEvent) -> None:
 
 
 __all__ = [
+    "CATALOGUE",
+    "Bound",
     "Exchange",
     "Fault",
     "Finding",
+    "OfficialRule",
     "RecordedExchange",
     "Role",
     "Rule",
     "Severity",
+    "Strength",
     "TraceReport",
     "check",
     "check_document",
     "check_trace",
     "is_known_signal",
+    "official_rule",
     "refuse",
     "refuse_event",
     "rule",

@@ -918,12 +918,14 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
 
 
 def broken() -> list[Any]:
-    def marks(number: str) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.rule(int(number[1:]))] if number.startswith("R") else []
-
     return [
         pytest.param(
-            number, part, place, said, id=f"{number} {said.partition('; ')[0]} at {place}", marks=marks(number)
+            number,
+            part,
+            place,
+            said,
+            id=f"{number} {said.partition('; ')[0]} at {place}",
+            marks=[(pytest.mark.rule if number.startswith("R") else pytest.mark.decision)(int(number[1:]))],
         )
         for number, part, place, said in BROKEN
     ]
