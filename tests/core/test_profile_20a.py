@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from oadr_core import (
     CreatedEvent,
@@ -683,3 +685,62 @@ def test_a_cancellation_that_is_lost_is_told_again() -> None:
     grid.log.clear()
     grid.run(30)
     assert all(not said.events for said in grid.messages(DistributeEvent))
+
+
+STEPS = ("make", "modify", "spoil", "cancel", "wait", "lose", "lose silently", "arrive", "repeat", "answer", "decide")
+RESTARTS = ("restart of the VEN", "restart of the VTN")
+
+
+@given(steps=st.lists(st.sampled_from((*STEPS, *RESTARTS)), min_size=5, max_size=40))
+@settings(max_examples=40)
+def test_both_ends_agree_in_the_end_whatever_is_lost_on_the_way(steps: list[str]) -> None:
+    grid = old(Grid(), policy=VenPolicy(poll_interval=5))
+    for number, step in enumerate(steps):
+        take(grid, step, number)
+    grid.run(300)
+    vtn, ven = grid.vtn.vtn, grid.ven("old").ven
+    alive = {
+        name: record
+        for name, record in vtn.events.items()
+        if len(record.event.event_signals) == 1 and record.event.event_descriptor.event_status != "cancelled"
+    }
+    assert {known.event_id: known.event.event_descriptor.modification_number for known in ven.state.events} == {
+        name: record.modification_number for name, record in alive.items()
+    }
+    answered = {one.event_id: (one.modification_number, one.opt_type) for one in vtn.vens["old"].standings}
+    for known in ven.state.events:
+        number = known.event.event_descriptor.modification_number
+        assert answered[known.event_id] == (number, known.opt_type) == (number, "optIn")
+
+
+def take(grid: Grid, step: str, number: int) -> None:
+    """Have something happen at the wire between a VTN and its VEN of 2.0a."""
+    vtn, host = grid.vtn.vtn, grid.hosts["old"]
+    live = [one for one in vtn.events.values() if one.event.event_descriptor.event_status != "cancelled"]
+    flights = grid.wire.flights
+    if step == "make":
+        vtn.add_event(event(f"event {number}", begin=HOUR), ("old",), grid.now)
+    elif step == "modify" and live:
+        vtn.modify_event(event(live[0].event_id, begin=HOUR, value=float(number % 4)), grid.now)
+    elif step == "spoil" and live:
+        levels = with_two_levels()
+        named = msgspec.structs.replace(levels.event_descriptor, event_id=live[0].event_id)
+        vtn.modify_event(msgspec.structs.replace(levels, event_descriptor=named), grid.now)
+    elif step == "cancel" and live:
+        vtn.cancel_event(live[-1].event_id, grid.now)
+    elif step == "wait":
+        grid.clock.advance(6)
+        grid.wire.wake(grid.now)
+    elif step in ("lose", "lose silently") and flights:
+        grid.wire.lose(flights[0], grid.now, told=step == "lose")
+    elif step == "arrive" and flights:
+        grid.wire.deliver(flights[0], grid.now)
+    elif step == "repeat" and flights:
+        grid.wire.deliver(flights[0].copy(), grid.now)
+    elif step == "answer" and flights and flights[0].answered:
+        grid.wire.answer(flights[0], grid.now)
+    elif step == "decide" and host.calls:
+        grid.wire.run(host, host.calls[0], "optIn", grid.now)
+    elif step in RESTARTS:
+        grid.wire.boot(host if step.endswith("VEN") else grid.host, grid.now)
+    grid.wire.drain(grid.host, grid.now)
