@@ -30,6 +30,7 @@ from oadr_core.messages import (
     Payload,
     ProfileName,
     QueryRegistration,
+    Report,
     ReportRequest,
     RequestReregistration,
     Service,
@@ -46,6 +47,7 @@ from oadr_core.outputs import (
     Output,
     PeerMisbehaved,
     Reply,
+    ReportEnded,
     Save,
     TicketId,
     Transmit,
@@ -58,7 +60,8 @@ from oadr_core.rules import refuse, refuse_event
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Enrolment, HandedEvents
-from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.state.reports import digest
+from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
@@ -72,6 +75,8 @@ from oadr_core.vtn.turn import (
     Decided,
     Hand,
     Input,
+    Made,
+    Offer,
     PushFailed,
     PushRefused,
     Queue,
@@ -136,7 +141,7 @@ class Vtn(CoreBase):
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
-        self._shared = Shared(config, entropy, self._book, self._documents, asks)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
@@ -169,6 +174,8 @@ class Vtn(CoreBase):
         for record in list(self._records.values()):
             if record.online:  # one that was silent before is so until it shows itself
                 self._heard_of(record, now)
+            if self.offers:  # those of the run before are void (rule 309)
+                self._take(record, Offer(), None, now)
             self._push(record.ven_id, now)
         for record_of_event in list(self._book.values()):
             self._watch(record_of_event, now)
@@ -314,9 +321,7 @@ class Vtn(CoreBase):
         self._queue(record, message, now)
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
-        if record.profile is ProfileName.V20A:
-            text = f"{record.ven_id} is a VEN of OpenADR 2.0a, which takes events alone, no {message.message_type()}"
-            raise LocalProtocolError(text)
+        self._known_20b_ven(record.ven_id, message.message_type())
         self._take(record, Queue(message), None, now)
 
     def add_ven(
@@ -406,6 +411,60 @@ class Vtn(CoreBase):
             ven_id=ven_id,
         )
         self._queue(self._known_ven(ven_id), message, now)
+
+    # --- what the application can ask for: its own reports -----------------------------------------------------------
+
+    @property
+    def offers(self) -> tuple[Report, ...]:
+        """What the VTN offers to report."""
+        return self._shared.offers
+
+    def offer_reports(self, reports: Sequence[Report], now: Now | None = None) -> None:
+        """Change what the VTN offers to report; with that, what VENs have asked for ends (rule 306).
+
+        :param reports: all that it offers, with ``METADATA_`` names.
+        :param now: the present, where the VENs are to be told now; None before the start, which tells them.
+        """
+        self._shared = msgspec.structs.replace(self._shared, offers=tuple(reports))
+        if now is not None:
+            self._now = now
+            for record in [one for one in self._records.values() if one.profile is ProfileName.V20B]:
+                self._take(record, Offer(), None, now)
+
+    def offer_to(self, ven_id: str, now: Now, *, report_request_id: str | None = None) -> None:
+        """Tell one VEN what the VTN offers to report.
+
+        :param ven_id: the VEN.
+        :param now: the present.
+        :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
+        :raises LocalProtocolError: there is no such VEN, or it is one of 2.0a.
+        """
+        self._take(self._known_20b_ven(ven_id, "reports"), Offer(report_request_id), None, now)
+
+    def report_made(
+        self,
+        ven_id: str,
+        report_request_id: str,
+        report: Report | None,
+        now: Now,
+        *,
+        made: bool = True,
+        last: bool = False,
+        until: datetime | None = None,
+    ) -> None:
+        """Deliver a report that a VEN has asked for; it is kept until the VEN has it.
+
+        :param ven_id: the VEN; nothing happens where it is registered no more.
+        :param report_request_id: the request.
+        :param report: the report; None where there is none, or where it was metadata.
+        :param now: the present.
+        :param made: whether there is one; else only its time is over.
+        :param last: whether no further one will be made.
+        :param until: up to when the reports of the request are made now, where a restart must not make them again.
+        """
+        record = self._records.get(ven_id)
+        if record is not None:
+            self._take(record, Made(report_request_id, report, made, last, until), None, now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -611,6 +670,8 @@ class Vtn(CoreBase):
         after = result.record
         if before is not None and (after is None or after.ven_id != before.ven_id):
             self._drop(before)
+            for one in before.report_requests:
+                self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=before.ven_id))
         if after is not None and after is not before:
             self._keep(after)
         if after is not None and result.durable:
@@ -751,6 +812,12 @@ class Vtn(CoreBase):
         record = self._records.get(ven_id)
         if record is None:
             raise LocalProtocolError(f"there is no VEN {ven_id!r}; {len(self._records)} are registered")
+        return record
+
+    def _known_20b_ven(self, ven_id: str, what: str) -> VenRecord:
+        record = self._known_ven(ven_id)
+        if record.profile is ProfileName.V20A:
+            raise LocalProtocolError(f"{ven_id} is a VEN of OpenADR 2.0a, which takes events alone, no {what}")
         return record
 
     # --- events ------------------------------------------------------------------------------------------------------

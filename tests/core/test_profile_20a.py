@@ -340,9 +340,12 @@ def test_a_ven_of_20a_is_asked_for_nothing_but_events() -> None:
         lambda: vtn.create_report("old", [request()], grid.now),
         lambda: vtn.request_reregistration("old", grid.now),
         lambda: vtn.cancel_party_registration("old", grid.now),
+        lambda: vtn.offer_to("old", grid.now),
     ):
         with pytest.raises(LocalProtocolError, match="which takes events alone"):
             ask_for()
+    vtn.offer_reports([], grid.now)
+    assert vtn.vens["old"].queue == ()
     grid.add_ven("new")
     grid.run(10)
     with pytest.raises(LocalProtocolError, match="has registered itself"):

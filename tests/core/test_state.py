@@ -37,8 +37,9 @@ from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
 from oadr_core.state.audience import HandedEvents
 from oadr_core.state.blobs import VERSION
-from oadr_core.state.ven import AcceptedRequest, EndingEvent, KnownEvent
-from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedOperation, RequestedReport, digest, pack_offers
+from oadr_core.state.reports import AcceptedRequest, RequestedReport, digest, pack_offers
+from oadr_core.state.ven import EndingEvent, KnownEvent
+from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedOperation
 from oadr_core.testing.strategies import instants, parts, texts
 from oadr_core.wire.verify import verify
 from tests.core.kit import NOON, event, offer, request
