@@ -370,8 +370,6 @@ def test_a_ven_is_offline_when_it_has_missed_its_polls() -> None:
 # --- how a VEN of 2.0a behaves ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule(54)
-@pytest.mark.rule(55)
 def test_a_ven_of_20a_says_nothing_but_that_it_wants_its_events() -> None:
     grid = old(Grid(), policy=VenPolicy(poll_interval=20, poll_jitter=0.1))
     grid.run(600)
