@@ -17,7 +17,14 @@ from oadr_core.messages.common import (
     signal_interval,
 )
 from oadr_core.messages.declare import Part, Payload
-from oadr_core.messages.durations import CalendarDuration, Duration, add_duration, as_timedelta, is_zero
+from oadr_core.messages.durations import (
+    CalendarDuration,
+    Duration,
+    add_duration,
+    as_timedelta,
+    is_zero,
+    subtract_duration,
+)
 from oadr_core.messages.enums import (
     DataQuality,
     DeviceClass,
@@ -201,6 +208,7 @@ __all__ = [
     "latest_end",
     "measurement",
     "signal_interval",
+    "subtract_duration",
     "urgency",
     "value_at",
 ]

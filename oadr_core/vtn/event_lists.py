@@ -19,6 +19,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
     latest_end,
+    subtract_duration,
     urgency,
     value_at,
 )
@@ -48,10 +49,7 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
 
 def _ramps_up(period: ActivePeriod, now: datetime) -> bool:
     """Tell whether the ramp-up has begun; one that is absent, zero or negative has no part before the start."""
-    ramp_up = period.ramp_up
-    if not isinstance(ramp_up, timedelta) or ramp_up <= timedelta(0):
-        return False
-    return add_duration(now, ramp_up) >= period.dtstart
+    return period.ramp_up is not None and subtract_duration(period.dtstart, period.ramp_up) <= now < period.dtstart
 
 
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
