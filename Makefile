@@ -48,13 +48,18 @@ lint: $(VENV)/.ready  ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+.PHONY: rules
+rules: $(VENV)/.ready $(PEER)/.ready  ## Show by which checks and tests each conformance rule is covered, and prove it
+	@$(BIN)/python -m tests.rules.table --prove $(RULES)
+
 .PHONY: bench
 bench: $(VENV)/.ready $(PEER)/.ready  ## Measure, side by side with a floor or a peer
 	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: docs
-docs: $(VENV)/.ready  ## Draw docs/machines.md from the tables of the state machines
+docs: $(VENV)/.ready  ## Draw docs/machines.md from the tables of the state machines, and docs/rules.md from the rules
 	@$(BIN)/python -m docs.machines > docs/machines.md
+	@$(BIN)/python -m docs.rules > docs/rules.md
 
 .PHONY: clean
 clean:  ## Remove what the other targets made

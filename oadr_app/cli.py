@@ -5,10 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,13 +15,15 @@ import anyio.to_thread
 import typer
 from rich.logging import RichHandler
 
-from oadr_app import config, views
-from oadr_app.control import ControlError, ask
-from oadr_app.periods import instant, period, steps
+from oadr_app import config
+from oadr_app.control import ControlError
+from oadr_app.event_cli import events
 from oadr_app.report_cli import reports
-from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, fail, flag, found, show, socket_of
+from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, fail, found
 from oadr_app.tracing import TraceFile, is_trace
-from oadr_core import OptType, ProtocolError, SignalName, SignalType
+from oadr_app.ven_cli import vens
+from oadr_app.ven_flags import reporting
+from oadr_core import OptType, ProtocolError
 from oadr_http.groups import alone
 
 app = typer.Typer(
@@ -33,14 +33,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-events = typer.Typer(help="Make, list, show and cancel events of a running VTN.", no_args_is_help=True)
 app.add_typer(events, name="event")
+app.add_typer(vens, name="vens")
 app.add_typer(reports, name="report")
 
 TraceOption = Annotated[
     Path | None,
     typer.Option("--trace", help="Write every exchange to this file; oadr inspect judges it.", dir_okay=False),
 ]
+_REPORTS: Final = "What it reports"
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of trouble only.")]
 
 
@@ -129,11 +131,59 @@ def ven(
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state.")] = None,
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
-    kilowatt: Annotated[float | None, typer.Option(help="What its simulated load takes.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="How often it can be read at most.", rich_help_panel=_REPORTS)
+    ] = None,
+    kilowatt: Annotated[
+        float | None, typer.Option(help="What its simulated load takes on average.", rich_help_panel=_REPORTS)
+    ] = None,
+    profile: Annotated[
+        config.Profile | None, typer.Option(help="How that goes through the day.", rich_help_panel=_REPORTS)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report values from this file instead: columns time and value, or values alone, which are taken one "
+            "after the other, --sampling apart.",
+            dir_okay=False,
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin the file again at its end.", rich_help_panel=_REPORTS)
+    ] = False,
+    command: Annotated[
+        str | None,
+        typer.Option(help="Report what this command prints, each time that it is run.", rich_help_panel=_REPORTS),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="How long the command may take.", rich_help_panel=_REPORTS)
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="What is read.", rich_help_panel=_REPORTS)] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(help="What is measured, such as power_real, or any other name.", rich_help_panel=_REPORTS),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="The unit, where the measurement leaves a choice.", rich_help_panel=_REPORTS)
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_REPORTS)
+    ] = None,
+    report_name: Annotated[
+        str | None,
+        typer.Option(
+            help="The kind of report: TELEMETRY_USAGE for power and energy, or x-… for anything.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
     trace: TraceOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run a VEN with a simulated load: it registers, reports its load, and sheds some when an event asks for that."""
+    """Run a VEN: it registers, answers events, and reports a simulated load, a file, or what a command prints.
+
+    A simulated load sheds some of what it takes when an event asks for that.
+    """
     from oadr_app.ven import VenProgram
 
     flags: dict[str, Any] = {
@@ -143,7 +193,20 @@ def ven(
         "state": None if state is None else str(state),
         "poll": poll,
         "opt": None if opt is None else opt.value,
-        "loads": None if kilowatt is None else [{"kilowatt": kilowatt}],
+        "sampling": sampling,
+        **reporting(
+            kilowatt=kilowatt,
+            profile=None if profile is None else profile.value,
+            csv=csv,
+            command=command,
+            resource=resource,
+            loop=loop,
+            timeout=timeout,
+            measurement=measurement,
+            unit=unit,
+            scale=scale,
+            report_name=report_name,
+        ),
     }
     _log(quiet)
     program = VenProgram(
@@ -211,201 +274,6 @@ def _log(quiet: bool) -> None:
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-
-
-# --- events ----------------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
-    """List the VENs of a running VTN."""
-    show(ask(socket_of(config_file, socket), "vens"), views.vens, as_json)
-
-
-_WHAT, _WHEN, _WHOM, _MORE, _WHERE = (
-    "What it asks for",
-    "When",
-    "Whom it is for",
-    "More of it",
-    "The VTN, and the output",
-)
-
-
-@events.command("create")
-def create_event(
-    value: Annotated[float, typer.Option(help="The value of its signal.", rich_help_panel=_WHAT)] = 1.0,
-    signal_name: Annotated[
-        str,
-        typer.Option("--signal", help=f"What it is about: {', '.join(SignalName)}, or x-…", rich_help_panel=_WHAT),
-    ] = SignalName.SIMPLE,
-    signal_type: Annotated[
-        SignalType,
-        typer.Option(
-            "--type",
-            help=f"How its values are meant: {', '.join(SignalType)}.",
-            metavar="TYPE",
-            rich_help_panel=_WHAT,
-        ),
-    ] = SignalType.LEVEL,
-    measurement: Annotated[
-        str | None,
-        typer.Option(help="What the values measure, such as power_real or currency_per_kwh.", rich_help_panel=_WHAT),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(help="The unit, where the measurement leaves a choice, such as EUR.", rich_help_panel=_WHAT),
-    ] = None,
-    scale: Annotated[
-        str, typer.Option(help="The power of ten of the unit, such as k.", rich_help_panel=_WHAT)
-    ] = "none",
-    start: Annotated[
-        str, typer.Option(help="When it begins: now, +15m, or 2026-11-20T18:00:00Z.", rich_help_panel=_WHEN)
-    ] = "now",
-    duration: Annotated[
-        str, typer.Option(help="How long it takes, such as 1h30m; 0s for no end.", rich_help_panel=_WHEN)
-    ] = "1h",
-    intervals: Annotated[
-        str | None,
-        typer.Option(
-            help="Lengths and values of several intervals, as 30m=1,30m=2, instead of --duration and --value.",
-            rich_help_panel=_WHEN,
-        ),
-    ] = None,
-    notification: Annotated[
-        str | None, typer.Option(help="How long before its start it is announced.", rich_help_panel=_WHEN)
-    ] = None,
-    ramp_up: Annotated[
-        str | None, typer.Option(help="The time to reach the requested state.", rich_help_panel=_WHEN)
-    ] = None,
-    recovery: Annotated[str | None, typer.Option(help="The time to go back.", rich_help_panel=_WHEN)] = None,
-    startafter: Annotated[
-        str | None, typer.Option(help="The window in which each VEN picks a random start.", rich_help_panel=_WHEN)
-    ] = None,
-    ven_names: Annotated[
-        list[str] | None,
-        typer.Option("--ven", help="A VEN, by name or id; may be repeated. All if not given.", rich_help_panel=_WHOM),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help="Whom within a VEN, as resource_id=boiler; may be repeated.", rich_help_panel=_WHOM),
-    ] = None,
-    event_id: Annotated[
-        str | None, typer.Option("--id", help="Its id; made up if not given.", rich_help_panel=_MORE)
-    ] = None,
-    market_context: Annotated[
-        str | None, typer.Option(help="The program it belongs to, a URI.", rich_help_panel=_MORE)
-    ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="1 is the most urgent; the least if not given.", rich_help_panel=_MORE)
-    ] = None,
-    test: Annotated[bool, typer.Option("--test", help="Mark it as a test.", rich_help_panel=_MORE)] = False,
-    no_answer: Annotated[
-        bool, typer.Option("--no-answer", help="Want no answer of the VENs.", rich_help_panel=_MORE)
-    ] = False,
-    comment: Annotated[str | None, typer.Option(help="A word to whom it concerns.", rich_help_panel=_MORE)] = None,
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Make an event, for the VENs that are named or for all.
-
-    oadr event create --value 2 --duration 1h asks all VENs to shed load at level 2 for an hour, now.
-    """
-    with flag("--intervals" if intervals else "--duration"):
-        parts = steps(intervals) if intervals else [(period(duration), value)]
-    if not isfinite(value):
-        raise config.ConfigError("--value: it must be a number")
-    with flag("--start"):
-        begins = instant(start, datetime.now(UTC))
-    times: dict[str, Any] = {"dtstart": begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    for name, text in (("notification", notification), ("ramp_up", ramp_up), ("recovery", recovery)):
-        times[name] = _seconds(name, text)
-    if startafter is not None:
-        times["tolerance"] = {"tolerate": {"startafter": _seconds("startafter", startafter)}}
-    content = {
-        "event_descriptor": {
-            "event_id": event_id,
-            "market_context": market_context,
-            "priority": priority,
-            "test_event": "true" if test else None,
-            "vtn_comment": comment,
-        },
-        "active_period": times,
-        "event_signals": [
-            {
-                "signal_name": signal_name,
-                "signal_type": signal_type,
-                "intervals": [{"duration": part.total_seconds(), "signal_payload": one} for part, one in parts],
-                "measurement": _measured(measurement, unit, scale),
-            }
-        ],
-        "response_required": "never" if no_answer else "always",
-        "targets": [_target(one) for one in target or ()],
-    }
-    answer = ask(socket_of(config_file, socket), "event/create", event=content, vens=ven_names)
-    show(answer, _was_made, as_json)
-
-
-def _measured(name: str | None, unit: str | None, scale: str) -> dict[str, str] | None:
-    if name is None:
-        if unit is not None:
-            raise config.ConfigError("--unit: a unit of what? name it with --measurement, such as power_real")
-        return None
-    return {"name": name, "scale": scale} if unit is None else {"name": name, "scale": scale, "unit": unit}
-
-
-def _was_made(answer: Mapping[str, Any]) -> str:
-    number = len(answer["vens"])
-    return f"{views.clean(answer['event_id'])} was made for {number} VEN{'' if number == 1 else 's'}"
-
-
-def _seconds(name: str, text: str | None) -> float | None:
-    with flag("--" + name.replace("_", "-")):
-        return None if text is None else period(text).total_seconds()
-
-
-def _target(text: str) -> dict[str, str]:
-    kind, equals, value = text.partition("=")
-    if not kind or not equals or not value:
-        raise config.ConfigError(
-            f"--target: {text!r} is no target; write its kind and its value, as resource_id=boiler"
-        )
-    return {kind: value}
-
-
-@events.command("list")
-def list_events(
-    everything: Annotated[bool, typer.Option("--all", help="Those that are over or cancelled as well.")] = False,
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """List events, and how many VENs answered what."""
-    answer = ask(socket_of(config_file, socket), "event/list", all=everything)
-    show(answer, views.events, as_json)
-
-
-@events.command("show")
-def show_event(
-    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Show an event: what it asks for, who was told, and who answered what and when."""
-    show(ask(socket_of(config_file, socket), "event/show", event_id=event_id), views.event, as_json)
-
-
-@events.command("cancel")
-def cancel_event(
-    event_id: Annotated[str, typer.Argument(help="The event, by its id or the beginning of it.", show_default=False)],
-    config_file: VtnConfigFile = None,
-    socket: Socket = None,
-    as_json: Json = False,
-) -> None:
-    """Cancel an event; its VENs are told until they acknowledge it."""
-    answer = ask(socket_of(config_file, socket), "event/cancel", event_id=event_id)
-    show(answer, lambda one: f"{one['event_id']} is cancelled", as_json)
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------

@@ -1,17 +1,17 @@
 """Configuration files of ``oadr vtn`` and ``oadr ven``: TOML, checked field by field."""
 
-import difflib
-import re
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from oadr_app.checked import ConfigError as ConfigError
+from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
-from oadr_core import OptType
+from oadr_core import OptType, ReportName, SiScaleCode
 from oadr_http import PREFIX
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -21,10 +21,6 @@ _Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
 _UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; the text says what is wrong, and where."""
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,17 +105,78 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
         return self.control or self.state.with_suffix(".sock")
 
 
+class Profile(StrEnum):
+    """How a simulated load goes through the day."""
+
+    FLAT = "flat"
+    HOME = "home"
+    OFFICE = "office"
+
+
 class Load(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[loads]]`` of a VEN: a simulated load that it reports.
 
     :param resource: the resource.
     :param kilowatt: how much it takes on average.
     :param responds: which share it sheds at each level of a SIMPLE signal that it opted in to, from 0 to 1.
+    :param profile: how it goes through the day.
+    :param noise: how much it wanders, as a share of what it takes.
+    :param seed: makes its wandering the same each time; another one each time if None.
+    :param settles: how long it takes to come two thirds of the way to where an event wants it.
     """
 
     resource: _Name = "load"
     kilowatt: _Finite = 10.0
     responds: _Share = 0.3
+    profile: Profile = Profile.OFFICE
+    noise: _Share = 0.03
+    seed: int | None = None
+    settles: Period = Period(seconds=5)
+
+
+class VenReport(msgspec.Struct, forbid_unknown_fields=True):
+    """One ``[[reports]]`` of a VEN: a data point that it reports, from a file or from a command.
+
+    :param resource: the resource.
+    :param measurement: what is measured, such as ``power_real``, or any other name, with a unit.
+    :param unit: the unit, where the measurement leaves a choice.
+    :param scale: the power of ten of the unit, such as ``k``.
+    :param sampling: how often it can be read at most; as the VEN's if None. The values of a file without times are so
+        far apart.
+    :param report_name: the kind of report: ``TELEMETRY_USAGE`` holds powers, energies and pulses alone (rule 331),
+        ``TELEMETRY_STATUS`` what a command says of a resource, and an ``x-`` name anything.
+    :param report: the specifier of the report that it belongs to; made of its name if None.
+    :param point: the id of the data point; made of the resource and the measurement if None.
+    :param csv: the file that the values come from.
+    :param loop: whether the file begins again at its end.
+    :param command: the command that prints a value each time that it is run.
+    :param timeout: how long the command may take.
+    """
+
+    resource: _Name = "meter"
+    measurement: _Name = "power_real"
+    unit: _Name | None = None
+    scale: SiScaleCode = SiScaleCode.NONE
+    sampling: Period | None = None
+    report_name: _Name = ReportName.TELEMETRY_USAGE.value
+    report: _Name | None = None
+    point: _Name | None = None
+    csv: Path | None = None
+    loop: bool = False
+    command: _Name | None = None
+    timeout: Period = Period(seconds=10)
+
+    @property
+    def specifier(self) -> str:
+        """The specifier of the report that it belongs to."""
+        return self.report or self.report_name.lower().replace("_", "-")
+
+    def __post_init__(self) -> None:
+        """Refuse what has no source, or two."""
+        if (self.csv is None) is (self.command is None):
+            raise ValueError("give either `csv`, a file, or `command`")
+        if self.loop and self.csv is None:
+            raise ValueError("`loop` is about a file, and there is no `csv`")
 
 
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,7 +190,8 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
     :param sampling: how often its loads can be read at most.
     :param strict: whether to refuse answers that the schema refuses.
-    :param loads: what it reports.
+    :param loads: simulated loads that it reports.
+    :param reports: what else it reports; a simulated load if there is nothing at all.
     """
 
     name: _Name = "ven"
@@ -144,19 +202,16 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     opt: OptType = OptType.OPT_IN
     sampling: Period = Period(seconds=1)
     strict: bool = False
-    loads: list[Load] = msgspec.field(default_factory=lambda: [Load()])
+    loads: list[Load] = msgspec.field(default_factory=list)
+    reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def simulated(self) -> list[Load]:
+        """The simulated loads: those that are named, or one where nothing is."""
+        return self.loads if self.loads or self.reports else [Load()]
 
 
 _FileT = TypeVar("_FileT", VtnFile, VenFile)
-
-_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "http": Http,
-    "reports": Reports,
-    "readings": Readings,
-    "vens": KnownVen,
-    "loads": Load,
-}
-"""The tables within a file, by their names."""
 
 
 def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
@@ -167,7 +222,7 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     :param flags: values by dotted name, such as ``http.port``; None is passed over.
     :raises ConfigError: the file cannot be read, or a value cannot be meant so; the text says which, and what can.
     """
-    content = {} if path is None else _content(path)
+    content = {} if path is None else read_toml(path)
     given = {name: value for name, value in flags.items() if value is not None}
     made = _checked(cls, content, str(path))
     if path is not None:
@@ -178,17 +233,6 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     for name in given:
         _copy(checked, made, name.split("."))
     return made
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: this is no text in UTF-8, which TOML is ({error.reason})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: this is no TOML: {error}") from None
 
 
 def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,28 +258,12 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
+    for report in made.reports if isinstance(made, VenFile) else ():
+        if report.csv is not None:
+            report.csv = folder / report.csv
 
 
-# --- what is wrong, in words -----------------------------------------------------------------------------------------
-
-_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
-_KIND: Final = re.compile(r"`(int|str|float|bool|array|object|null)( \| null)?`")
-_KINDS: Final = {
-    "int": "a whole number",
-    "str": "a text in quotes",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
-}
-_WORDS: Final = {
-    "Expected a text in quotes of length >= 1": "it must not be empty",
-    "Expected a text in quotes matching regex '^https?://[^/]'": "it must begin with http:// or https://, and a host",
-    "Expected a text in quotes matching regex '^/'": "it must begin with /",
-}
+# --- checking --------------------------------------------------------------------------------------------------------
 
 
 def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _FileT:
@@ -244,34 +272,12 @@ def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _Fil
     :param source: the file; empty where the content comes from flags.
     """
     try:
-        return msgspec.convert(content, cls, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        match = _PLACE.fullmatch(str(error))
-        assert match is not None
-        place = match["place"] or ""
-        what = _in_words(cls, match["what"], place)
-        if not source:
-            source, place = "--" + place.rpartition(".")[2].replace("_", "-"), ""
-        raise ConfigError(": ".join(part for part in (source, place, what) if part)) from None
-
-
-def _in_words(cls: type[msgspec.Struct], what: str, place: str) -> str:
-    table = _TABLES.get(place.partition("[")[0], cls)
-    if unknown := _UNKNOWN.fullmatch(what):
-        return _no_such(unknown["name"], table.__struct_fields__)
-    if missing := _MISSING.fullmatch(what):
-        return f"`{missing['name']}` is missing"
-    if what.startswith("Invalid enum value"):
-        return f"{what.removeprefix('Invalid enum value ')} is not possible; write {' or '.join(OptType)}"
-    what = _KIND.sub(lambda kind: _KINDS[kind[1]], what)
-    what = _WORDS.get(what, what)
-    return what[0].lower() + what[1:]
-
-
-def _no_such(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, 1, 0.7)
-    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
-    return f"there is no setting `{name}`; {hint}"
+        return checked(cls, content, _decode)
+    except Refused as error:
+        if source:
+            raise error.within(source) from None
+        flag = "--" + error.place.rpartition(".")[2].replace("_", "-")
+        raise ConfigError(f"{flag}: {error.what}") from None
 
 
 def _decode(kind: type, value: Any) -> Any:

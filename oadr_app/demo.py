@@ -18,8 +18,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from oadr_app import demo_views
+from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
-from oadr_app.config import ConfigError, Load, VenFile
+from oadr_app.config import Load, Profile, VenFile
 from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
 from oadr_app.periods import Period
@@ -111,7 +112,7 @@ class Demo:
             opt=behaviour.opt or OptType.OPT_OUT,
             poll=Period(seconds=1),
             sampling=Period(seconds=1),
-            loads=[Load(resource=behaviour.name, kilowatt=behaviour.kilowatt, responds=0.25)],
+            loads=[_load(behaviour)],
         )
 
         def observe(event: Event) -> None:
@@ -223,6 +224,17 @@ class Demo:
         if self._stopped_by:
             return 128 + self._stopped_by
         return 0 if ok else 1
+
+
+def _load(behaviour: Behaviour) -> Load:
+    """What a VEN takes: the same at any time of the day, and it sheds at once, as the demo is short."""
+    return Load(
+        resource=behaviour.name,
+        kilowatt=behaviour.kilowatt,
+        responds=0.25,
+        profile=Profile.FLAT,
+        settles=Period(milliseconds=500),
+    )
 
 
 async def _until(condition: Callable[[], object]) -> None:

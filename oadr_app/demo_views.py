@@ -9,7 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from oadr_app import views
+from oadr_app import event_views
+from oadr_app.texts import sparkline
 from oadr_core import OptType
 
 _NOTES: Final = 5
@@ -62,7 +63,7 @@ def live(
         Group(
             _vens(behaviours, status, event, min(max(width - _NEEDED, 1), _BARS)),
             Text(),
-            views.events([event]) if event else Text("no event yet\n", style="dim"),
+            event_views.events([event]) if event else Text("no event yet\n", style="dim"),
             Text(),
             *told,
             Text(),
@@ -88,10 +89,10 @@ def _vens(
             behaviour.name,
             Text(behaviour.says, style="dim"),
             Text("✓ yes", style="green") if ven else Text("… not yet", style="yellow"),
-            views.opt(answers[behaviour.name]) if behaviour.name in answers else Text("–", style="dim"),
+            event_views.opt(answers[behaviour.name]) if behaviour.name in answers else Text("–", style="dim"),
             str(ven["readings"]) if ven else "–",
             f"{newest[-1]:.1f}" if newest else "–",
-            Text(views.sparkline(newest, bars), style="cyan"),
+            Text(sparkline(newest, bars), style="cyan"),
         )
     return table
 
@@ -121,7 +122,7 @@ def summary(vens: Sequence[Mapping[str, Any]], *, ok: bool, stopped: bool) -> Re
     for heading in ("VEN", "registered", "answer to the event", "readings"):
         table.add_column(heading, justify="right" if heading == "readings" else "left")
     for one in vens:
-        answer = views.opt({"opt": one["opt"]}) if one["opt"] else Text("none in time", style="yellow")
+        answer = event_views.opt({"opt": one["opt"]}) if one["opt"] else Text("none in time", style="yellow")
         registered = Text("✓ yes", style="green") if one["registered"] else Text("✗ no", style="red")
         table.add_row(one["name"], registered, answer, str(one["readings"]))
     if stopped:

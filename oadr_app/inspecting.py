@@ -11,8 +11,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from oadr_app.periods import shown
+from oadr_app.texts import clean
 from oadr_app.tracing import read_trace
-from oadr_app.views import clean
 from oadr_core import (
     CalendarDuration,
     Finding,

@@ -15,7 +15,7 @@ from oadr_app.periods import shown
 from oadr_app.plotting import BRAILLE, PLAIN, Plot, Style, gaps
 from oadr_app.readings import Series, moment
 from oadr_app.scales import wall_clock
-from oadr_app.views import clean, local
+from oadr_app.texts import clean, local
 
 _ID: Final = 8
 """Characters of the id of a request that are shown; its beginning is enough to name it."""

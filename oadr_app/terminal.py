@@ -10,7 +10,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from oadr_app import config, views
+from oadr_app import config
+from oadr_app.checked import ConfigError
+from oadr_app.control import ask
+from oadr_app.texts import clean
 
 _WIDE: Final = 240
 """Columns of a line that goes into a file or to another program."""
@@ -33,7 +36,7 @@ Socket = Annotated[
 
 def fail(text: str) -> None:
     """Say what is wrong, and end with status 1."""
-    ERR.print(f"oadr: {views.clean(text)}", style="red", soft_wrap=True)
+    ERR.print(f"oadr: {clean(text)}", style="red", soft_wrap=True)
     sys.exit(1)
 
 
@@ -52,6 +55,15 @@ def socket_of(config_file: Path | None, socket: Path | None) -> Path:
     return vtn_file(config_file).socket if socket is None else socket
 
 
+def ask_vtn(config_file: Path | None, socket: Path | None, command: str, **content: object) -> Any:
+    """Ask the VTN of a control socket, or of a configuration, for something.
+
+    :raises ConfigError: the configuration cannot be used.
+    :raises ControlError: the VTN cannot be asked, or refuses.
+    """
+    return ask(socket_of(config_file, socket), command, **content)
+
+
 def show(answer: object, view: Callable[[Any], Any], as_json: bool) -> None:
     """Print an answer of the VTN, for machines or for people."""
     if as_json:
@@ -66,4 +78,4 @@ def flag(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise config.ConfigError(f"{name}: {error}") from None
+        raise ConfigError(f"{name}: {error}") from None

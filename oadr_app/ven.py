@@ -1,13 +1,14 @@
-"""The VEN as a program: a client, its storage, and simulated loads."""
+"""The VEN as a program: a client, its storage, and what it reports."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from oadr_app.config import VenFile
+from oadr_app.config import ConfigError, VenFile
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
+from oadr_app.sources import source_of
 from oadr_core import (
     EiEvent,
     Event,
@@ -37,7 +38,8 @@ class VenProgram:
     :param decide: says whether it takes part in an event, instead of the configuration.
     :param call_timeout: how long ``decide`` may take before the VEN answers without it.
     :raises OSError: the storage cannot be opened, or is damaged.
-    :raises LocalProtocolError: two loads have one name.
+    :raises LocalProtocolError: two data points have one name, or one cannot be offered.
+    :raises ConfigError: the source of a report cannot be used.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class VenProgram:
         call_timeout: timedelta = timedelta(seconds=60),
     ) -> None:
         self.file: Final = file
-        self.loads: Final = [SimulatedLoad(load) for load in file.loads]
+        self.loads: Final = [SimulatedLoad(load) for load in file.simulated]
         self._own = None if store is not None else FileStore(file.state)
         poll = None if file.poll is None else file.poll.total_seconds()
         try:
@@ -72,7 +74,7 @@ class VenProgram:
         except StateError as error:
             self.close()
             raise OSError(f"{file.state}: {error}") from None
-        except LocalProtocolError:
+        except (LocalProtocolError, ConfigError):
             self.close()
             raise
         self.client.add_handler("on_event", decide or self._decide)
@@ -80,9 +82,7 @@ class VenProgram:
         self.client.add_handler("on_event_status", self._follow)
 
     def _offer(self) -> None:
-        """Offer the power of each load."""
-        shortest = self.file.sampling
-        rate = SamplingRate(min_period=shortest, max_period=max(shortest, _LONGEST))
+        """Offer the power of each load, and what else the configuration names."""
         for load in self.loads:
             self.client.add_report(
                 load.read,
@@ -91,7 +91,20 @@ class VenProgram:
                 scale="k",
                 report_specifier_id="telemetry-usage",
                 r_id=f"{load.load.resource}-power",
-                sampling_rate=rate,
+                sampling_rate=_rate(self.file.sampling),
+            )
+        for one in self.file.reports:
+            sampling = one.sampling or self.file.sampling
+            self.client.add_report(
+                source_of(one, sampling),
+                one.resource,
+                one.measurement,
+                unit=one.unit,
+                scale=one.scale,
+                report_specifier_id=one.specifier,
+                report_name=one.report_name,
+                r_id=one.point or f"{one.resource}-{one.measurement}",
+                sampling_rate=_rate(sampling),
             )
 
     @asynccontextmanager
@@ -130,6 +143,10 @@ class VenProgram:
         for schedule in schedules:
             for load in self.loads:
                 load.follow(schedule.event.event_descriptor.event_id, _level(schedule.signals(now)))
+
+
+def _rate(shortest: timedelta) -> SamplingRate:
+    return SamplingRate(min_period=shortest, max_period=max(shortest, _LONGEST))
 
 
 def _level(signals: Sequence[PresentSignal]) -> float:

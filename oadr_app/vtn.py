@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import anyio
 
+from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
-from oadr_app.config import ConfigError, VtnFile
+from oadr_app.config import VtnFile
 from oadr_app.control import ControlSocket
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention

@@ -74,6 +74,7 @@ from oadr_core.outputs import (
 from oadr_core.rules import (
     Exchange,
     Finding,
+    OfficialRule,
     RecordedExchange,
     Role,
     Rule,
@@ -82,13 +83,15 @@ from oadr_core.rules import (
     check,
     check_document,
     check_trace,
+    official_rule,
+    refuse_event,
     rules,
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EarlierAnswer, EventRecord, Standing, VenRecord
+from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.ven.event_view import EventView
@@ -103,6 +106,8 @@ from oadr_core.wire.plain import from_dict, part_from_dict, part_to_dict, to_dic
 from oadr_core.wire.verify import verify
 
 __all__ = [
+    "OfficialRule",
+    "official_rule",
     *_messages,
     "Address",
     "AnswerState",
@@ -163,6 +168,7 @@ __all__ = [
     "PresentSignal",
     "ProtocolError",
     "Queried",
+    "QueuedOperation",
     "Reading",
     "RecordedExchange",
     "Registered",
@@ -232,6 +238,7 @@ __all__ = [
     "part_from_dict",
     "part_to_dict",
     "read",
+    "refuse_event",
     "reported_values",
     "rules",
     "schedule_of",

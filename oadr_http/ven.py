@@ -391,10 +391,20 @@ class OpenADRClient:
     async def create_party_registration(self, *, anew: bool = False) -> Spoken:
         """Register; again with the present ids where there is a registration (rule 402).
 
-        :param anew: register as new all the same.
+        A VEN that runs by itself registers by itself; it can be told to do it once more, and offers and fetches
+        everything again then.
+
+        :param anew: register as new all the same; the VTN forgets what it knew, and all events end (rule 406).
+        :returns: the name and the content of the answer; empty where the VEN runs by itself, which tells what comes of
+            it as :class:`oadr_core.Registered` or :class:`oadr_core.RegistrationRefused`.
+        :raises LocalProtocolError: the VEN runs by itself and is not registered, or registers already.
         :raises ExchangeFailed: there was no answer.
         :raises RegistrationFailed: the VTN does not register the VEN.
         """
+        if self._auto is not None:
+            self._auto.create_party_registration(system_now(), anew=anew)
+            self._pump()
+            return "", {}
         return await self._by_hand().create_party_registration(anew=anew)
 
     async def cancel_party_registration(self) -> None:

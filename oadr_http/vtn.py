@@ -27,6 +27,7 @@ from oadr_core import (
     Now,
     OptReceived,
     OptType,
+    Payload,
     Peer,
     PlainSealer,
     Report,
@@ -41,6 +42,7 @@ from oadr_core import (
     arguments,
     availability,
     complete_event,
+    from_dict,
     log_line,
     make_event,
     part_from_dict,
@@ -381,6 +383,22 @@ class OpenADRServer:
             await self._driver.saved()
 
     # --- VENs and reports --------------------------------------------------------------------------------------------
+
+    def queue(self, ven_id: str, message: Payload | str, content: Mapping[str, object] | None = None) -> None:
+        """Ask anything of a VEN that a VTN may ask; it is handed over when the VEN polls, and again until it answers.
+
+        Events are not queued: a VEN gets the list of those that it has not heard of. The methods below make the usual
+        messages.
+
+        :param ven_id: the VEN.
+        :param message: a message, or its name: ``oadrRegisterReport``, ``oadrCreateReport``, ``oadrUpdateReport``,
+            ``oadrCancelReport``, ``oadrRequestReregistration`` or ``oadrCancelPartyRegistration``.
+        :param content: its content as a dict, where ``message`` is a name; the ``ven_id`` may be left out.
+        :raises LocalProtocolError: there is no such VEN; the message is no such operation, is for another VEN, or
+            breaks a rule.
+        """
+        made = from_dict(message, {"ven_id": ven_id, **(content or {})}) if isinstance(message, str) else message
+        self._do(lambda now: self._core.vtn.queue(ven_id, made, now))
 
     def request_reregistration(self, ven_id: str) -> None:
         """Ask a VEN to register again."""

@@ -108,7 +108,8 @@ class Reporter:
         accepted = next(one for one in self._ven.state.report_requests if one.request.report_request_id == request_id)
         if accepted.request.report_specifier.report_specifier_id == METADATA:
             self._ven.note_delivery(request_id, now, last=True)
-            self._ven.register_report(self.metadata(now), now, report_request_id=request_id)
+            if not resumed:  # else all is offered anyway, once the registration is renewed (rule 405)
+                self._ven.register_report(self.metadata(now), now, report_request_id=request_id)
             return
         sampling = _Sampling(schedule(accepted, now.utc if resumed else None))
         self._sampling[request_id] = sampling

@@ -227,6 +227,18 @@ class AutoVen:
         self._timers = Timers()
         self._reporter.stop()
 
+    def create_party_registration(self, now: Now, *, anew: bool = False) -> None:
+        """Register again although nothing asks for it, and then offer and fetch everything again.
+
+        :param anew: register without ids, which makes the VTN forget what it knew, and ends all events (rule 406).
+        :raises LocalProtocolError: it is not registered, or registers already.
+        """
+        if not STARTUP.allows(self._phase, StartupInput.ASKED_AGAIN):
+            raise LocalProtocolError(f"the VEN {self._phase.value}; it can register again once it is registered")
+        self.ven.create_party_registration(now, anew=anew)
+        self._timers.stop(("poll", None))
+        self._move(StartupInput.ASKED_AGAIN)
+
     def cancel_party_registration(self, now: Now) -> None:
         """End the registration, and stop (rule 407).
 

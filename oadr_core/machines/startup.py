@@ -29,7 +29,7 @@ class StartupInput(Enum):
     SYNCHRONISED = "its events are here, or will not come"
     LOST = "the VTN does not know it any more"
     ENDED = "the VTN has ended the registration"
-    ASKED_AGAIN = "the VTN wants it to register again"
+    ASKED_AGAIN = "the VTN or the application wants it to register again"
     RETRY = "it has waited long enough"
     STOP = "it is stopped"
 

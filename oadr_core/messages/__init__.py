@@ -53,6 +53,7 @@ from oadr_core.messages.event import (
     EventSignal,
     RequestEvent,
     latest_end,
+    status_at,
     urgency,
     value_at,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "latest_end",
     "measurement",
     "signal_interval",
+    "status_at",
     "subtract_duration",
     "urgency",
     "value_at",

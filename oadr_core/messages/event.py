@@ -14,7 +14,7 @@ from oadr_core.messages.common import (
     Interval,
 )
 from oadr_core.messages.declare import At, Part, Payload
-from oadr_core.messages.durations import Duration, add_duration, is_zero
+from oadr_core.messages.durations import Duration, add_duration, is_zero, subtract_duration
 from oadr_core.messages.enums import EventStatus, OptType, ResponseRequired, SignalName, SignalType
 from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
@@ -47,6 +47,11 @@ class EventDescriptor(Part, frozen=True, kw_only=True):
     event_status: Annotated[EventStatus, At("ei:eventStatus")]
     test_event: Annotated[str | None, At("ei:testEvent~?")] = None
     vtn_comment: Annotated[str | None, At("ei:vtnComment~?")] = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the event is a test, which any text but ``false`` makes it (rule 6, decision D33)."""
+        return self.test_event not in (None, "", "false")
 
 
 class ActivePeriod(CalendarProperties, frozen=True, kw_only=True):
@@ -98,6 +103,21 @@ def latest_end(period: ActivePeriod) -> datetime | None:
     if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
         end = add_duration(end, period.tolerance.tolerate.startafter)
     return end
+
+
+def status_at(period: ActivePeriod, now: datetime) -> EventStatus:
+    """Find where an event stands at a time: far, near, active or completed (rules 13 and 47).
+
+    :param period: its active period. An event is near from the beginning of its ramp-up on, and not at all where the
+        ramp-up is absent, zero or negative, and so has no part before the start; one without end is never completed.
+    :param now: the time.
+    """
+    if now < period.dtstart:
+        ramps_up = period.ramp_up is not None and subtract_duration(period.dtstart, period.ramp_up) <= now
+        return EventStatus.NEAR if ramps_up else EventStatus.FAR
+    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
+        return EventStatus.ACTIVE
+    return EventStatus.COMPLETED
 
 
 def value_at(signal: EventSignal, period: ActivePeriod, now: datetime) -> float | None:

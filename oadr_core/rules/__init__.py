@@ -6,9 +6,12 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import EiEvent
 from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
+from oadr_core.rules import exchanges as _exchanges
 from oadr_core.rules import general as _general
+from oadr_core.rules import lists as _lists
 from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
+from oadr_core.rules.catalogue import CATALOGUE, Bound, OfficialRule, Strength, official_rule
 from oadr_core.rules.events import is_known_signal
 from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
 from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
@@ -42,22 +45,27 @@ def refuse_event(event: EiEvent) -> None:
 
 
 __all__ = [
+    "CATALOGUE",
+    "Bound",
     "Exchange",
     "Fault",
     "Finding",
+    "OfficialRule",
     "RecordedExchange",
     "Role",
     "Rule",
     "Severity",
+    "Strength",
     "TraceReport",
     "check",
     "check_document",
     "check_trace",
     "is_known_signal",
+    "official_rule",
     "refuse",
     "refuse_event",
     "rule",
     "rules",
 ]
 
-_MODULES = (_dialogue, _events, _general, _opts, _reports)  # importing them declares their rules
+_MODULES = (_dialogue, _events, _exchanges, _general, _lists, _opts, _reports)  # importing them declares their rules

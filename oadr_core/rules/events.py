@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Final
 
+from oadr_core.codes import ResponseCode
 from oadr_core.messages import (
     CalendarDuration,
     CreatedEvent,
@@ -24,14 +25,18 @@ from oadr_core.messages import (
     Target,
     add_duration,
     is_zero,
+    status_at,
+    urgency,
     value_at,
 )
 from oadr_core.rules.registry import Fault, Severity, rule, within
 
 _SIMPLE: Final = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
+_20A: Final = "2.0a"
 _POWER: Final = ("powerReal", "powerApparent", "powerReactive")
 _ENERGY: Final = ("energyReal", "energyApparent", "energyReactive")
 _NONE: Final = ("",)
+
 
 _SIGNALS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "SIMPLE": {"level": _NONE},
@@ -158,6 +163,52 @@ def sendable_status(event: EiEvent) -> Iterator[Fault]:
     if status is EventStatus.NONE or (status is EventStatus.COMPLETED and not may_run):
         right = "it is far, near, active or cancelled"
         yield Fault(f"the status {status.value}", right, "event_descriptor.event_status")
+
+
+_STAGES: Final = (EventStatus.FAR, EventStatus.NEAR, EventStatus.ACTIVE, EventStatus.COMPLETED)
+_TOLERANCE: Final = timedelta(seconds=1)
+"""Times are told in whole seconds."""
+
+
+def stage_of(status: EventStatus) -> int | None:
+    """Find the place of a status in the life of an event; None for those that have none, such as cancelled."""
+    return _STAGES.index(status) if status in _STAGES else None
+
+
+def due_status(event: EiEvent, *, late: bool) -> EventStatus | None:
+    """Find the status that an event should have had when its payload was made; None where it is not beyond that.
+
+    :param event: the event.
+    :param late: whether to look for a status that is behind the due one; else for one that is ahead of it.
+    """
+    descriptor = event.event_descriptor
+    slack = -_TOLERANCE if late else _TOLERANCE
+    due = status_at(event.active_period, add_duration(descriptor.created_date_time, slack))
+    stage, right = stage_of(descriptor.event_status), stage_of(due)
+    if stage is None or right is None or isinstance(event.active_period.ramp_up, CalendarDuration):
+        return None  # how long a ramp-up in months takes is a matter of opinion
+    return due if (stage < right if late else stage > right) else None
+
+
+@rule("R13", EiEvent)
+def no_status_before_its_time(event: EiEvent) -> Iterator[Fault]:
+    """An event is near when its ramp-up begins, active when it starts and completed when it ends, never earlier."""
+    due = due_status(event, late=False)
+    if due is not None and not _is_completed_without_end(event):  # rule 47 says that
+        found = f"the status {event.event_descriptor.event_status}"
+        yield Fault(found, f"it is {due} at the createdDateTime", "event_descriptor.event_status")
+
+
+@rule("R47", EiEvent)
+def open_ended(event: EiEvent) -> Iterator[Fault]:
+    """An event of no duration has no end: it is never completed."""
+    if _is_completed_without_end(event):
+        right = "an event of no duration goes on until it is cancelled"
+        yield Fault("the status completed", right, "event_descriptor.event_status")
+
+
+def _is_completed_without_end(event: EiEvent) -> bool:
+    return event.event_descriptor.event_status is EventStatus.COMPLETED and is_zero(event.active_period.duration)
 
 
 @rule("R14", EiEvent)
@@ -316,6 +367,56 @@ def list_request_id(message: DistributeEvent) -> Iterator[Fault]:
         yield Fault("an empty requestID", "it has a value, which answers repeat", "request_id")
 
 
+@rule("R15", DistributeEvent)
+def order_of_list(message: DistributeEvent) -> Iterator[Fault]:
+    """Active events come first, by priority and then by start; those to come follow by start."""
+    before: tuple[tuple[int, int, datetime], EiEvent] | None = None
+    for number, event in enumerate(message.events):
+        place = _place_in_list(event)
+        if place is None:
+            continue
+        if before is not None and place < before[0]:
+            found = f"{_described(event)} after {_described(before[1])}"
+            yield Fault(found, "it comes before that", f"events[{number}]")
+        before = place, event
+
+
+def _place_in_list(event: EiEvent) -> tuple[int, int, datetime] | None:
+    """What orders the events of a list; None for those that rule 15 leaves free: cancelled and completed ones."""
+    descriptor, start = event.event_descriptor, event.active_period.dtstart
+    if descriptor.event_status is EventStatus.ACTIVE:
+        return 0, urgency(descriptor), start
+    if descriptor.event_status in (EventStatus.FAR, EventStatus.NEAR):
+        return 1, 0, start
+    return None
+
+
+def _described(event: EiEvent) -> str:
+    descriptor = event.event_descriptor
+    urgency = f" of priority {descriptor.priority}" if descriptor.priority else ""
+    return f"{descriptor.event_status}{urgency} from {event.active_period.dtstart:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@rule("R7", DistributeEvent)
+def one_signal_in_20a(message: DistributeEvent) -> Iterator[Fault]:
+    """In 2.0a an event has one signal, which is SIMPLE."""
+    for number, event in enumerate(message.events) if message.schema_version == _20A else ():
+        names = [one.signal_name for one in event.event_signals]
+        if len(names) != 1 or names[0] not in _SIMPLE:
+            place = f"events[{number}].event_signals"
+            yield Fault(f"the signals {', '.join(names)}", "2.0a has one, SIMPLE", place)
+
+
+@rule("R113", DistributeEvent)
+def current_values_in_20a(message: DistributeEvent) -> Iterator[Fault]:
+    """In 2.0a each signal has a current value."""
+    for number, event in enumerate(message.events) if message.schema_version == _20A else ():
+        for index, signal in enumerate(event.event_signals):
+            if signal.current_value is None:
+                place = f"events[{number}].event_signals[{index}].current_value"
+                yield Fault("no current value", "2.0a wants one", place)
+
+
 @rule("R70", DistributeEvent)
 def unique_events(message: DistributeEvent) -> Iterator[Fault]:
     """An eventID denotes one event."""
@@ -356,3 +457,29 @@ def bad_events_are_out(message: CreatedEvent) -> Iterator[Fault]:
     for number, response in enumerate(message.event_responses or ()):
         if response.response_code >= 400 and response.opt_type is OptType.OPT_IN:
             yield Fault(f"optIn with the code {response.response_code}", "it is optOut", f"event_responses[{number}]")
+
+
+@rule("R48", CreatedEvent, severity=Severity.WARNING)
+def errors_of_single_events(message: CreatedEvent) -> Iterator[Fault]:
+    """Where single events cannot be carried out, the message as a whole reports success."""
+    responses = message.event_responses or ()
+    if not message.response.ok and any(one.response_code >= 400 for one in responses):
+        found = f"the code {message.response.response_code} beside answers to single events"
+        yield Fault(found, "it is 200, and each answer has a code of its own", "response.response_code")
+
+
+_ABOUT_AN_EVENT: Final = (
+    ResponseCode.OUT_OF_SEQUENCE,
+    ResponseCode.SIGNAL_NOT_SUPPORTED,
+    ResponseCode.TARGET_MISMATCH,
+    ResponseCode.DEPLOYMENT_ERROR,
+)
+
+
+@rule("R19", CreatedEvent, severity=Severity.WARNING)
+def no_list_is_refused(message: CreatedEvent) -> Iterator[Fault]:
+    """An event that cannot be carried out does not keep a VEN from the others of the list."""
+    code = message.response.response_code
+    if code in _ABOUT_AN_EVENT and not message.event_responses:
+        right = "that is about one event, which has an answer of its own"
+        yield Fault(f"the code {code} for a whole list", right, "response.response_code")

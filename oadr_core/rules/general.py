@@ -1,6 +1,7 @@
 """Rules about registration and messages of any kind: 400 to 407, 500 to 517, and decisions."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -32,6 +33,17 @@ def schema_location(document: Document) -> Iterator[Fault]:
     """No message has a schemaLocation."""
     if document.schema_location:
         yield Fault("a schemaLocation", "messages do not name it", "oadrPayload")
+
+
+_WITHOUT_Z: Final = re.compile(rb">\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d*)?(?:[+-]\d\d:?\d\d)?\s*<")
+"""A time that is the whole text of an element, with another zone than Z or none."""
+
+
+@rule("R1", Document)
+def times_in_utc(document: Document) -> Iterator[Fault]:
+    """Times are in UTC, and end in Z."""
+    if _WITHOUT_Z.search(document.data):
+        yield Fault("a time without Z", "times are in UTC, as 2026-11-20T12:00:00Z", "oadrPayload")
 
 
 @rule("R509", Payload)

@@ -77,6 +77,9 @@ class Rule(msgspec.Struct, frozen=True):
     check: Callable[[Any], Iterable[Fault]]
 
 
+_ADDED_BY_20B: Final = frozenset(f"R{number}" for number in range(100, 117) if number != 113)
+"""The rules about events that 2.0b adds to those of 2.0a; rule 113 says what 2.0a still wants."""
+
 _RULES: Final[dict[type, list[Rule]]] = {}
 
 
@@ -114,17 +117,22 @@ def check(part: msgspec.Struct, number: str | None = None) -> list[Finding]:
     :param number: the only rule that matters; all of them if None.
     :returns: the rules that it breaks, those of the whole before those of its parts.
     """
-    return list(_check(part, "", number))
+    return list(_check(part, "", number, in_20a=getattr(part, "schema_version", None) == "2.0a"))
 
 
-def check_alone(part: msgspec.Struct, place: str = "", number: str | None = None) -> Iterator[Finding]:
+def check_alone(
+    part: msgspec.Struct, place: str = "", number: str | None = None, *, in_20a: bool = False
+) -> Iterator[Finding]:
     """Judge a message, or a part of one, but not what is inside it.
 
     :param part: what to judge.
     :param place: where it is, as a path from the message.
     :param number: the only rule that matters; all of them if None.
+    :param in_20a: whether it is said in the 2.0a profile, for which the rules that 2.0b adds do not hold.
     """
     for one in _rules_about(type(part), number):
+        if in_20a and one.number in _ADDED_BY_20B:
+            continue
         for fault in one.check(part):
             where = _join(place, fault.place) or type(part).__name__
             yield Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
@@ -143,17 +151,17 @@ def _join(*places: str) -> str:
     return ".".join(place for place in places if place)
 
 
-def _check(part: msgspec.Struct, place: str, number: str | None) -> Iterator[Finding]:
-    yield from check_alone(part, place, number)
+def _check(part: msgspec.Struct, place: str, number: str | None, *, in_20a: bool) -> Iterator[Finding]:
+    yield from check_alone(part, place, number, in_20a=in_20a)
     for name in part.__struct_fields__:
         value = getattr(part, name)
         inner = _join(place, name)
         if isinstance(value, msgspec.Struct):
-            yield from _check(value, inner, number)
+            yield from _check(value, inner, number, in_20a=in_20a)
         elif isinstance(value, tuple):
             for index, item in enumerate(value):
                 if isinstance(item, msgspec.Struct):
-                    yield from _check(item, f"{inner}[{index}]", number)
+                    yield from _check(item, f"{inner}[{index}]", number, in_20a=in_20a)
 
 
 @cache

@@ -7,12 +7,18 @@ stored capture of other software can be brought into the same form.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from oadr_core.errors import SchemaError
-from oadr_core.messages import CancelPartyRegistration, CreatePartyRegistration, Payload, QueryRegistration
+from oadr_core.messages import (
+    CanceledPartyRegistration,
+    CancelPartyRegistration,
+    CreatePartyRegistration,
+    Payload,
+    QueryRegistration,
+)
 from oadr_core.rules.registry import Finding, Severity, check, check_alone
 from oadr_core.wire.envelope import Document, read
 
@@ -110,10 +116,13 @@ class Dialogue(msgspec.Struct, frozen=True):
 
     :param exchanges: the exchanges, with their numbers in the trace.
     :param whole: whether nothing was said meanwhile to a party that cannot be told, and may be this one.
+    :param cancelled_at: when the registration before it was cancelled, and that acknowledged; None where the dialogue
+        follows nothing of the kind.
     """
 
     exchanges: tuple[tuple[int, Exchange], ...]
     whole: bool = True
+    cancelled_at: datetime | None = None
 
 
 class TraceReport(msgspec.Struct, frozen=True):
@@ -200,8 +209,10 @@ def dialogues(exchanges: Sequence[Exchange]) -> Iterator[Dialogue]:
         if not ven_id and not isinstance(one.request, QueryRegistration | CreatePartyRegistration):
             whole = False  # any of the VENs may have been meant
     for members in sorted_out.values():
+        cancelled_at: datetime | None = None
         for part in _by_registration(members):
-            yield Dialogue(tuple(part), whole)
+            yield Dialogue(tuple(part), whole, cancelled_at)
+            cancelled_at = _end_of_registration(part[-1][1])
 
 
 class _Parties:
@@ -232,6 +243,9 @@ def _normal(address: str) -> str:
     return address.rstrip("/").lower()
 
 
+_ENDS: Final = (CancelPartyRegistration, CanceledPartyRegistration)
+
+
 def _by_registration(members: Iterable[tuple[int, Exchange]]) -> Iterator[list[tuple[int, Exchange]]]:
     """Cut the exchanges with a VEN where a registration begins or ends, or may do so."""
     part: list[tuple[int, Exchange]] = []
@@ -240,11 +254,19 @@ def _by_registration(members: Iterable[tuple[int, Exchange]]) -> Iterator[list[t
             yield part
             part = []
         part.append((number, one))
-        if one.unreadable or any(isinstance(message, CancelPartyRegistration) for _, _, message in one.said):
+        if one.unreadable or any(isinstance(message, _ENDS) for _, _, message in one.said):
             yield part
             part = []
     if part:
         yield part
+
+
+def _end_of_registration(exchange: Exchange) -> datetime | None:
+    """When an exchange has ended a registration for both sides; None where it has not, or one side may not know."""
+    for _, _, message in exchange.said:
+        if isinstance(message, CanceledPartyRegistration) and message.response.ok and not exchange.lost:
+            return exchange.time
+    return None
 
 
 def _may_begin(exchange: Exchange) -> bool:

@@ -81,6 +81,7 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     :param opts: what we have said about our availability and the VTN has taken.
     :param unanswered_opts: what it has not answered yet, in the order in which it was said.
     :param ending: the events that are cancelled and have not ended yet.
+    :param listed_at: when the last list of events that was taken was made, as it says.
     """
 
     registered: bool = False
@@ -93,6 +94,7 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     opts: OptBook = OptBook()
     unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
     ending: tuple[EndingEvent, ...] = ()
+    listed_at: Instant | None = None
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""

@@ -90,6 +90,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     :param late: whether its first answer to this modification was late.
     :param changed: how often it has changed its answer to this modification.
     :param earlier: its last answers before that, to this modification and to earlier ones, the oldest first.
+    :param left_out: whether a list without the event was handed out, as its time seemed to be over.
     """
 
     event_id: str
@@ -105,6 +106,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     late: bool = False
     changed: int = 0
     earlier: tuple[EarlierAnswer, ...] = ()
+    left_out: bool = False
 
 
 class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ middle of that. A :class:`Wire` carries what the hosts send. Nothing here knows 
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from oadr_core.clock import Now
@@ -80,6 +81,8 @@ class Host:
         self.boots = 0
         self.fuse: int | None = None
         """After how many further outputs the power fails; None for never."""
+        self.clock_error = timedelta(0)
+        """By how much its wall clock is ahead of the others."""
         self._build = build
         self._core: Core | None = None
 
@@ -93,16 +96,23 @@ class Host:
         assert self._core is not None
         return self._core
 
+    def reads(self, now: Now) -> Now:
+        """What its own clocks show; the monotonic one is never wrong."""
+        return Now(now.mono, now.utc + self.clock_error) if self.clock_error else now
+
     def boot(self, now: Now) -> None:
         """Start, or start again with nothing but what was saved."""
         self.boots += 1
         self.calls.clear()
         self.fuse = None
-        self._core = self._build(dict(self.saved), now)
+        self._core = self._build(dict(self.saved), self.reads(now))
 
 
 class Wire:
-    """Carries requests between hosts. What arrives when, and whether, is for the caller to say."""
+    """Carries requests between hosts. What arrives when, and whether, is for the caller to say.
+
+    Wherever it is told the present, each host reads that on its own clocks.
+    """
 
     def __init__(self) -> None:
         self.hosts: Final[dict[str, Host]] = {}
@@ -146,7 +156,8 @@ class Wire:
 
         :raises PowerCut: the fuse of the host blew; what was not performed is lost.
         """
-        while (output := host.core.next_output(now)) is not None:
+        now_there = host.reads(now)
+        while (output := host.core.next_output(now_there)) is not None:
             if host.fuse is not None:
                 host.fuse -= 1
                 if host.fuse < 0:
@@ -157,12 +168,12 @@ class Wire:
                 else:
                     host.saved[output.key] = output.blob
             elif isinstance(output, Transmit):
-                flight = Flight(host, output.exchange, output.to, output.service, output.render(now))
+                flight = Flight(host, output.exchange, output.to, output.service, output.render(now_there))
                 self.flights.append(flight)
                 if self.on_transmit is not None:
                     self.on_transmit(flight, output)
             elif isinstance(output, Reply):
-                self._replied(host, output, now)
+                self._replied(host, output, now_there)
             elif isinstance(output, Call):
                 host.calls.append(output)
             else:
@@ -179,7 +190,7 @@ class Wire:
     def run(self, host: Host, call: Call, value: object, now: Now) -> None:
         """Have a handler return."""
         host.calls.remove(call)
-        host.core.call_returned(call.call, value, now=now)
+        host.core.call_returned(call.call, value, now=host.reads(now))
         self.drain(host, now)
 
     # --- what the network does ---------------------------------------------------------------------------------------
@@ -190,7 +201,7 @@ class Wire:
         if self.on_deliver is not None:
             self.on_deliver(flight)
         peer = Peer("simpleHttp", flight.source.identity, flight.source.name)
-        inbound = host.core.receive_request(flight.body, peer=peer, service=flight.service, now=now)
+        inbound = host.core.receive_request(flight.body, peer=peer, service=flight.service, now=host.reads(now))
         flight.inbound = inbound
         self._waiting[host.name, host.boots, inbound] = flight
         self.drain(host, now)
@@ -205,10 +216,11 @@ class Wire:
         if flight.boot != flight.source.boots:
             return  # the connection died with the host that had opened it
         self._over(flight)
+        now_there = flight.source.reads(now)
         if flight.refusal is not None:
-            flight.source.core.exchange_failed(flight.exchange, flight.refusal, now=now)
+            flight.source.core.exchange_failed(flight.exchange, flight.refusal, now=now_there)
         else:
-            flight.source.core.receive_response(flight.exchange, flight.answer, now=now)
+            flight.source.core.receive_response(flight.exchange, flight.answer, now=now_there)
         self.drain(flight.source, now)
 
     def lose(self, flight: Flight, now: Now, *, told: bool) -> None:
@@ -219,7 +231,7 @@ class Wire:
         self.flights.remove(flight)
         if told and flight.boot == flight.source.boots:
             self._over(flight)
-            flight.source.core.exchange_failed(flight.exchange, Failure.BROKEN, now=now)
+            flight.source.core.exchange_failed(flight.exchange, Failure.BROKEN, now=flight.source.reads(now))
             self.drain(flight.source, now)
 
     def _over(self, flight: Flight) -> None:
@@ -247,5 +259,5 @@ class Wire:
     def wake(self, now: Now) -> None:
         """Have every core do what is due."""
         for host in self.hosts.values():
-            host.core.handle_timeout(now)
+            host.core.handle_timeout(host.reads(now))
             self.drain(host, now)

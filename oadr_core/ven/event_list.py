@@ -34,7 +34,8 @@ class EventList:
     :param ask: what the application has to decide, by event: it, and whether an earlier modification was known.
     :param tell: events that are cancelled, openly or by being left out, for the application to know.
     :param responses: the answers that are ready, by event and modification.
-    :param undecided: the events and modifications whose answer waits for the application.
+    :param undecided: the events and modifications whose answer waits for the application, with the requestID of the
+        list that asks for it.
     """
 
     request_id: str
@@ -42,17 +43,17 @@ class EventList:
     ask: dict[str, tuple[EiEvent, bool]] = field(default_factory=dict)
     tell: list[EiEvent] = field(default_factory=list)
     responses: dict[_Answered, EventResponse] = field(default_factory=dict)
-    undecided: set[_Answered] = field(default_factory=set)
+    undecided: dict[_Answered, str] = field(default_factory=dict)
 
     def respond(self, event: EiEvent, decision: EventDecision) -> None:
         """Answer an event, unless it must not be answered (rule 62)."""
         descriptor = event.event_descriptor
-        self.undecided.discard(_answered(event))
+        request_id = self.undecided.pop(_answered(event), self.request_id)
         if event.response_required is ResponseRequired.ALWAYS:
             self.responses[_answered(event)] = EventResponse(
                 response_code=decision.code,
                 response_description=decision.description,
-                request_id=self.request_id,
+                request_id=request_id,
                 event_id=descriptor.event_id,
                 modification_number=descriptor.modification_number,
                 opt_type=decision.opt_type,
@@ -61,18 +62,19 @@ class EventList:
     def wait_for(self, event: EiEvent) -> None:
         """Answer an event once the application has decided."""
         if event.response_required is ResponseRequired.ALWAYS:
-            self.undecided.add(_answered(event))
+            self.undecided[_answered(event)] = self.request_id
 
     def supersede(self, event_id: str) -> None:
         """Answer no earlier modification of an event: the list itself holds a later one."""
         self.responses = {key: one for key, one in self.responses.items() if key[0] != event_id}
-        self.undecided = {key for key in self.undecided if key[0] != event_id}
+        self.undecided = {key: one for key, one in self.undecided.items() if key[0] != event_id}
 
     def take_over(self, earlier: "EventList") -> None:
         """Answer also what an earlier list asked for and this one, which is not complete, does not hold."""
         listed = {key[0] for key in (*self.responses, *self.undecided)}
         self.responses |= {key: one for key, one in earlier.responses.items() if key[0] not in listed}
-        self.undecided |= {key for key in earlier.undecided if key[0] not in listed and key[0] in self.known}
+        waiting = earlier.undecided.items()
+        self.undecided |= {key: one for key, one in waiting if key[0] not in listed and key[0] in self.known}
 
 
 def _answered(event: EiEvent) -> _Answered:

@@ -1,6 +1,7 @@
 """EiEvent at a VEN: comparing lists, having the application decide, and answering."""
 
 from collections.abc import Container, Iterable
+from datetime import datetime
 
 import msgspec
 
@@ -49,6 +50,7 @@ class EventService(VenBase):
         super().__init__(config, sealer=sealer, entropy=entropy, state=state, asks=asks)
         self._list: EventList | None = None
         self._deciding: dict[str, tuple[int, CallId | None]] = {}  # the modification that is being decided, by event
+        self._overtaken: RequestEvent | None = None  # a request during which a list was pushed and taken
 
     def request_event(self, now: Now, *, reply_limit: int | None = None) -> TicketId:
         """Ask for all events; once after a new registration, else only to be sure (rules 405 and 500).
@@ -114,14 +116,45 @@ class EventService(VenBase):
 
     def _take_events(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, DistributeEvent)
+        if self._overtaken is not None and self._overtaken == sent:
+            self._ask_for_list(now)
+            return
         complete = not (isinstance(sent, RequestEvent) and sent.reply_limit is not None)
         self._distribute(answer, now, complete=complete)
 
     def _on_distribute(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, DistributeEvent)
-        self._distribute(message, now, complete=True)
-        if inbound is not None:
-            self._reply(inbound, None)  # the events are saved by then
+        if inbound is None:
+            self._distribute(message, now, complete=True)
+            return
+        if self._may_be_late(message):
+            self._ask_for_list(now)
+        else:
+            if isinstance(self._sender.in_flight, RequestEvent):
+                self._overtaken = self._sender.in_flight
+            self._distribute(message, now, complete=True)
+        self._reply(inbound, None)  # the events are saved by then
+
+    # A list is complete, so one that comes late brings back what was cancelled and cancels what is new (rule 61). The
+    # answer to a request of our own is made after that, but a list that is pushed may overtake it, or be overtaken
+    # itself. What may be old is not taken: we ask for the present list instead (rule 500).
+
+    def _may_be_late(self, message: DistributeEvent) -> bool:
+        """Whether a pushed list may be older than the last one that was taken: it was made before (rule 115)."""
+        refused = message.response is not None and not message.response.ok
+        if self.config.manual or refused or message.vtn_id != self._state.vtn_id:
+            return False  # it is no list of our VTN, or the application takes care
+        made = _made_at(message)
+        if made is None:  # it does not say so
+            return bool(self._state.events)
+        return self._state.listed_at is not None and made < self._state.listed_at
+
+    def _ask_for_list(self, now: Now) -> None:
+        """Ask for the present list, unless that has been done and nothing was pushed since."""
+        asked = self._sender.in_flight
+        if self._sender.waiting(RequestEvent) and asked != self._overtaken:
+            return
+        self._send(RequestEvent(request_id=self._new_id(), ven_id=self._state.ven_id), now)
 
     def _distribute(self, message: DistributeEvent, now: Now, *, complete: bool) -> None:
         """Compare a list of events with what is known, ask the application, and answer."""
@@ -146,6 +179,7 @@ class EventService(VenBase):
             now,
             events=randomised(taken.known.values(), self._state.events, self._entropy),
             ending=self._ending(taken.tell, taken.known, now),
+            listed_at=_made_at(message) or self._state.listed_at,
         )
         self._warn_of_months(taken)
         self._emit(EventsReceived(event_ids=tuple(one.event_descriptor.event_id for one in message.events)))
@@ -298,6 +332,11 @@ class EventService(VenBase):
             self._forget_question(call)
         self._deciding.clear()
         self._stop_answering()
+
+
+def _made_at(message: DistributeEvent) -> datetime | None:
+    """When a list was made; an empty one does not say."""
+    return max((one.event_descriptor.created_date_time for one in message.events), default=None)
 
 
 def _without(message: Payload, answered: Container[str]) -> Payload | None:

@@ -6,6 +6,7 @@ VENs that do not poll. There is one record for each VEN, and nothing else: no ta
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -50,10 +51,11 @@ from oadr_core.outputs import (
     VenOffline,
     VenOnline,
 )
+from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment, HandedEvents
-from oadr_core.state.vtn import EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord, digest
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
@@ -142,6 +144,7 @@ class Vtn(CoreBase):
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
+        self._finished_at: datetime | None = None  # when an event was last taken from the lists
         self._load(saved or {})
 
     def _load(self, saved: Mapping[str, bytes]) -> None:
@@ -306,20 +309,30 @@ class Vtn(CoreBase):
         self._change_event(changed, now)
         return changed.modification_number
 
-    def queue(self, ven_id: str, message: QueuedMessage, now: Now) -> None:
+    def queue(self, ven_id: str, message: Payload, now: Now) -> None:
         """Ask something of a VEN, once it polls or by push.
 
         :param ven_id: the VEN.
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
-        :raises LocalProtocolError: there is no such VEN.
+        :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
+            rule.
         """
         record = self._known_ven(ven_id)
+        if not isinstance(message, QUEUED_MESSAGES):
+            possible = ", ".join(one.message_type() for one in QUEUED_MESSAGES)
+            raise LocalProtocolError(f"{message.message_type()} is not asked of a VEN this way; {possible} are")
+        if message.ven_id not in (None, "", ven_id):
+            raise LocalProtocolError(f"the message is for the VEN {message.ven_id!r}, not for {ven_id!r}")
+        refuse(message)
+        self._queue(record, message, now)
+
+    def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._take(record, Queue(message), None, now)
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
-        self.queue(ven_id, RequestReregistration(ven_id=ven_id), now)
+        self._queue(self._known_ven(ven_id), RequestReregistration(ven_id=ven_id), now)
 
     def cancel_party_registration(self, ven_id: str, now: Now) -> None:
         """End the registration of a VEN, once it has confirmed (rule 407)."""
@@ -327,12 +340,12 @@ class Vtn(CoreBase):
         message = CancelPartyRegistration(
             request_id=new_id(self._entropy), registration_id=record.registration_id, ven_id=ven_id
         )
-        self.queue(ven_id, message, now)
+        self._queue(record, message, now)
 
     def create_report(self, ven_id: str, requests: Sequence[ReportRequest], now: Now) -> None:
         """Ask a VEN for reports."""
         message = CreateReport(request_id=new_id(self._entropy), report_requests=tuple(requests), ven_id=ven_id)
-        self.queue(ven_id, message, now)
+        self._queue(self._known_ven(ven_id), message, now)
 
     def cancel_report(
         self, ven_id: str, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -344,7 +357,7 @@ class Vtn(CoreBase):
             report_to_follow=report_to_follow,
             ven_id=ven_id,
         )
-        self.queue(ven_id, message, now)
+        self._queue(self._known_ven(ven_id), message, now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -422,6 +435,7 @@ class Vtn(CoreBase):
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
         self._now = now
+        self._bring_back(now)
         for kind, key in self._timers.expired(now):
             if kind == "call":
                 self._decide_without(key, "took too long", now)
@@ -434,7 +448,7 @@ class Vtn(CoreBase):
             elif kind == "seen":
                 self._look_for(key, now)
             elif kind == "event":
-                self._book.finish(key)
+                self._finish(key, now)
             elif kind == "forget":
                 self._forget_event(key)
 
@@ -510,6 +524,7 @@ class Vtn(CoreBase):
         """Take one input, and do what comes of it."""
         if inbound is not None and self._is_asking(record, given, inbound):
             return
+        self._bring_back(now)
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
         if result.ask is not None and isinstance(given, Asked):
@@ -688,12 +703,32 @@ class Vtn(CoreBase):
 
     def _watch(self, record: EventRecord, now: Now) -> None:
         """Take an event from the lists when its time is over, and forget it later."""
-        until = latest_end(record.event.active_period)
-        if until is not None:
-            self._timers.at(("event", record.event_id), max(until, now.utc))
-        until = remembered_until(record, self.config.event_retention)
-        if until is not None:
-            self._timers.at(("forget", record.event_id), max(until, now.utc))
+        self._plan("event", record, latest_end(record.event.active_period), now)
+        self._plan("forget", record, remembered_until(record, self.config.event_retention), now)
+
+    def _plan(self, kind: str, record: EventRecord, at: datetime | None, now: Now) -> None:
+        """Wait for a moment of an event, instead of what was planned before; None where it does not come."""
+        if at is None:
+            self._timers.stop((kind, record.event_id))
+        else:
+            self._timers.at((kind, record.event_id), max(at, now.utc))
+
+    def _finish(self, event_id: str, now: Now) -> None:
+        """Take an event from the lists."""
+        self._book.finish(event_id)
+        self._finished_at = now.utc
+
+    def _bring_back(self, now: Now) -> None:
+        """Bring events back into the lists whose time is not over any more, as the clock was set back."""
+        if self._finished_at is None or now.utc >= self._finished_at:
+            return
+        self._finished_at = now.utc
+        for record in self._book.ended:
+            until = latest_end(record.event.active_period)
+            if until is None or now.utc < until:
+                self._book.put(record)
+                self._watch(record, now)
+                self._wake_audience(record)
 
     def _forget_event(self, event_id: str) -> None:
         """An event has been over for long."""

@@ -90,9 +90,13 @@ class EventBook(Mapping[str, EventRecord]):
     # --- events ------------------------------------------------------------------------------------------------------
 
     def put(self, record: EventRecord) -> None:
-        """Enter an event that is alive, in the place of what was known of it."""
+        """Enter an event that is alive, or alive again, in the place of what was known of it."""
         known = self._records.get(record.event_id)
         self._records[record.event_id] = record
+        if known is not None and record.event_id in self._ended:
+            self._over.remove(_marks(known), record.event_id)
+            self._ended.discard(record.event_id)
+            known = None
         if known is None:
             self._alive.put(_marks(record), record.event_id)
         elif record.audience != known.audience:
@@ -116,6 +120,11 @@ class EventBook(Mapping[str, EventRecord]):
         if record is not None:
             self._over.remove(_marks(record), event_id)
         return record
+
+    @property
+    def ended(self) -> list[EventRecord]:
+        """The events whose time is over."""
+        return [self._records[event_id] for event_id in self._ended]
 
     def is_alive(self, event_id: str) -> bool:
         """Whether an event is known, and its time not over."""

@@ -9,7 +9,6 @@ import msgspec
 from oadr_core.clock import whole_seconds
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
-    ActivePeriod,
     EiEvent,
     EventSignal,
     EventStatus,
@@ -17,9 +16,8 @@ from oadr_core.messages import (
     SignalName,
     Target,
     add_duration,
-    is_zero,
     latest_end,
-    subtract_duration,
+    status_at,
     urgency,
     value_at,
 )
@@ -39,17 +37,7 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
     """
     if event.event_descriptor.event_status is EventStatus.CANCELLED:
         return EventStatus.CANCELLED
-    period = event.active_period
-    if now < period.dtstart:
-        return EventStatus.NEAR if _ramps_up(period, now) else EventStatus.FAR
-    if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
-        return EventStatus.ACTIVE
-    return EventStatus.COMPLETED
-
-
-def _ramps_up(period: ActivePeriod, now: datetime) -> bool:
-    """Tell whether the ramp-up has begun; one that is absent, zero or negative has no part before the start."""
-    return period.ramp_up is not None and subtract_duration(period.dtstart, period.ramp_up) <= now < period.dtstart
+    return status_at(event.active_period, now)
 
 
 def remembered_until(record: EventRecord, retention: timedelta) -> datetime | None:
@@ -100,6 +88,16 @@ def seen_gone(standing: Standing) -> Standing:
     return msgspec.structs.replace(standing, state=state, times=times + 1, until=None)
 
 
+def left_out(standing: Standing) -> Standing:
+    """Note that a list without an event was handed out as its time is over.
+
+    If the clock of the VTN was wrong the VEN takes the event for cancelled (rule 61), and has to be told of it again.
+    """
+    if standing.left_out or standing.state in (EventAtVtn.GONE, EventAtVtn.LEFT):
+        return standing
+    return msgspec.structs.replace(standing, left_out=True)
+
+
 def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether an answer is awaited that will be given up at ``until``.
 
@@ -110,7 +108,7 @@ def is_pending(until: datetime | None, now: datetime, patience: timedelta) -> bo
 
 def has_to_be_told(record: EventRecord, standing: Standing | None, now: datetime, patience: timedelta) -> bool:
     """Tell whether a VEN has to hear of an event: because it is new or changed, or its answer did not come."""
-    if standing is None or standing.state is EventAtVtn.LEFT or not is_about(standing, record):
+    if standing is None or standing.state is EventAtVtn.LEFT or standing.left_out or not is_about(standing, record):
         return True
     if record.event.response_required is ResponseRequired.NEVER:
         return standing.times < TELLINGS
@@ -125,6 +123,7 @@ def is_awaited(record: EventRecord, standing: Standing | None, now: datetime, pa
         standing is not None
         and standing.state is EventAtVtn.TOLD
         and is_about(standing, record)
+        and not standing.left_out
         and record.event.response_required is ResponseRequired.ALWAYS
         and is_pending(standing.until, now, patience)
     )

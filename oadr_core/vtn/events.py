@@ -26,6 +26,7 @@ from oadr_core.vtn.event_lists import (
     by_event,
     has_to_see_it_gone,
     is_listed,
+    left_out,
     ordered,
     seen_gone,
 )
@@ -77,6 +78,7 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     """
     ven_id = turn.ven().ven_id
     events = ordered(listed(turn), turn.now)
+    present = {one.event_id for one in events}
     whole = limit is None or len(events) <= limit
     events = events[:limit]
     response = None if request is None else response_to(request)
@@ -90,7 +92,8 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
     for standing in departed(turn) if whole else ():
         standings[standing.event_id] = seen_gone(standing)
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
-    turn.change(durable=False, standings=kept)
+    over = tuple(one if not whole or one.event_id in present else left_out(one) for one in kept)
+    turn.change(durable=over != kept, standings=over)
 
 
 def arrived(turn: Turn) -> None:

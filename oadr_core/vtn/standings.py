@@ -58,6 +58,9 @@ def told(record: EventRecord, standing: Standing | None, now: datetime, patience
     :param patience: how long the answer is awaited.
     """
     standing = present_standing(record, standing)
+    if standing.left_out:  # its time was not over after all, and the VEN takes it for cancelled (rule 61)
+        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.CHANGE)
+        standing = msgspec.structs.replace(standing, state=state, times=0, left_out=False)
     return msgspec.structs.replace(
         standing,
         state=EVENT_AT_VTN.step(standing.state, EventAtVtnInput.OFFER),

@@ -41,6 +41,7 @@ class Forgiven(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A document that was read.
 
+    :param data: the bytes that it was read from.
     :param message: the payload.
     :param valid: whether the schema accepts the document.
     :param forgiven: what had to be overlooked to read it, up to a hundred things; empty for a valid document.
@@ -48,6 +49,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     :param schema_location: whether it names a schemaLocation, which rule 45 forbids.
     """
 
+    data: bytes
     message: Payload
     valid: bool
     forgiven: tuple[Forgiven, ...] = ()
@@ -90,20 +92,21 @@ def read(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Docume
     root = parse(data, limits)
     located = b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
     if root.tag == _PAYLOAD and schema().validate(root):
-        return _read_valid(root, located)
+        return _read_valid(data, root, located)
     fault = _fault(root)
     if strict:
         raise fault
-    return _read_leniently(root, fault, located)
+    return _read_leniently(data, root, fault, located)
 
 
-def _read_valid(root: etree._Element, located: bool) -> Document:
+def _read_valid(data: bytes, root: etree._Element, located: bool) -> Document:
     element = root[-1][0]
     try:
         message = decode_payload(element, _CLASSES[name_of(element)])
     except (ValueError, OverflowError) as error:  # such as a time before the year 1
         raise SchemaError(brief(str(error))) from None
     return Document(
+        data=data,
         message=message,
         valid=True,
         signed=len(root) > 1,
@@ -122,7 +125,7 @@ def _fault(root: etree._Element) -> SchemaError:
     return SchemaError(brief(in_prefixes(entry.message)), f"line {entry.line}")
 
 
-def _read_leniently(root: etree._Element, fault: SchemaError, located: bool) -> Document:
+def _read_leniently(data: bytes, root: etree._Element, fault: SchemaError, located: bool) -> Document:
     forgiven: list[Forgiven] = []
 
     def tell(place: str, what: str) -> None:
@@ -138,6 +141,7 @@ def _read_leniently(root: etree._Element, fault: SchemaError, located: bool) -> 
     if not forgiven:
         tell(fault.place, fault.text)
     return Document(
+        data=data,
         message=message,
         valid=False,
         forgiven=tuple(forgiven),

@@ -164,7 +164,8 @@ class Vtn(Program):
 
     def opts(self, event_id: str) -> dict[str, str | None]:
         """What its VENs answered to an event, by their names."""
-        return {one.get("ven_name", ""): one.get("opt") for one in self.ask("event/show", event_id=event_id)["vens"]}
+        shown = self.ask("event/show", event_id=event_id)
+        return {one.get("ven_name", ""): one.get("opt") for one in shown["state"]["vens"]}
 
 
 class Programs:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from oadr_app.config import ConfigError, VenFile, VtnFile, read
+from oadr_app.checked import ConfigError
+from oadr_app.config import VenFile, VtnFile, read
 from oadr_core import OptType
 
 

@@ -23,8 +23,10 @@ def commands() -> Iterator[list[str]]:
 
 def test_there_are_the_commands_that_there_should_be() -> None:
     programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint"}
-    operating = {"vens", "event", "event create", "event list", "event show", "event cancel"}
+    of_events = {f"event {name}" for name in ("create", "modify", "list", "show", "cancel")}
+    of_vens = {f"vens {name}" for name in ("list", "show", "available", "enrol", "reregister", "remove")}
     reporting = {"report", "report list", "report request", "report cancel", "report show", "report export"}
+    operating = {"vens", "event", *of_events, *of_vens}
     assert {" ".join(one) for one in commands()} == programs | operating | reporting
 
 

@@ -243,6 +243,26 @@ def test_what_is_decided_about_many_events_is_saved_together(required: ResponseR
     assert len(desk.answers()) == (1 if required is ResponseRequired.ALWAYS else 0)
 
 
+@pytest.mark.rule(42)
+def test_an_answer_names_the_list_that_brought_the_event_although_a_shorter_one_came_meanwhile() -> None:
+    desk = Desk()
+    brought = desk.push(event("first"), event("second"))
+    desk.decide("second", "optOut")
+    desk.ven.request_event(desk.clock.now, reply_limit=1)
+    desk.work()
+    short = DistributeEvent(
+        response=EiResponse(), request_id="short", vtn_id="Grid", events=(event("urgent", begin=NONE),)
+    )
+    desk.ven.receive_response(desk._sent.pop(0).exchange, encode(short), now=desk.clock.now)
+    desk.work()
+    desk.decide("urgent", "optIn")
+    desk.decide("first", "optIn")
+    message = desk._sent[0].message
+    assert isinstance(message, CreatedEvent)
+    told = {one.event_id: one.request_id for one in message.event_responses or ()}
+    assert told == {"first": brought, "second": brought, "urgent": "short"}
+
+
 @given(st.lists(st.sampled_from(["decide", "wait", "arrive", "push"]), max_size=30))
 def test_nothing_is_said_that_is_not_saved(steps: list[str]) -> None:
     desk = Desk(answer_patience=3.0)
@@ -322,8 +342,8 @@ def test_a_list_that_says_of_itself_that_it_is_an_error_cancels_nothing() -> Non
     assert [one.event_id for one in desk.ven.state.events] == ["event"]
     assert [one.code for one in desk.events if isinstance(one, PeerMisbehaved)] == [454]
     assert desk.answers() == []
-    desk.push(response=EiResponse(response_code=200))
-    assert desk.ven.state.events == (), "an empty list is a list"
+    desk.push(event("another"), response=EiResponse(response_code=200))
+    assert [one.event_id for one in desk.ven.state.events] == ["another"], "a list without it is a list"
 
 
 @pytest.mark.rule(42, 43)

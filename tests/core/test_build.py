@@ -60,6 +60,7 @@ def keeps_the_rules(one: EiEvent) -> None:
 # --- make_event ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule(4)
 def test_an_event_of_which_little_is_said() -> None:
     one = made()
     assert one.event_descriptor.event_status is EventStatus.FAR

@@ -18,10 +18,12 @@ from oadr_core import (
 )
 from oadr_core.messages.common import EiResponse
 from oadr_core.messages.uris import same_uri
+from oadr_core.rules import refuse_event
 from oadr_core.testing.strategies import parts
 from oadr_core.ven.event_checks import is_meant, refusal
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, event
 from tests.core.test_events import add, grid_with_ven
+from tests.rules.samples import EVENT, PRICE, SIGNAL, but
 
 
 def with_signal(name: str, kind: str, measurement: str | None = None, devices: tuple[str, ...] = ()) -> EiEvent:
@@ -273,3 +275,22 @@ def test_a_cancelled_event_is_agreed_to_whomever_it_was_meant_for() -> None:
     grid.vtn.vtn.cancel_event("event", grid.now)
     grid.run(15)
     assert answers(grid) == {"event": (200, OptType.OPT_IN)}
+
+
+# --- what may stand beside what --------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(106)
+def test_simple_may_stand_beside_other_signals() -> None:
+    both = but(EVENT, target=Target(), event_signals=(SIGNAL, but(PRICE, target=None)))
+    refuse_event(both)
+    assert code(both) == 200
+
+
+@pytest.mark.rule(108)
+def test_a_baseline_may_be_about_other_resources_than_its_event() -> None:
+    target = Target(resource_id=("pump-1",))
+    made = but(EVENT, target=target, event_baseline__resource_id=("pump-1", "another building"))
+    made = but(made, event_signals=(SIGNAL,))
+    refuse_event(made)
+    assert code(made) == 200

@@ -64,7 +64,7 @@ def stands(grid: Grid, event_id: str = "event") -> tuple[EventAtVtn, OptType | N
 
 
 @both
-@pytest.mark.rule(12, 40, 42)
+@pytest.mark.rule(12, 37, 40, 42, 62)
 @pytest.mark.parametrize(("returned", "opt"), [("optIn", OptType.OPT_IN), (False, OptType.OPT_OUT)])
 def test_an_event_is_told_decided_and_answered(pull: bool, returned: object, opt: OptType) -> None:
     grid = grid_with_ven({"on_event": lambda event: returned}, pull=pull)
@@ -80,6 +80,7 @@ def test_an_event_is_told_decided_and_answered(pull: bool, returned: object, opt
     assert [one.opt_type for one in grid.told(EventDecided, grid.hosts["ven"])] == [opt]
 
 
+@pytest.mark.rule(37, 51)
 @both
 def test_a_pushed_list_is_acknowledged_by_the_transport_alone_and_answered_by_a_request(pull: bool) -> None:
     grid = grid_with_ven(pull=pull)
@@ -376,7 +377,7 @@ def test_a_list_that_another_vtn_made_is_refused_as_a_whole() -> None:
     assert grid.ven().ven.state.events == ()
 
 
-@pytest.mark.rule(405)
+@pytest.mark.rule(40, 46, 405)
 def test_the_answer_to_a_request_for_events_is_a_list_even_where_there_are_none() -> None:
     grid = Grid()
     ven_id, _ = registered(grid)
@@ -389,6 +390,7 @@ def test_the_answer_to_a_request_for_events_is_a_list_even_where_there_are_none(
 # --- mistakes of the operator ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule(33)
 @pytest.mark.parametrize(
     ("made", "text"),
     [

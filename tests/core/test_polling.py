@@ -50,6 +50,7 @@ def test_a_ven_polls_as_often_as_its_vtn_wishes_or_a_little_later(wish: int) -> 
     assert len({round(gap, 3) for gap in found}) > 20, "with jitter, so that not all VENs poll at once"
 
 
+@pytest.mark.rule(500)
 def test_the_interval_can_be_set_to_the_millisecond() -> None:
     grid = Grid()
     grid.add_ven(policy=VenPolicy(poll_interval=1.234, poll_jitter=0.0))
@@ -81,7 +82,7 @@ def test_two_vens_do_not_poll_in_step() -> None:
 # --- draining --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.rule(500)
+@pytest.mark.rule(500, 501)
 def test_a_ven_polls_at_once_until_there_is_nothing() -> None:
     grid = Grid()
     grid.add_ven()
@@ -136,6 +137,7 @@ def polling(grid: Grid) -> str:
     return ven_id
 
 
+@pytest.mark.rule(500, 501)
 def test_an_empty_queue_is_a_plain_response() -> None:
     grid = Grid()
     answer = poll(grid, polling(grid))
@@ -143,6 +145,7 @@ def test_an_empty_queue_is_a_plain_response() -> None:
     assert answer.response.ok
 
 
+@pytest.mark.rule(500)
 def test_while_an_answer_is_outstanding_there_is_nothing_else_and_after_its_time_it_is_there_again() -> None:
     grid = Grid(VtnConfig(vtn_id="Grid", answer_timeout=timedelta(seconds=60)))
     ven_id = polling(grid)
@@ -159,6 +162,7 @@ def test_while_an_answer_is_outstanding_there_is_nothing_else_and_after_its_time
     assert isinstance(poll(grid, ven_id), CancelReport)
 
 
+@pytest.mark.rule(500)
 def test_control_of_the_registration_goes_before_everything_else() -> None:
     grid = Grid()
     ven_id = polling(grid)
@@ -170,7 +174,7 @@ def test_control_of_the_registration_goes_before_everything_else() -> None:
     assert answer.message_type() == "oadrRequestReregistration", "decision D20, also while an answer is outstanding"
 
 
-@pytest.mark.rule(50, 52)
+@pytest.mark.rule(50, 52, 500)
 def test_a_ven_that_never_answers_is_told_again_and_again() -> None:
     grid = Grid(VtnConfig(vtn_id="Grid", answer_timeout=timedelta(seconds=60)))
     ven_id = polling(grid)
@@ -182,6 +186,7 @@ def test_a_ven_that_never_answers_is_told_again_and_again() -> None:
     assert lists == 10, "once a minute"
 
 
+@pytest.mark.rule(500)
 def test_a_late_answer_is_an_answer() -> None:
     grid = Grid(VtnConfig(vtn_id="Grid", answer_timeout=timedelta(seconds=60)))
     ven_id = polling(grid)

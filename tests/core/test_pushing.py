@@ -64,6 +64,7 @@ class Bench:
         self.vtn.handle_timeout(self.clock.now)
 
 
+@pytest.mark.rule(38, 51)
 def test_an_event_is_pushed_at_once_to_where_the_ven_is_reached() -> None:
     bench = Bench()
     bench.vtn.add_event(event(), ["ven"], bench.clock.now)
@@ -144,6 +145,7 @@ def test_a_ven_that_cannot_be_read_or_names_another_is_a_failure() -> None:
         assert len(bench.vtn.vens["ven"].queue) == 1
 
 
+@pytest.mark.rule(52)
 def test_a_ven_that_took_an_event_and_never_answers_is_told_again() -> None:
     bench = Bench()
     bench.vtn.add_event(event(length=HOUR * 9), ["ven"], bench.clock.now)
@@ -156,6 +158,7 @@ def test_a_ven_that_took_an_event_and_never_answers_is_told_again() -> None:
     assert 9 <= pushed <= 11, "once a minute"
 
 
+@pytest.mark.rule(50)
 def test_a_push_ven_that_is_away_for_an_hour_gets_everything_when_it_is_back() -> None:
     grid = Grid()
     host = grid.add_ven(pull=False)
@@ -169,6 +172,7 @@ def test_a_push_ven_that_is_away_for_an_hour_gets_everything_when_it_is_back() -
     assert len(grid.told(OptReceived)) == 1
 
 
+@pytest.mark.rule(51, 301)
 def test_the_metadata_of_the_vtn_are_pushed_once_a_ven_has_registered() -> None:
     bench = Bench()
     message = create(http_pull_model=False, transport_address="https://new.example", ven_name="new")

@@ -39,7 +39,8 @@ from oadr_core import (
     encode,
 )
 from oadr_core.machines.operations import VEN_REQUESTS
-from tests.core.kit import Grid, asked, drained, event, offer, one
+from oadr_core.state.ven import AcceptedRequest
+from tests.core.kit import Grid, asked, drained, event, offer, one, request
 
 QUERY = [("ven", "oadrQueryRegistration"), ("vtn", "(oadrCreatedPartyRegistration)")]
 REGISTER = [("ven", "oadrCreatePartyRegistration"), ("vtn", "(oadrCreatedPartyRegistration)")]
@@ -54,6 +55,9 @@ TAKE_METADATA = [
 NOTHING = [("ven", "oadrPoll"), ("vtn", "(oadrResponse)")]
 PUSHED_METADATA = [("vtn", "oadrRegisterReport"), ("ven", "(oadrRegisteredReport)")]
 CANCEL = [("ven", "oadrCancelPartyRegistration"), ("vtn", "(oadrCanceledPartyRegistration)")]
+
+
+both = pytest.mark.parametrize("pull", [True, False], ids=["pull", "push"])
 
 
 def create(**changes: Any) -> CreatePartyRegistration:
@@ -491,3 +495,71 @@ def test_a_ven_that_is_asked_to_register_again_twice_at_once_does_so_once(pull: 
     grid.drain()
     grid.run(30)
     assert [what for _, what in grid.said()].count("oadrCreatePartyRegistration") == 1
+
+
+# --- by the application's own wish -----------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.rule(402, 405)
+def test_an_application_may_have_its_ven_register_again(pull: bool) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=pull)
+    grid.run(30)
+    grid.vtn.vtn.add_event(event(), [grid.ven_id()], grid.now)
+    grid.run(30)
+    grid.said()
+    grid.ven().create_party_registration(grid.now)
+    with pytest.raises(LocalProtocolError, match="the VEN registers; it can register again once it is registered"):
+        grid.ven().create_party_registration(grid.now)
+    grid.drain()
+    assert [line for line in grid.said() if line[0] == "ven"][:3] == [REGISTER[0], OFFER[0], FETCH[0]]
+    assert [one.again for one in grid.told(Registered, host)] == [False, True]
+    assert [one.event_id for one in grid.ven().events(grid.now)] == ["event"]
+    grid.run(30)
+    assert grid.ven().phase is Startup.RUNNING
+
+
+@both
+@pytest.mark.rule(406)
+def test_an_application_may_have_its_ven_register_as_new(pull: bool) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=pull, ven_id="agreed")
+    grid.run(30)
+    grid.vtn.vtn.add_event(event(), [grid.ven_id()], grid.now)
+    grid.run(30)
+    before = grid.ven().ven.state.registration_id
+    grid.ven().create_party_registration(grid.now, anew=True)
+    grid.drain()
+    grid.run(60)
+    assert grid.ven().ven.state.registration_id != before
+    assert [one.again for one in grid.told(Registered, host)] == [False, False]
+    assert grid.ven().phase is Startup.RUNNING
+    assert list(grid.vtn.vtn.vens) == ["agreed"]
+
+
+def test_a_ven_that_was_not_started_registers_by_starting() -> None:
+    grid = Grid()
+    host = grid.add_ven()
+    grid.run(30)
+    grid.ven().stop(grid.now)
+    with pytest.raises(LocalProtocolError, match="the VEN is not started"):
+        grid.ven().create_party_registration(grid.now)
+    assert len(grid.told(Registered, host)) == 1
+
+
+@both
+@pytest.mark.rule(301, 405)
+def test_metadata_that_were_asked_for_before_a_crash_are_told_after_the_registration(pull: bool) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=pull, offers={"load": float})
+    grid.run(30)
+    wanted = request("wanted", specifier_id="METADATA", r_ids=("0",), begin=None)
+    state = grid.ven().ven.state
+    saved = msgspec.structs.replace(state, report_requests=(AcceptedRequest(request=wanted, accepted_at=grid.now.utc),))
+    host.saved["ven"] = saved.dump()
+    grid.said()
+    grid.wire.boot(host, grid.now)
+    grid.run(30)
+    assert [line for line in grid.said() if line[0] == "ven"][:3] == [QUERY[0], REGISTER[0], OFFER[0]]
+    assert grid.ven().ven.state.report_requests == (), "and are asked for no more"

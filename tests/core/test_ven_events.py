@@ -150,6 +150,7 @@ def test_an_event_that_is_missing_because_it_is_over_is_no_news() -> None:
     assert (taken.tell, taken.known) == ([], {})
 
 
+@pytest.mark.rule(27, 61)
 def test_a_list_that_was_cut_short_cancels_nothing() -> None:
     before = known(event("kept"))
     taken = take(event("new"), known_as=(before,), complete=False)
@@ -174,7 +175,7 @@ def test_an_event_that_must_not_be_answered_is_not(listed: EiEvent, before: tupl
     taken = take(listed, known_as=before)
     for one, _ in taken.ask.values():
         taken.respond(one, EventDecision(opt_type=OptType.OPT_IN))
-    assert (taken.responses, taken.undecided) == ({}, set())
+    assert (taken.responses, taken.undecided) == ({}, {})
 
 
 @pytest.mark.rule(19)
@@ -214,7 +215,7 @@ def test_an_older_modification_beside_a_newer_one_is_refused_and_the_newer_one_a
     taken = take(event(number=2), event(number=1))
     assert asks(taken) == [("event", 2, False)]
     assert answers(taken) == {"event": (450, OptType.OPT_OUT, 1)}
-    assert taken.undecided == {("event", 2)}
+    assert taken.undecided == {("event", 2): "list"}
     taken.respond(event(number=2), EventDecision(opt_type=OptType.OPT_IN))
     assert {key: one.response_code for key, one in taken.responses.items()} == {("event", 1): 450, ("event", 2): 200}
     taken = take(event(number=1), event(number=2), known_as=(known(event(number=1)),))
@@ -275,6 +276,7 @@ def test_any_lists_can_be_taken_one_after_the_other(
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule(56, 57, 58, 59, 60)
 def test_the_comparison_says_what_the_table_of_the_profile_says() -> None:
     numbers = {"known": 2, "missing": 0}
     listed = [event("known", number=number) for number in (2,)]
@@ -297,7 +299,7 @@ def test_a_decision_is_remembered_with_its_code_and_text() -> None:
     assert (after.opt_type, after.code, after.description) == (OptType.OPT_OUT, 469, "broken")
 
 
-@pytest.mark.rule(47, 30)
+@pytest.mark.rule(30, 47, 66)
 @pytest.mark.parametrize(
     ("one", "until"),
     [

@@ -146,8 +146,9 @@ def offered(minute: float, answer: Answer = OK) -> RecordedExchange:
 
 
 def rule_marks(number: str) -> list[pytest.MarkDecorator]:
-    """The marks of a test about a rule; decisions have none."""
-    return [pytest.mark.rule(int(number[1:]))] if number.startswith("R") else []
+    """The marks of a test about a rule, or about a decision."""
+    mark = pytest.mark.rule if number.startswith("R") else pytest.mark.decision
+    return [mark(int(number[1:]))]
 
 
 def of_ven(ven_id: str, exchanges: Iterable[RecordedExchange]) -> list[RecordedExchange]:

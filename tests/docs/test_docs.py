@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oadr_app.cli import app
-from oadr_app.config import Http, KnownVen, Load, Readings, Reports, VenFile, VtnFile, read
+from oadr_app.config import Http, KnownVen, Load, Readings, Reports, VenFile, VenReport, VtnFile, read
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -55,7 +55,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     ("number", "file", "tables"),
     [
         (0, VtnFile, {"http": Http, "reports": Reports, "readings": Readings, "vens": KnownVen}),
-        (1, VenFile, {"loads": Load}),
+        (1, VenFile, {"loads": Load, "reports": VenReport}),
     ],
 )
 def test_every_setting_is_explained(
@@ -66,7 +66,8 @@ def test_every_setting_is_explained(
     assert set(shown) == set(file.__struct_fields__)
     for name, table in tables.items():
         content = shown[name]
-        assert set(content[0] if isinstance(content, list) else content) == set(table.__struct_fields__)
+        told = content if isinstance(content, list) else [content]
+        assert {field for one in told for field in one} == set(table.__struct_fields__)
     path = tmp_path / "shown.toml"
     path.write_text(text)
     assert read(file, path, {})

@@ -63,7 +63,7 @@ def pushed(ven: Stranger) -> list[Payload]:
     return [decode(body) for _, body in ven.asked]
 
 
-@pytest.mark.rule(511)
+@pytest.mark.rule(38, 51, 402, 511)
 @pytest.mark.parametrize("whole", [True, False])
 async def test_an_event_is_pushed_to_the_address_that_the_ven_registered(whole: bool) -> None:
     told, there = Told(), vtn()

@@ -190,6 +190,88 @@ async def test_a_vtn_asks_the_application_about_vens_that_it_does_not_know() -> 
     assert told.of("lookup")[0] == {"ven_id": ids["ven_id"]}
 
 
+# --- what a VTN may ask of a VEN -------------------------------------------------------------------------------------
+
+
+def asked_for(there: OpenADRServer, ven_id: str) -> dict[str, Any]:
+    """What can be queued by its name, with a content."""
+    registration_id = there.vens[ven_id].registration_id
+    wanted = {
+        "report_request_id": "wanted",
+        "report_specifier": {
+            "report_specifier_id": "METADATA",
+            "granularity": timedelta(0),
+            "report_back_duration": timedelta(0),
+            "specifier_payloads": [{"r_id": "0", "reading_type": "x-notApplicable"}],
+        },
+    }
+    return {
+        "oadrRegisterReport": {"request_id": "1", "reports": []},
+        "oadrCreateReport": {"request_id": "2", "report_requests": [wanted]},
+        "oadrCancelReport": {"request_id": "3", "report_request_id": ["unknown"], "report_to_follow": False},
+        "oadrRequestReregistration": {},
+        "oadrCancelPartyRegistration": {"request_id": "4", "registration_id": registration_id},
+    }
+
+
+@pytest.mark.rule(500, 508)
+async def test_whatever_a_vtn_may_ask_of_a_ven_can_be_queued_and_is_answered() -> None:
+    exchanges: list[RecordedExchange] = []
+    ours, theirs = Watch(), Watch()
+    there = vtn(trace=exchanges.append, observe=theirs)
+    async with there.running():
+        here = ven(there.url, observe=ours, policy=VenPolicy(poll_interval=0.05, registration_pause=None))
+        here.add_report(lambda: 1.0, "meter")
+        async with here.running():
+            ven_id = (await theirs.sees(VenRegistered)).ven_id
+            await until(lambda: here.phase is Startup.RUNNING)
+            for name, content in asked_for(there, ven_id).items():
+                there.queue(ven_id, name, content)
+                await until(lambda: ven_id not in there.vens or not there.vens[ven_id].queue)
+            await ours.sees(RegistrationEnded)
+    sent = [str(one.request) for one in exchanges]
+    for answer in (
+        "RegisteredReport",
+        "CreatedReport",
+        "CanceledReport",
+        "CanceledPartyRegistration",
+    ):
+        assert any(answer in one for one in sent), f"{answer} was sent by a request of its own"
+    assert (await ours.sees(Registered, 2)).again, "it has registered again, as it was asked"
+
+
+async def test_what_cannot_be_asked_of_a_ven_is_refused() -> None:
+    there = vtn()
+    async with there.running(), ven(there.url).running() as here:
+        await until(lambda: here.phase is Startup.RUNNING and not there.vens[here.ven_id].queue)
+        for name, content, why in [
+            ("oadrPoll", {}, "oadrPoll is not asked of a VEN this way; oadrCreateReport"),
+            ("oadrRequestReregistration", {"ven_id": "other"}, "for the VEN 'other'"),
+            ("oadrCancelReport", {"request_id": "1"}, "report_request_id"),
+            ("oadrReport", {}, "oadrReport"),
+        ]:
+            with pytest.raises(LocalProtocolError, match=why):
+                there.queue(here.ven_id, name, content)
+        with pytest.raises(LocalProtocolError, match="there is no VEN 'other'"):
+            there.queue("other", "oadrRequestReregistration")
+        assert there.vens[here.ven_id].queue == ()
+
+
+async def test_a_ven_that_runs_by_itself_registers_again_when_it_is_told_to() -> None:
+    there, watch = vtn(), Watch()
+    async with there.running(), ven(there.url, observe=watch).running() as here:
+        first = await watch.sees(Registered)
+        await until(lambda: here.phase is Startup.RUNNING)
+        assert await here.create_party_registration() == ("", {})
+        second = await watch.sees(Registered, 2)
+        assert (second.again, second.registration_id) == (True, first.registration_id)
+        await until(lambda: here.phase is Startup.RUNNING)
+        await here.create_party_registration(anew=True)
+        third = await watch.sees(Registered, 3)
+        assert not third.again
+        assert third.registration_id != first.registration_id
+
+
 # --- events ----------------------------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,8 @@ class Dialogue:
         self.answers["agreed"] = "optOut"
         await theirs.do("modify_event", ven_id=ven_id, event_id="agreed", signal_payload=3)
         await theirs.tells("created_event", event_id="agreed", modification_number=1)
+        self.ven.change_opt("agreed", ("optIn", 200, "after all"))
+        await theirs.tells("created_event", event_id="agreed", modification_number=1, opt_type="optIn")
         await theirs.do("cancel_event", ven_id=ven_id, event_id="refused")
         await theirs.tells("created_event", event_id="refused", modification_number=1)
 
@@ -170,14 +172,20 @@ def test_our_application_hears_of_an_event_as_it_was_made(
     assert dialogue.theirs.told("delivered", event_id=event_id)
 
 
-def test_their_server_hears_each_answer_that_our_handlers_gave(dialogue: Dialogue) -> None:
+def test_their_server_hears_each_answer_that_our_handlers_gave_and_that_our_application_changes_its_mind(
+    dialogue: Dialogue,
+) -> None:
     """It hands only the first answer to an event to its application; for the later ones its messages have to tell."""
     opts = [(one["event_id"], one["opt_type"]) for one in dialogue.theirs.told("opt")]
     assert sorted(opts) == [("agreed", "optIn"), ("refused", "optOut")]
     told = dialogue.theirs.told("created_event", event_id="agreed")
-    assert {(one["modification_number"], one["opt_type"]) for one in told} == {(0, "optIn"), (1, "optOut")}
+    assert {(one["modification_number"], one["opt_type"]) for one in told} == {
+        (0, "optIn"),
+        (1, "optOut"),
+        (1, "optIn"),
+    }
     decided = dialogue.ours.told(EventDecided, event_id="agreed")
-    assert [one.opt_type for one in decided] == [OptType.OPT_IN, OptType.OPT_OUT]
+    assert [one.opt_type for one in decided] == [OptType.OPT_IN, OptType.OPT_OUT, OptType.OPT_IN]
 
 
 def test_our_application_sees_the_modification(dialogue: Dialogue) -> None:

@@ -63,6 +63,7 @@ from oadr_core.messages.namespaces import NAMESPACES, clark
 from oadr_core.messages.units import CURRENCY_CODES, ITEMS
 from oadr_core.testing import strategies
 from oadr_core.wire.verify import problems
+from tests.rules.samples import EVENT
 
 XS: Final = "{http://www.w3.org/2001/XMLSchema}"
 NOON: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -488,3 +489,13 @@ def test_an_interval_of_a_signal_is_as_the_rules_want_it(uid: int, duration: Dur
     made = signal_interval(uid, duration, value)
     assert (made.dtstart, made.duration, made.uid, made.signal_value) == (None, duration, str(uid), value)
     assert problems(made) == []
+
+
+@pytest.mark.rule(6, 46)
+@pytest.mark.parametrize(
+    ("text", "is_test"),
+    [(None, False), ("", False), ("false", False), ("true", True), ("FALSE", True), ("no", True), ("1", True)],
+)
+def test_any_text_but_false_makes_an_event_a_test(text: str | None, is_test: bool) -> None:
+    descriptor = msgspec.structs.replace(EVENT.event_descriptor, test_event=text)
+    assert descriptor.is_test is is_test

@@ -39,9 +39,9 @@ from oadr_core import (
     UpdatedReport,
     UpdateReport,
     check_document,
-    read,
 )
 from oadr_core.testing import Flight, Host
+from tests.pair.documents import read_once
 
 ANSWERS_TO_VEN: Final[Mapping[type[Payload], tuple[type[Payload] | None, ...]]] = {
     QueryRegistration: (CreatedPartyRegistration,),
@@ -118,6 +118,7 @@ class Judge:
     def __init__(self, vtn: str = "vtn") -> None:
         self._vtn = vtn
         self._out: dict[str, dict[tuple[int, ExchangeId], tuple[Payload, float]]] = {}
+        self._last_poll: dict[tuple[str, int], Payload | None] = {}
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +148,14 @@ class Judge:
     def over(self, flight: Flight) -> None:
         """An exchange is over for the host that began it: the answer is there, or it knows that none will come."""
         self._out.get(flight.source.name, {}).pop((flight.boot, flight.exchange), None)
+        if flight.answered and flight.refusal is None and isinstance(read_once(flight.body).message, Poll):
+            answer = read_once(flight.answer).message if flight.answer else None
+            self._last_poll[flight.source.name, flight.boot] = answer
+
+    def has_asked_for_all(self, host: Host) -> None:
+        """A VEN at rest has polled until there was nothing more (rule 500)."""
+        answer = self._last_poll.get((host.name, host.boots))
+        assert answer is None or isinstance(answer, Response), f"{host.name} rests after {answer.message_type()}"
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
@@ -156,7 +165,7 @@ class Judge:
         assert reply.refusal is None or answer is None, "a refusal of the transport holds no payload"
         if flight is None or reply.refusal is not None:
             return
-        request = read(flight.body).message
+        request = read_once(flight.body).message
         to_vtn = flight.source.name == self._vtn
         allowed = (ANSWERS_TO_VTN if to_vtn else ANSWERS_TO_VEN).get(type(request))
         found = None if answer is None else type(answer)
@@ -172,7 +181,7 @@ class Judge:
 
     def document(self, host: Host, body: bytes) -> Payload:
         """Any document that a host puts on the wire."""
-        document = read(body)
+        document = read_once(body)
         broken = [one for one in check_document(document) if one.severity is Severity.ERROR]
         assert not broken, f"{host.name} sends {document.message.message_type()}: {broken[0]}"
         message = document.message

@@ -6,7 +6,7 @@ from hypothesis import settings
 from tests.pair.machine import Pair
 
 TestPair = Pair.TestCase
-TestPair.settings = settings(max_examples=60, stateful_step_count=50)
+TestPair.settings = settings(max_examples=40, stateful_step_count=40)
 
 
 @pytest.mark.slow

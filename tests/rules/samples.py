@@ -231,6 +231,7 @@ REGISTERED: Final = CreatedPartyRegistration(
     profiles=(
         Profile(profile_name=ProfileName.V20B, transports=(Transport(transport_name=TransportName.SIMPLE_HTTP),)),
     ),
+    requested_oadr_poll_freq=timedelta(seconds=10),
 )
 PENDING: Final = CreatedReport(response=EiResponse(), pending_reports=("17", "18"))
 
@@ -241,3 +242,13 @@ OPEN_ENDED: Final = but(
     event_baseline=None,
 )
 WINDOW: Final = Tolerance(tolerate=Tolerate(startafter=HOUR))
+IN_20A: Final = DistributeEvent(
+    schema_version="2.0a",
+    response=EiResponse(),
+    request_id="1",
+    vtn_id="vtn-1",
+    events=(but(EVENT, event_signals=(SIGNAL,), event_baseline=None),),
+)
+OVER: Final = but(
+    EVENT, event_descriptor__event_status=EventStatus.COMPLETED, event_descriptor__created_date_time=NOON + 2 * HOUR
+)

@@ -51,6 +51,7 @@ from tests.rules.samples import (
     EVENT,
     EVENTS,
     HOUR,
+    IN_20A,
     LONGEST,
     MONTH,
     NONE,
@@ -59,6 +60,7 @@ from tests.rules.samples import (
     OFFERS,
     ONE,
     OPEN_ENDED,
+    OVER,
     PENDING,
     PRICE,
     PULL,
@@ -80,6 +82,35 @@ from tests.rules.samples import (
 )
 from tests.wire.documents import DOCUMENTS
 
+# --- lists in order and out of it ------------------------------------------------------------------------------------
+
+
+def in_one_list(*events: EiEvent) -> tuple[EiEvent, ...]:
+    """Events with ids of their own, as a list has them that was made when the earliest of them begins."""
+    return tuple(
+        but(
+            one,
+            event_descriptor__event_id=f"event-{number}",
+            event_descriptor__created_date_time=NOON,
+            event_signals__current_value=None,
+        )
+        for number, one in enumerate(events)
+    )
+
+
+LATER: Final = but(EVENT, active_period__dtstart=NOON + HOUR)
+LATEST: Final = but(EVENT, active_period__dtstart=NOON + 2 * HOUR, event_descriptor__priority=1)
+URGENT: Final = but(ACTIVE, event_descriptor__priority=2)
+UNORDERED: Final = but(EVENT, event_descriptor__event_status=EventStatus.CANCELLED)
+LONG_ACTIVE: Final = but(ACTIVE, active_period__dtstart=NOON - HOUR)
+RIGHT_ORDER: Final = (UNORDERED, URGENT, UNORDERED, LONG_ACTIVE, ACTIVE, ACTIVE, LATER, UNORDERED, LATER, LATEST)
+WRONG_ORDERS: Final = (
+    ((LATER, ACTIVE), "active from 2026-11-20T12:00:00Z after far from 2026-11-20T13:00:00Z"),
+    ((ACTIVE, URGENT), "active of priority 2 from 2026-11-20T12:00:00Z after active from 2026-11-20T12:00:00Z"),
+    ((ACTIVE, LONG_ACTIVE), "active from 2026-11-20T11:00:00Z after active from 2026-11-20T12:00:00Z"),
+    ((LATEST, LATER), "far from 2026-11-20T13:00:00Z after far of priority 1 from 2026-11-20T14:00:00Z"),
+)
+
 # --- messages that obey ----------------------------------------------------------------------------------------------
 
 OBEYING: Final[Mapping[str, Part]] = {
@@ -95,9 +126,16 @@ OBEYING: Final[Mapping[str, Part]] = {
     "an event in months": but(
         OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, MONTH, 1),)
     ),
-    "a completed event whose window may still be open": but(
-        EVENT, event_descriptor__event_status=EventStatus.COMPLETED, active_period__tolerance=WINDOW
+    "a completed event whose window may still be open": but(OVER, active_period__tolerance=WINDOW),
+    "an event that is near from the beginning of its ramp-up on": but(
+        EVENT, event_descriptor__event_status=EventStatus.NEAR, active_period__ramp_up=HOUR
     ),
+    "an event that begins in the second in which the list is made": but(
+        ACTIVE, event_descriptor__created_date_time=NOON - timedelta(seconds=1), event_signals__current_value=None
+    ),
+    "events in their order": but(EVENTS, events=tuple(in_one_list(*RIGHT_ORDER))),
+    "a list of 2.0a": IN_20A,
+    "answers of which one is an error": but(ANSWER, event_responses__opt_type="optOut"),
     "a cancelled event": but(EVENT, event_descriptor__event_status=EventStatus.CANCELLED),
     "an active event behind its last interval": but(ACTIVE, event_descriptor__created_date_time=NOON + 3 * HOUR),
     "an event with one signal without id": but(EVENT, event_signals=(but(SIGNAL, signal_id=""),)),
@@ -244,19 +282,58 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
     ),
     (
         "R13",
-        but(EVENT, event_descriptor__event_status=EventStatus.COMPLETED),
+        OVER,
         "event_descriptor.event_status",
         "the status completed; it is far, near, active or cancelled",
     ),
     (
         "R13",
-        but(
-            EVENT,
-            event_descriptor__event_status=EventStatus.COMPLETED,
-            active_period__tolerance=Tolerance(tolerate=Tolerate(startafter=NONE)),
-        ),
+        but(OVER, active_period__tolerance=Tolerance(tolerate=Tolerate(startafter=NONE))),
         "event_descriptor.event_status",
         "the status completed; it is far, near, active or cancelled",
+    ),
+    (
+        "R13",
+        but(EVENT, event_descriptor__event_status=EventStatus.ACTIVE, event_signals__current_value=None),
+        "event_descriptor.event_status",
+        "the status active; it is far at the createdDateTime",
+    ),
+    (
+        "R13",
+        but(EVENT, event_descriptor__event_status=EventStatus.NEAR),
+        "event_descriptor.event_status",
+        "the status near; it is far at the createdDateTime",
+    ),
+    (
+        "R13",
+        but(EVENT, event_descriptor__event_status=EventStatus.NEAR, active_period__ramp_up=timedelta(minutes=59)),
+        "event_descriptor.event_status",
+        "the status near; it is far at the createdDateTime",
+    ),
+    (
+        "R13",
+        but(
+            OVER,
+            event_descriptor__created_date_time=NOON + 2 * HOUR - timedelta(seconds=2),
+            active_period__tolerance=WINDOW,
+        ),
+        "event_descriptor.event_status",
+        "the status completed; it is active at the createdDateTime",
+    ),
+    (
+        "R47",
+        but(
+            OPEN_ENDED,
+            event_descriptor__event_status=EventStatus.COMPLETED,
+            event_descriptor__created_date_time=NOON + HOUR,
+            active_period__tolerance=WINDOW,
+        ),
+        "event_descriptor.event_status",
+        "the status completed; an event of no duration goes on until it is cancelled",
+    ),
+    *(
+        ("R15", but(EVENTS, events=in_one_list(*events)), "events[1]", f"{said}; it comes before that")
+        for events, said in WRONG_ORDERS
     ),
     (
         "R14",
@@ -269,6 +346,24 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         but(ACTIVE, event_signals__current_value=1.0),
         "event_signals[0].current_value",
         "the current value 1; it is 2 at this time",
+    ),
+    (
+        "R7",
+        but(IN_20A, events__event_signals=(SIGNAL, SIGNAL)),
+        "events[0].event_signals",
+        "the signals SIMPLE, SIMPLE; 2.0a has one, SIMPLE",
+    ),
+    (
+        "R7",
+        but(IN_20A, events__event_signals=(but(PRICE, current_value=0.0),)),
+        "events[0].event_signals",
+        "the signals ELECTRICITY_PRICE; 2.0a has one, SIMPLE",
+    ),
+    (
+        "R113",
+        but(IN_20A, events__event_signals__current_value=None),
+        "events[0].event_signals[0].current_value",
+        "no current value; 2.0a wants one",
     ),
     ("R41", but(EVENTS, request_id=""), "request_id", "an empty requestID; it has a value, which answers repeat"),
     ("R63", but(EVENT, target__ven_id=("ven-1", "ven-2")), "target.ven_id", "2 venIDs; there is one at most"),
@@ -426,6 +521,18 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         "optIn with the code 460; it is optOut",
     ),
     ("R21", but(EVENTS, vtn_id=""), "vtn_id", "an empty vtnID; it has a value"),
+    (
+        "R19",
+        but(ANSWER, response=EiResponse(response_code=460, request_id="1"), event_responses=None),
+        "response.response_code",
+        "the code 460 for a whole list; that is about one event, which has an answer of its own",
+    ),
+    (
+        "R48",
+        but(ANSWER, response__response_code=460),
+        "response.response_code",
+        "the code 460 beside answers to single events; it is 200, and each answer has a code of its own",
+    ),
     # opts
     (
         "R200",
@@ -813,12 +920,14 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
 
 
 def broken() -> list[Any]:
-    def marks(number: str) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.rule(int(number[1:]))] if number.startswith("R") else []
-
     return [
         pytest.param(
-            number, part, place, said, id=f"{number} {said.partition('; ')[0]} at {place}", marks=marks(number)
+            number,
+            part,
+            place,
+            said,
+            id=f"{number} {said.partition('; ')[0]} at {place}",
+            marks=[(pytest.mark.rule if number.startswith("R") else pytest.mark.decision)(int(number[1:]))],
         )
         for number, part, place, said in BROKEN
     ]
@@ -829,6 +938,24 @@ def test_a_message_that_breaks_a_rule_is_told_where_and_what_would_be_right(
     number: str, part: msgspec.Struct, place: str, said: str
 ) -> None:
     assert [str(finding) for finding in check(part)] == [f"{place}: {said} ({number})"]
+
+
+@pytest.mark.rule(1)
+@pytest.mark.parametrize("written", ["2026-11-20T12:00:00", "2026-11-20T12:00:00.5", "2026-11-20T12:00:00+00:00"])
+def test_a_time_without_z_is_found_in_a_document(written: str) -> None:
+    text = envelope.encode(EVENTS).decode()
+    assert check_document(envelope.read(text.encode())) == []
+    found = check_document(envelope.read(text.replace("2026-11-20T12:00:00Z", written).encode(), strict=False))
+    assert [str(one) for one in found] == [
+        "oadrPayload: a time without Z; times are in UTC, as 2026-11-20T12:00:00Z (R1)"
+    ]
+
+
+@pytest.mark.rule(1)
+def test_fractions_of_seconds_and_texts_that_look_like_a_time_are_no_breach() -> None:
+    text = envelope.encode(but(EVENTS, events__event_descriptor__vtn_comment="at 2026-11-20T12:00:00")).decode()
+    text = text.replace("2026-11-20T12:00:00Z", "2026-11-20T12:00:00.25Z")
+    assert check_document(envelope.read(text.encode())) == []
 
 
 @pytest.mark.rule(45)
@@ -855,12 +982,17 @@ def parts_of(part: msgspec.Struct) -> Iterator[msgspec.Struct]:
 
 DECLARED: Final = [one for one in rules() if one.about not in (Exchange, Dialogue)]
 """The rules that a message can break; tests/dialogue is about the others."""
+LOCAL: Final = envelope.encode(EVENTS).decode().replace(":00Z<", ":00<")
 LOCATED: Final = DOCUMENTS["oadrPoll"].replace("<ei:venID", '<ei:venID xsi:schemaLocation="a b"')
 
 
 @pytest.mark.parametrize("declared", DECLARED, ids=lambda one: f"{one.number} {one.about.__name__}: {one.title}")
 def test_every_rule_has_a_message_that_breaks_it(declared: Rule) -> None:
-    examples = [("R45", envelope.read(LOCATED.encode())), *((number, part) for number, part, _, _ in BROKEN)]
+    examples = [
+        ("R45", envelope.read(LOCATED.encode())),
+        ("R1", envelope.read(LOCAL.encode())),
+        *((number, part) for number, part, _, _ in BROKEN),
+    ]
     assert any(
         list(declared.check(inner))
         for number, part in examples
@@ -879,6 +1011,13 @@ def test_every_rule_has_a_message_that_obeys_it(declared: Rule) -> None:
     assert not any(list(declared.check(inner)) for inner in judged)
 
 
+@pytest.mark.rule(69, 105)
+def test_what_20b_adds_does_not_hold_in_20a() -> None:
+    plain = but(IN_20A, events__event_signals__signal_type="price", events__active_period__notification=None)
+    assert check(plain) == []
+    assert {one.rule for one in check(but(plain, schema_version="2.0b"))} == {"R105", "R116"}
+
+
 # --- all rules -------------------------------------------------------------------------------------------------------
 
 
@@ -886,7 +1025,7 @@ def test_rules_are_listed_in_the_order_of_their_numbers() -> None:
     numbers = [(one.number[0], int(one.number[1:])) for one in rules()]
     assert numbers == sorted(numbers)
     assert numbers[0] == ("D", 2)
-    assert numbers[-1] == ("R", 509)
+    assert numbers[-1] == ("R", 512)
 
 
 def test_every_rule_says_in_a_line_what_it_asks_for() -> None:
@@ -897,7 +1036,7 @@ def test_every_rule_says_in_a_line_what_it_asks_for() -> None:
 
 def test_shoulds_are_warnings() -> None:
     warnings = {one.number for one in DECLARED if one.severity is Severity.WARNING}
-    assert warnings == {"D44", "R46", "R48", "R110", "R334", "R402"}
+    assert warnings == {"D44", "R19", "R46", "R48", "R110", "R334", "R402"}
 
 
 def test_a_rule_about_all_payloads_looks_at_each() -> None:

@@ -1,0 +1,93 @@
+"""``oadr vens``: looking at the VENs of a running VTN, enrolling them, and asking something of them."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from oadr_app import ven_views
+from oadr_app.terminal import Json, Socket, VtnConfigFile, ask_vtn, show
+from oadr_app.texts import clean
+
+vens: Final = typer.Typer(help="List the VENs of a running VTN; and look at them, enrol them, ask something of them.")
+
+_Ven = Annotated[str, typer.Argument(help="The VEN, by its name or id.", show_default=False)]
+
+
+@vens.callback(invoke_without_command=True)
+def vens_or_one_of_their_commands(
+    context: typer.Context, config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False
+) -> None:
+    """List the VENs of a running VTN; and look at them, enrol them, ask something of them."""
+    if context.invoked_subcommand is None:
+        list_vens(config_file, socket, as_json)
+
+
+@vens.command("list")
+def list_vens(config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
+    """List the VENs of a running VTN."""
+    show(ask_vtn(config_file, socket, "vens"), ven_views.vens, as_json)
+
+
+@vens.command("show")
+def show_ven(ven: _Ven, config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
+    """Show a VEN: its registration, enrolment, reports, opts and events, and what waits for it."""
+    show(ask_vtn(config_file, socket, "vens/show", ven=ven), ven_views.ven, as_json)
+
+
+@vens.command("available")
+def available(
+    ven: _Ven,
+    at: Annotated[str | None, typer.Option(help="When: now, +2h, or 2026-11-20T18:00:00Z; now if not given.")] = None,
+    resource: Annotated[str | None, typer.Option(help="The resource; the whole VEN if not given.")] = None,
+    event: Annotated[str | None, typer.Option(help="The event that it is to take part in.")] = None,
+    market_context: Annotated[str | None, typer.Option(help="The program that it is to take part in.")] = None,
+    device_class: Annotated[str | None, typer.Option(help="The class of the devices in question.")] = None,
+    config_file: VtnConfigFile = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether a VEN, or a resource of it, is available at a time, and why."""
+    asked: dict[str, Any] = {
+        "ven": ven,
+        "at": at,
+        "resource_id": resource,
+        "event_id": event,
+        "market_context": market_context,
+        "device_class": device_class,
+    }
+    show(ask_vtn(config_file, socket, "vens/available", **asked), ven_views.available, as_json)
+
+
+_LISTS: Final = "; may be repeated. none for none; those of before if not given."
+
+
+@vens.command("enrol")
+def enrol(
+    ven: Annotated[str, typer.Argument(help="The VEN, by its name or id.", show_default=False)],
+    group: Annotated[list[str] | None, typer.Option(help=f"A group that it is in{_LISTS}")] = None,
+    resource: Annotated[list[str] | None, typer.Option(help=f"A resource behind it{_LISTS}")] = None,
+    party: Annotated[list[str] | None, typer.Option(help=f"A party that it stands for{_LISTS}")] = None,
+    program: Annotated[list[str] | None, typer.Option(help=f"A program, by its market context{_LISTS}")] = None,
+    new: Annotated[bool, typer.Option("--new", help="It is not registered yet, and gets this id when it is.")] = False,
+    config_file: VtnConfigFile = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a VEN belongs to, so that events for that find it."""
+    given = {"group_ids": group, "resource_ids": resource, "party_ids": party, "market_contexts": program}
+    lists = {name: [] if one == ["none"] else one for name, one in given.items()}
+    show(ask_vtn(config_file, socket, "vens/enrol", ven=ven, new=new, **lists), ven_views.enrolled, as_json)
+
+
+@vens.command("reregister")
+def reregister(ven: _Ven, config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
+    """Ask a VEN to register again."""
+    answer = ask_vtn(config_file, socket, "vens/reregister", ven=ven)
+    show(answer, lambda one: f"{clean(one['ven_id'])} will be asked to register again", as_json)
+
+
+@vens.command("remove")
+def remove(ven: _Ven, config_file: VtnConfigFile = None, socket: Socket = None, as_json: Json = False) -> None:
+    """End the registration of a VEN; it is gone once it has confirmed, and may register again."""
+    answer = ask_vtn(config_file, socket, "vens/remove", ven=ven)
+    show(answer, lambda one: f"{clean(one['ven_id'])} will be told that its registration ends", as_json)

@@ -1,0 +1,97 @@
+"""What a VTN and a VEN must agree on once everything has worked for a while."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from oadr_core import Registration, Startup
+from oadr_core.machines.event import EventAtVtn
+from oadr_core.machines.report import ReportAtRequester
+from oadr_core.messages import ResponseRequired
+from oadr_core.state.opts import OptBook, Schedule, Scope
+from tests.pair.actors import SAMPLING, Booking, Ven, Vtn
+from tests.pair.diary import edition_of
+
+HEALING: Final = timedelta(minutes=12)
+"""How long everything works before both sides have to agree; all timeouts and pauses are shorter."""
+
+
+def agree(vtn: Vtn, ven: Ven, now: datetime) -> None:
+    """Whatever has happened, both sides know the same."""
+    core = ven.core
+    assert core.phase is Startup.RUNNING
+    assert core.ven.registration is Registration.REGISTERED
+    state = core.ven.state
+    record = vtn.records[state.ven_id]
+    assert record.registration_id == state.registration_id or ven.usurped
+    events = vtn.events_of(state.ven_id)
+    assert {one.event_id for one in state.events} <= events.keys(), "the VEN knows an event of nobody"
+    for booking in events.values():
+        _agree_on_event(vtn, ven, booking, now)
+    ven.diary.is_up_to_date(state, now)
+    _agree_on_opts(vtn, ven, now)
+    _agree_on_reports(vtn, ven, now)
+
+
+def _agree_on_event(vtn: Vtn, ven: Ven, booking: Booking, now: datetime) -> None:
+    """An event that goes on is known as it was ordered last, decided and answered; one that was cancelled is not."""
+    state = ven.core.ven.state
+    event_id = booking.program.event_id
+    known = next((one for one in state.events if one.event_id == event_id), None)
+    standing = next((one for one in vtn.records[state.ven_id].standings if one.event_id == event_id), None)
+    required = booking.program.required is ResponseRequired.ALWAYS
+    if booking.is_over(now):
+        return
+    if booking.cancelled:
+        assert known is None, f"{ven.host.name} goes on with the cancelled {event_id}"
+        if required:
+            assert standing is not None
+            assert standing.state is EventAtVtn.GONE, f"the cancellation of {event_id} is not acknowledged"
+        return
+    assert known is not None, f"{ven.host.name} does not know {event_id}"
+    assert edition_of(known) == (event_id, booking.number), f"{ven.host.name} knows {event_id} as it was"
+    ordered = booking.program.event(now)
+    assert known.event.active_period == ordered.active_period
+    assert [one.intervals for one in known.event.event_signals] == [one.intervals for one in ordered.event_signals]
+    assert known.opt_type is not None, f"{event_id} is not decided"
+    said = (known.opt_type, known.code)
+    assert ven.diary.allows(edition_of(known), said, state), "the decision is not that of the application"
+    if required:
+        assert standing is not None
+        assert standing.modification_number == booking.number
+        assert standing.state is EventAtVtn.SETTLED, f"the VTN waits for the answer to {event_id}"
+        whole = state.opts.for_event(event_id, Scope())
+        opt_type = known.opt_type if whole is None else whole.opt_type  # rule 206
+        assert standing.opt_type is opt_type, f"the VTN takes {standing.opt_type} for {opt_type} to {event_id}"
+
+
+def _agree_on_opts(vtn: Vtn, ven: Ven, now: datetime) -> None:
+    """Both books of opts say the same about what goes on."""
+    state = ven.core.ven.state
+    theirs = vtn.records[state.ven_id].opts
+    assert state.unanswered_opts == (), "an opt is kept for ever"
+    assert _schedules(state.opts, now) == _schedules(theirs, now), "the schedules differ"
+    known = {one.event_id for one in state.events}
+    for_events = [one for one in theirs.event_opts if one.event_id in known]
+    assert [one for one in state.opts.event_opts if one.event_id in known] == for_events, "the opts for events differ"
+
+
+def _schedules(book: OptBook, now: datetime) -> list[Schedule]:
+    return [one for one in book.schedules if not one.is_over(now)]
+
+
+def _agree_on_reports(vtn: Vtn, ven: Ven, now: datetime) -> None:
+    """What was asked for is delivered: everything that was read of late has arrived, unchanged."""
+    state = ven.core.ven.state
+    record = vtn.records[state.ven_id]
+    pending = {one.request.report_request_id for one in state.report_requests}
+    asked = {one.request.report_request_id for one in record.requests}
+    assert pending == asked, "the pending lists differ"
+    assert len(asked) == 1, "the VTN wants one report"
+    assert all(one.state is ReportAtRequester.RUNNING for one in record.requests)
+    assert ven.core.unsent == 0, "a report is kept for ever"
+    stored = vtn.stored.get(state.ven_id, {})
+    for time, value in stored.items():
+        assert ven.readings[time] == value, "a reading was changed on its way"
+    recent = [time for time in stored if time > now - HEALING / 2]
+    expected = 0 if ven.set_back else int(HEALING / 2 / SAMPLING)
+    assert len(recent) >= expected - 4, f"{len(recent)} of the last {expected} readings have come"

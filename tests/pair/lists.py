@@ -1,0 +1,145 @@
+"""A reader of the lists of events that a VTN hands out, and of the answers to them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventStatus, ResponseRequired, VenRecord
+from oadr_core.machines.event import EventAtVtn
+from tests.pair.actors import Booking
+from tests.pair.diary import Edition
+
+_LAST: Final = 2**32
+"""The place of an event without a priority (rule 3)."""
+
+
+class ListReader:
+    """Reads every list that the VTN makes, with its operator's book beside it."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, dict[str, EiEvent]] = {}
+        """What each list held, by its requestID."""
+        self.acknowledged: set[tuple[str, Edition]] = set()
+        """What a VEN has answered, as far as the answer has arrived."""
+        self._order: dict[str, list[str]] = {}
+        self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
+        self._answered: set[tuple[str, bytes]] = set()
+
+    def read(
+        self,
+        message: DistributeEvent,
+        events: Mapping[str, Booking],
+        record: VenRecord,
+        limit: int | None,
+        now: datetime,
+    ) -> None:
+        """Read a list.
+
+        :param message: the list.
+        :param events: what the operator's book holds for the VEN.
+        :param record: what the VTN remembers of the VEN.
+        :param limit: how many events the VEN wanted at most.
+        :param now: what the wall clock of the VTN shows.
+        """
+        listed = {one.event_descriptor.event_id: one for one in message.events}
+        assert len(listed) == len(message.events), "an event is listed twice"
+        self.made[message.request_id] = listed
+        wanted = {event_id: one for event_id, one in events.items() if self._has_to_be_listed(one, record, now)}
+        if limit is None:
+            assert listed.keys() == wanted.keys(), "a list is complete (rules 50 and 66)"
+        else:
+            assert listed.keys() <= wanted.keys()
+            assert len(listed) == min(limit, len(wanted)), "a list has as many events as the VEN wants (rule 27)"
+        for event_id, event in listed.items():
+            _read_event(event, events[event_id], now)
+        self._read_order([wanted[event_id] for event_id in listed], list(wanted.values()), record, now)
+
+    def _has_to_be_listed(self, booking: Booking, record: VenRecord, now: datetime) -> bool:
+        """Whether a list has to hold an event: until it is over for all, or its cancellation is acknowledged."""
+        if booking.is_over(now):
+            return False
+        edition = (booking.program.event_id, booking.number)
+        standings = {(one.event_id, one.modification_number): one.state for one in record.standings}
+        gone = standings.get(edition) is EventAtVtn.GONE
+        if gone:
+            assert booking.cancelled
+            assert (record.ven_id, edition) in self.acknowledged, "a cancellation is listed until it is acknowledged"
+        return not gone
+
+    def _read_order(self, listed: list[Booking], wanted: list[Booking], record: VenRecord, now: datetime) -> None:
+        """The order of rule 15; a cancelled event stays where it would be otherwise."""
+        places = [_place(one, now) for one in listed]
+        assert places == sorted(places), "a list is in order (rule 15)"
+        if len(listed) < len(wanted):
+            left_out = {one.program.event_id for one in wanted} - {one.program.event_id for one in listed}
+            first = [_place(one, now) for one in wanted if one.program.event_id in left_out]
+            assert not places or max(places) <= min(first), "a short list has the first events (rules 15 and 27)"
+        present = [one.program.event_id for one in listed]
+        before = [one for one in self._order.get(record.ven_id, []) if one in present]
+        for one, other in pairwise(before):
+            tie = places[present.index(one)] == places[present.index(other)]
+            assert not tie or present.index(one) < present.index(other), "ties keep their order (rule 15)"
+        self._order[record.ven_id] = present
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def arrived(self, ven: str, request_id: str) -> None:
+        """A list has arrived at a VEN."""
+        self._arrivals[ven, request_id] += 1
+
+    def read_answers(self, ven: str, message: CreatedEvent, body: bytes) -> set[Edition]:
+        """Read the answers of a VEN: to events that were listed so, that must be answered, and once to each list.
+
+        :param ven: the VEN.
+        :param message: its answers.
+        :param body: the document; the same again is a retry.
+        :returns: the cancellations among what it answers.
+        """
+        cancelled: set[Edition] = set()
+        again = (ven, body) in self._answered
+        self._answered.add((ven, body))
+        for response in message.event_responses or ():
+            event = self.made.get(response.request_id, {}).get(response.event_id)
+            assert event is not None, "an answer repeats the requestID of the list (rule 42)"
+            assert event.response_required is ResponseRequired.ALWAYS, "an event is answered that must not be (rule 62)"
+            number = event.event_descriptor.modification_number
+            assert response.modification_number == number, "an answer is about the modification that was listed"
+            if event.event_descriptor.event_status is EventStatus.CANCELLED:
+                cancelled.add((response.event_id, number))
+            if not again:
+                given = self._answers[ven, response.request_id, response.event_id]
+                said = (response.opt_type, response.response_code, response.response_description)
+                changed = given and given[-1] != said
+                assert changed or len(given) < self._arrivals[ven, response.request_id], "an event is answered twice"
+                given.append(said)
+        return cancelled
+
+
+def _place(booking: Booking, now: datetime) -> tuple[int, int, datetime]:
+    """Active events by priority and start, then pending ones by start, then completed ones (decision D34)."""
+    program = booking.program
+    stands = program.status(now)
+    if stands is EventStatus.ACTIVE:
+        return 0, program.priority or _LAST, program.dtstart
+    return 1 if stands is not EventStatus.COMPLETED else 2, 0, program.dtstart
+
+
+def _read_event(event: EiEvent, booking: Booking, now: datetime) -> None:
+    """An event is listed as the operator wants it, with what changes by itself as it is now."""
+    descriptor = event.event_descriptor
+    program = booking.program
+    stands = EventStatus.CANCELLED if booking.cancelled else program.status(now)
+    assert descriptor.modification_number == booking.number
+    assert descriptor.event_status is stands, f"{program.event_id} is {stands} (rules 13 and 115)"
+    assert descriptor.created_date_time == now.replace(microsecond=0), "the list is made now (rule 115)"
+    ordered = program.event(now)
+    assert event.active_period == ordered.active_period
+    assert event.response_required is ordered.response_required
+    assert [one.intervals for one in event.event_signals] == [one.intervals for one in ordered.event_signals]
+    value = None if booking.cancelled else program.value(now)
+    for signal in event.event_signals:
+        idle = 0.0 if signal.signal_name == "SIMPLE" else None  # rules 14 and 110
+        assert signal.current_value == (idle if value is None else value), "rules 14, 29 and 110"

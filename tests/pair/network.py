@@ -1,0 +1,89 @@
+"""What a network does: it delivers, loses, repeats, delays and reorders, and sometimes it works for a while."""
+
+from functools import partial
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.pair.world import World
+
+
+class Network(World):
+    """Whatever can happen to what is on the wire, and time, which passes meanwhile."""
+
+    @precondition(lambda self: any(flight.inbound is None for flight in self.wire.flights))
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        """A request arrives; any of them, so that they overtake each other."""
+        flight = data.draw(st.sampled_from([one for one in self.wire.flights if one.inbound is None]))
+        self.guarded(lambda: self.wire.deliver(flight, self.now))
+
+    @precondition(lambda self: self.wire.flights)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """A request arrives once more."""
+        flight = data.draw(st.sampled_from(self.wire.flights))
+        self.guarded(lambda: self.wire.deliver(flight.copy(), self.now))
+
+    @precondition(lambda self: any(flight.answered for flight in self.wire.flights))
+    @rule(data=st.data(), keep=st.booleans())
+    def answer(self, data: st.DataObject, keep: bool) -> None:
+        """An answer arrives, and may do so again, which changes nothing."""
+        flight = data.draw(st.sampled_from([one for one in self.wire.flights if one.answered]))
+        again = flight in self.spent
+        self.spent.add(flight)
+        before = self._observable()
+        self.guarded(lambda: self.wire.answer(flight, self.now, keep=keep))
+        if again:
+            assert before == self._observable(removed=not keep), "an answer counted twice"
+
+    def _observable(self, *, removed: bool = False) -> tuple[object, ...]:
+        flights = len(self.wire.flights) + (1 if removed else 0)
+        return flights, [len(host.calls) for host in self.hosts], [dict(host.saved) for host in self.hosts]
+
+    @precondition(lambda self: self.wire.flights)
+    @rule(data=st.data(), told=st.booleans())
+    def lose(self, data: st.DataObject, told: bool) -> None:
+        """A request or its answer is lost; who sent it learns of it at once, or never."""
+        flight = data.draw(st.sampled_from(self.wire.flights))
+        self.guarded(lambda: self.wire.lose(flight, self.now, told=told))
+
+    @rule(count=st.integers(0, 3), told=st.booleans())
+    def one_answer_is_lost(self, count: int, told: bool) -> None:
+        """Everything works until a few answers have arrived; the next one is lost."""
+        for _ in range(100):
+            answered = [flight for flight in self.wire.flights if flight.answered]
+            sent = [flight for flight in self.wire.flights if flight.inbound is None]
+            if answered and count == 0:
+                self.guarded(partial(self.wire.lose, answered[0], self.now, told=told))
+                return
+            if answered:
+                count -= 1
+                self.spent.add(answered[0])
+                self.guarded(partial(self.wire.answer, answered[0], self.now))
+            elif sent:
+                self.guarded(partial(self.wire.deliver, sent[0], self.now))
+            elif self.calls:
+                self.guarded(partial(self.run, *self.calls[0]))
+            else:
+                self.pass_time(0.0)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    @rule(extra=st.sampled_from([0.0, 0.0, 0.0, 0.01, 3.0, 100.0]))
+    def tick(self, extra: float) -> None:
+        """Time passes until something is due, and a little beyond."""
+        self.pass_time(extra)
+
+    def pass_time(self, extra: float) -> None:
+        """Let time pass until something is due, and some seconds more."""
+        due = self.wire.next_timeout()
+        if due is not None:
+            self.clock.advance_to(due)
+        self.clock.advance(extra)
+        self.guarded(lambda: self.wire.wake(self.now))
+
+    @rule(seconds=st.sampled_from([1.0, 15.0, 90.0, 240.0]))
+    def quiet(self, seconds: float) -> None:
+        """For some time everything works."""
+        self.heal(seconds)
