@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oadr_app.config import ConfigError, VenFile
+from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
 from oadr_app.sources import source_of
@@ -62,6 +63,12 @@ class VenProgram:
                 file.vtn,
                 ven_id=file.ven_id,
                 strict=file.strict,
+                market_contexts=file.market_contexts,
+                group_ids=file.group_ids,
+                resource_ids=file.resource_ids,
+                party_ids=file.party_ids,
+                device_classes=file.device_classes,
+                signals=file.signals,
                 typed=True,
                 call_timeout=call_timeout,
                 policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
@@ -125,7 +132,7 @@ class VenProgram:
 
     async def _decide(self, event: EiEvent) -> str:
         """Take part in events, or not, as the configuration says."""
-        return self.file.opt
+        return opt_for(event, self.file.decisions, self.file.opt)
 
     async def _follow(self, event_id: str, signals: Sequence[PresentSignal]) -> None:
         """Have the loads do what an event asks for from now on."""

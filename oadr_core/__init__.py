@@ -1,14 +1,21 @@
 """OpenADR 2.0b as a sans-IO core: everything that is public is named here."""
 
-from oadr_core.auto.report_wishes import ReportedValue, ReportWish, reported_values
-from oadr_core.auto.sampling import Reading
+from oadr_core.auto.readings import Reading
+from oadr_core.auto.report_wishes import ReportedValue, ReportRule, ReportWish, reported_values
 from oadr_core.auto.ven import AutoVen, VenPolicy
 from oadr_core.auto.vtn import AutoVtn, VtnPolicy
-from oadr_core.build import DataPoint, complete_event, data_point, make_event, make_offer, make_opt
+from oadr_core.build import Collection, DataPoint, complete_event, data_point, make_event, make_offer, make_opt
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
-from oadr_core.decisions import EventDecision, KnownVen, PollDecision, RegistrationDecision, event_decision
+from oadr_core.decisions import (
+    EndReports,
+    EventDecision,
+    KnownVen,
+    PollDecision,
+    RegistrationDecision,
+    event_decision,
+)
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
     LocalProtocolError,
@@ -60,6 +67,7 @@ from oadr_core.outputs import (
     Reply,
     ReportDropped,
     ReportEnded,
+    ReportGap,
     ReportRequested,
     ReportsReceived,
     ReregistrationRequested,
@@ -118,11 +126,13 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "Collection",
     "Core",
     "DataPoint",
     "Deadline",
     "Document",
     "EarlierAnswer",
+    "EndReports",
     "Enrolment",
     "Entropy",
     "Event",
@@ -180,7 +190,9 @@ __all__ = [
     "Reply",
     "ReportDropped",
     "ReportEnded",
+    "ReportGap",
     "ReportRequested",
+    "ReportRule",
     "ReportWish",
     "ReportedValue",
     "ReportsReceived",

@@ -5,6 +5,7 @@ Both adapters, the command line and the tests build through here, so that what g
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from oadr_core.messages import (
     EventDescriptor,
     EventSignal,
     EventStatus,
+    GreenButtonDescription,
     Interval,
     Measurement,
     OptType,
@@ -40,6 +42,7 @@ from oadr_core.messages import (
     Vavailability,
     measurement,
 )
+from oadr_core.rules.reports import Kind, kind_of
 from oadr_core.wire.plain import part_from_dict
 
 MARKET_CONTEXT: Final = "oadr://unknown.context"
@@ -284,19 +287,37 @@ def _schedule(given: object) -> Vavailability:
     return msgspec.structs.replace(schedule, components=tuple(stretches))
 
 
+class Collection(StrEnum):
+    """How the values of a data point are got from the application."""
+
+    INCREMENTAL = "incremental"
+    """A callback is called at every sample, and returns the value."""
+    FULL = "full"
+    """A callback is called once for each report, and returns all the values of its time."""
+    SUBMIT = "submit"
+    """The application hands values over whenever it has them; each report holds those of its time."""
+    NEXT = "next"
+    """The handler ``next_report``, at a VTN ``on_request_report``, is called once for each report as a whole."""
+
+
 class DataPoint(msgspec.Struct, frozen=True):
-    """A data point that can be reported, and the function that reads it.
+    """A data point that can be reported, and where its values come from.
 
     :param description: what it is.
-    :param callback: reads it.
+    :param callback: reads it; None where its values are submitted, or come from ``next_report``.
+    :param collection: how it is read.
+    :param accumulates: whether a value is about the stretch of time from one sample to the next, and not about an
+        instant (rule 315).
     """
 
     description: ReportDescription
-    callback: Handler
+    callback: Handler | None
+    collection: Collection = Collection.INCREMENTAL
+    accumulates: bool = False
 
 
 def data_point(
-    callback: Handler,
+    callback: Handler | None = None,
     *,
     r_id: str,
     resource_id: str | None = None,
@@ -313,10 +334,14 @@ def data_point(
     market_context: str | None = None,
     end_device_asset_mrid: str | None = None,
     report_data_source: object = None,
+    data_collection_mode: str = Collection.INCREMENTAL,
+    accumulates: bool | None = None,
 ) -> DataPoint:
     """Describe a data point.
 
-    :param callback: reads it; see :func:`oadr_core.auto.sampling.reading` for what it may return.
+    :param callback: reads it; see :func:`oadr_core.auto.readings.readings` for what it may return. It may ask for
+        ``date_from``, ``date_to``, ``sampling_interval``, ``r_id`` and ``due``. None where the collection mode is
+        ``submit`` or ``next``.
     :param r_id: its id within the report.
     :param resource_id: the resource that it is read from.
     :param measurement: what it measures: a name such as ``power_real``, a dict, or a
@@ -334,29 +359,37 @@ def data_point(
     :param market_context: the program it belongs to.
     :param end_device_asset_mrid: the device class that it is about.
     :param report_data_source: where it is read from, instead of ``resource_id``.
+    :param data_collection_mode: how it is read, see :class:`Collection`; history is always read as a whole.
+    :param accumulates: whether a value is about the time from one sample to the next; as ``report_type`` and
+        ``reading_type`` say if None.
     :raises LocalProtocolError: something cannot be meant so; the text says what.
     """
     source = report_data_source
     if source is None and resource_id is not None:
         source = Target(resource_id=(resource_id,))
-    is_status = report_name.removeprefix("METADATA_") == ReportName.TELEMETRY_STATUS
-    if is_status:
+    name = report_name.removeprefix("METADATA_")
+    is_status, is_history = name == ReportName.TELEMETRY_STATUS, name.startswith("HISTORY_")
+    if is_status or (name == ReportName.HISTORY_GREENBUTTON and isinstance(measurement, str)):
         measurement = None
-    return DataPoint(
-        ReportDescription(
-            r_id=r_id,
-            report_subject=None if end_device_asset_mrid is None else Target(end_device_asset=(end_device_asset_mrid,)),
-            report_data_source=None if source is None else part_from_dict(Target, source),
-            report_type=report_type or (ReportType.X_RESOURCE_STATUS if is_status else ReportType.USAGE),
-            measurement=None
-            if measurement is None
-            else _measurement(measurement, unit, scale, _power(power_ac, power_hertz, power_voltage)),
-            reading_type=reading_type or (ReadingType.X_NOT_APPLICABLE if is_status else ReadingType.DIRECT_READ),
-            market_context=market_context,
-            sampling_rate=_rate(sampling_rate),
-        ),
-        callback,
+    power = _power(power_ac, power_hertz, power_voltage)
+    description = ReportDescription(
+        r_id=r_id,
+        report_subject=None if end_device_asset_mrid is None else Target(end_device_asset=(end_device_asset_mrid,)),
+        report_data_source=None if source is None else part_from_dict(Target, source),
+        report_type=report_type or (ReportType.X_RESOURCE_STATUS if is_status else ReportType.USAGE),
+        measurement=None if measurement is None else _measurement(measurement, unit, scale, power),
+        reading_type=reading_type or (ReadingType.X_NOT_APPLICABLE if is_status else ReadingType.DIRECT_READ),
+        market_context=market_context,
+        sampling_rate=None if is_history and sampling_rate is None else _rate(sampling_rate),
     )
+    mode = _one_of(Collection, data_collection_mode, "data_collection_mode")
+    if is_history and mode is Collection.INCREMENTAL:
+        mode = Collection.FULL
+    if (callback is None) is (mode in (Collection.INCREMENTAL, Collection.FULL)):
+        wants = "needs a callback" if callback is None else "takes no callback"
+        raise LocalProtocolError(f"{r_id}: the collection mode {mode!s} {wants}")
+    is_about_time = kind_of(description) is Kind.INTERVAL if accumulates is None else accumulates
+    return DataPoint(description, callback, mode, is_about_time)
 
 
 def _power(ac: bool | None, hertz: float | None, voltage: float | None) -> PowerAttributes | None:
@@ -368,7 +401,11 @@ def _power(ac: bool | None, hertz: float | None, voltage: float | None) -> Power
     )
 
 
-def _measurement(given: object, unit: str | None, scale: str, power: PowerAttributes | None) -> Measurement:
+def _measurement(
+    given: object, unit: str | None, scale: str, power: PowerAttributes | None
+) -> Measurement | GreenButtonDescription:
+    if isinstance(given, GreenButtonDescription):
+        return given
     if not isinstance(given, str):
         made: Measurement = part_from_dict(Measurement, given)
         return made

@@ -307,6 +307,30 @@ def verdict(value: object) -> EiResponse:
     raise LocalProtocolError(f"{_shown(value)}, where nothing, a response code or (code, text) is expected")
 
 
+class EndReports(msgspec.Struct, frozen=True, kw_only=True):
+    """The reports were taken, and no more of them are wanted: they are cancelled in the answer (rules 328 and 335).
+
+    :param report_request_ids: those of the delivered reports that end; all of them if None.
+    :param report_to_follow: whether one last report is wanted (rule 345).
+    """
+
+    report_request_ids: tuple[str, ...] | None = None
+    report_to_follow: bool = False
+
+    def names(self, report_request_id: str) -> bool:
+        """Whether a report is one that ends."""
+        return self.report_request_ids is None or report_request_id in self.report_request_ids
+
+
+def taking(value: object) -> EiResponse | EndReports:
+    """Read what a handler returned that takes reports.
+
+    :param value: what :func:`verdict` reads, or an :class:`EndReports`.
+    :raises LocalProtocolError: it is none of these.
+    """
+    return value if isinstance(value, EndReports) else verdict(value)
+
+
 def nothing(value: object) -> None:
     """Read what a handler returned whose answer does not matter."""
     return

@@ -19,6 +19,16 @@ from oadr_core.wire.plain import part_to_dict
 
 Handler: TypeAlias = Callable[..., object]
 
+_WHOLE_REPORT: Final = (
+    "ven_id",
+    "report_request_id",
+    "report_specifier_id",
+    "r_ids",
+    "date_from",
+    "date_to",
+    "sampling_interval",
+)
+
 VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_event": ("event",),
     "on_update_event": ("event",),
@@ -26,6 +36,12 @@ VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_created_opt": ("opt_id", "response_code", "response_description"),
     "on_canceled_opt": ("opt_id", "response_code", "response_description"),
     "on_cancel_party_registration": ("payload",),
+    "next_report": _WHOLE_REPORT,
+    "on_create_report": ("payload",),
+    "on_registered_report": ("payload",),
+    "on_register_report": ("report", "ven_id"),
+    "on_created_report": ("payload",),
+    "on_report": ("report", "ven_id"),
 }
 """The handlers of a VEN, and the arguments each may ask for."""
 
@@ -38,6 +54,8 @@ VTN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_registered_report": ("payload", "ven_id"),
     "on_created_report": ("payload", "ven_id"),
     "on_update_report": ("report", "ven_id"),
+    "on_create_report": ("payload", "ven_id"),
+    "on_request_report": _WHOLE_REPORT,
     "on_create_opt": ("payload", "ven_id"),
     "on_cancel_opt": ("payload", "ven_id"),
     "on_poll": ("ven_id",),

@@ -26,6 +26,11 @@ def _opt(message: CreateOpt) -> str:
     return f"{message.opt_type} by oadrCreateOpt for {about} ({message.opt_reason})"
 
 
+def _by(event: told.ReportRequested | told.ReportEnded | told.ReportDropped | told.ReportGap) -> str:
+    """The VEN that a report is about, where a VTN tells of it."""
+    return f" (VEN {event.ven_id})" if event.ven_id else ""
+
+
 def _asked(event: told.EventProceeds) -> str:
     """What the signals of an event ask for."""
     asked = [f"{one.signal_name} {one.value:g}" for one in event.signals if one.value is not None]
@@ -78,9 +83,16 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         ),
     ),
     told.EventProceeds: (Level.INFO, lambda one: f"event {one.event_id} is {one.status}{_asked(one)}"),
-    told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for"),
-    told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} is not wanted any more"),
-    told.ReportDropped: (Level.WARNING, lambda one: f"a report for {one.report_request_id} was dropped: {one.why}"),
+    told.ReportRequested: (Level.INFO, lambda one: f"report {one.report_request_id} was asked for{_by(one)}"),
+    told.ReportEnded: (Level.INFO, lambda one: f"report {one.report_request_id} has come to its end{_by(one)}"),
+    told.ReportDropped: (
+        Level.WARNING,
+        lambda one: f"a report for {one.report_request_id} was dropped{_by(one)}: {one.why}",
+    ),
+    told.ReportGap: (
+        Level.WARNING,
+        lambda one: f"report {one.report_request_id} has a gap from {one.since} to {one.until}{_by(one)}",
+    ),
     told.VenRegistered: (
         Level.INFO,
         lambda one: f"VEN {one.ven_id} ({one.ven_name or 'no name'}) is registered{' again' if one.again else ''}",

@@ -1,7 +1,7 @@
 """What can be reported, and whether a request stays within it (rules 300, 304, 317, 324 and 340, decision D37)."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from oadr_core.codes import ResponseCode
@@ -13,6 +13,7 @@ from oadr_core.messages import (
     ReportName,
     ReportRequest,
     ReportSpecifier,
+    add_duration,
     is_zero,
 )
 from oadr_core.rules import check
@@ -21,6 +22,7 @@ METADATA: Final = "METADATA"
 """The reportSpecifierID that asks for the offers themselves (rule 327)."""
 
 _PREFIX: Final = "METADATA_"
+_HISTORY: Final = (ReportName.HISTORY_USAGE, ReportName.HISTORY_GREENBUTTON)
 
 
 def data_name(report_name: str | None) -> str | None:
@@ -28,13 +30,18 @@ def data_name(report_name: str | None) -> str | None:
     return None if report_name is None else report_name.removeprefix(_PREFIX)
 
 
-def check_request(request: ReportRequest, offers: Iterable[Report]) -> None:
+def is_history(offer: Report) -> bool:
+    """Whether an offer is of what was recorded before (rule 317)."""
+    return data_name(offer.report_name) in _HISTORY
+
+
+def check_request(request: ReportRequest, offers: Iterable[Report], now: datetime | None = None) -> None:
     """Check that a request asks for no more than was offered.
 
     :param request: the request.
     :param offers: what was registered last.
-    :raises RemoteProtocolError: it does; the code says how (452 for an unknown id, 454 for too much, 461 for a kind of
-        report that cannot be made).
+    :param now: the present, for requests that say from when on; None where that does not matter.
+    :raises RemoteProtocolError: it does; the code says how: 452 for an unknown id, 454 for too much (rule 340).
     """
     specifier = request.report_specifier
     if not request.report_request_id or request.report_request_id == "0":
@@ -42,6 +49,7 @@ def check_request(request: ReportRequest, offers: Iterable[Report]) -> None:
     if check(request, "D49"):
         raise RemoteProtocolError("numbers are finite", ResponseCode.INVALID_DATA)
     if specifier.report_specifier_id == METADATA:
+        _length(specifier.report_back_duration, "reportBackDuration")
         return
     offer = next((one for one in offers if one.report_specifier_id == specifier.report_specifier_id), None)
     if offer is None:
@@ -52,12 +60,33 @@ def check_request(request: ReportRequest, offers: Iterable[Report]) -> None:
             raise RemoteProtocolError(
                 f"{specifier.report_specifier_id} has no rID {payload.r_id}", ResponseCode.INVALID_ID
             )
-    if data_name(offer.report_name) in (ReportName.HISTORY_USAGE, ReportName.HISTORY_GREENBUTTON):
-        raise RemoteProtocolError("history is not reported", ResponseCode.REPORT_NOT_SUPPORTED)
-    _check_times(specifier, offer, described)
+    if is_history(offer):
+        _check_history(specifier, offer, now)
+    else:
+        _check_telemetry(specifier, offer, described, now)
 
 
-def _check_times(specifier: ReportSpecifier, offer: Report, described: Mapping[str, ReportDescription]) -> None:
+def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | None) -> None:
+    """History is told once, as it was recorded, of a stretch of the past (rules 317, 324 and 325)."""
+    for name, duration in (
+        ("granularity", specifier.granularity),
+        ("reportBackDuration", specifier.report_back_duration),
+    ):
+        if not is_zero(duration):
+            raise _too_much(f"the {name} is {duration}; for history it is 0 (rule 317)")
+    interval = specifier.report_interval
+    if interval is None:
+        raise _too_much("there is no reportInterval; history is of a stretch of time (rule 324)")
+    if now is not None and interval.dtstart > now:
+        raise _too_much(f"history does not begin in the future, at {interval.dtstart}")
+    length = _length(interval.duration, "duration of the reportInterval")
+    if offer.duration is not None and length > _length(offer.duration, "duration"):
+        raise _too_much(f"{length} is asked for, and {offer.duration} is kept")
+
+
+def _check_telemetry(
+    specifier: ReportSpecifier, offer: Report, described: Mapping[str, ReportDescription], now: datetime | None
+) -> None:
     if is_zero(specifier.report_back_duration):
         return  # once, at once; the granularity does not matter (rule 324)
     granularity = _length(specifier.granularity, "granularity")
@@ -66,15 +95,26 @@ def _check_times(specifier: ReportSpecifier, offer: Report, described: Mapping[s
         raise _too_much(f"the granularity {granularity} is above the reportBackDuration {back}")
     if offer.duration is not None and back > _length(offer.duration, "duration"):
         raise _too_much(f"reports every {back} are asked for, and {offer.duration} is kept")
-    if not granularity:
-        raise RemoteProtocolError("reports on change are not made", ResponseCode.REPORT_NOT_SUPPORTED)
+    interval = specifier.report_interval
+    if interval is not None and now is not None and not is_zero(interval.duration):
+        end = add_duration(interval.dtstart, interval.duration)
+        if end <= now:
+            raise _too_much(f"the reportInterval was over at {end}; telemetry is not of the past")
     for payload in specifier.specifier_payloads:
-        rate = described[payload.r_id].sampling_rate
-        if rate is None:
-            continue
+        _check_sampling(payload.r_id, described[payload.r_id], granularity, back)
+
+
+def _check_sampling(r_id: str, described: ReportDescription, granularity: timedelta, back: timedelta) -> None:
+    rate = described.sampling_rate
+    if not granularity:  # on change (rule 317)
+        if rate is None or not rate.on_change:
+            raise _too_much(f"{r_id} is not reported on change")
+        if _length(rate.min_period, "oadrMinPeriod") > back:
+            raise _too_much(f"{r_id} is sampled every {rate.min_period}, and reports every {back} are asked for")
+    elif rate is not None:
         lowest, highest = _length(rate.min_period, "oadrMinPeriod"), _length(rate.max_period, "oadrMaxPeriod")
         if granularity < lowest or (highest and granularity > highest):
-            raise _too_much(f"{payload.r_id} is sampled every {lowest} to {highest}, not every {granularity}")
+            raise _too_much(f"{r_id} is sampled every {lowest} to {highest}, not every {granularity}")
 
 
 def _length(duration: Duration, name: str) -> timedelta:

@@ -277,29 +277,6 @@ class OptRefused(Event, frozen=True, kw_only=True):
     cancelling: bool
 
 
-class ReportRequested(Event, frozen=True, kw_only=True):
-    """The peer wants a report that we offer, from now on."""
-
-    report_request_id: str
-
-
-class ReportEnded(Event, frozen=True, kw_only=True):
-    """The peer wants no more of a report."""
-
-    report_request_id: str
-
-
-class ReportDropped(Event, frozen=True, kw_only=True):
-    """A report that was made will not be delivered.
-
-    :param report_request_id: the request that it answered.
-    :param why: the reason, in words.
-    """
-
-    report_request_id: str
-    why: str
-
-
 # --- told by a VTN ---------------------------------------------------------------------------------------------------
 
 
@@ -388,14 +365,68 @@ class EventOffered(Event, frozen=True, kw_only=True):
     event_ids: tuple[str, ...]
 
 
+# --- told by both ----------------------------------------------------------------------------------------------------
+
+
+class ReportRequested(Event, frozen=True, kw_only=True):
+    """The peer wants a report that we offer, from now on.
+
+    :param report_request_id: the request.
+    :param ven_id: the VEN that wants it, where a VTN tells this; empty where a VEN does.
+    """
+
+    report_request_id: str
+    ven_id: str = ""
+
+
+class ReportEnded(Event, frozen=True, kw_only=True):
+    """The peer wants no more of a report, or has got all that it wanted.
+
+    :param report_request_id: the request.
+    :param ven_id: the VEN that wanted it, where a VTN tells this; empty where a VEN does.
+    """
+
+    report_request_id: str
+    ven_id: str = ""
+
+
+class ReportDropped(Event, frozen=True, kw_only=True):
+    """A report that was made will not be delivered.
+
+    :param report_request_id: the request that it answered.
+    :param why: the reason, in words.
+    :param ven_id: the VEN that it was for, where a VTN tells this; empty where a VEN does.
+    """
+
+    report_request_id: str
+    why: str
+    ven_id: str = ""
+
+
 class ReportsReceived(Event, frozen=True, kw_only=True):
-    """A VEN has delivered reports, which were accepted."""
+    """The peer has delivered reports, which were accepted.
+
+    :param ven_id: the VEN of the two, whichever has delivered.
+    :param message: the delivery, as far as it was accepted.
+    """
 
     ven_id: str
     message: UpdateReport
 
 
-# --- told by both ----------------------------------------------------------------------------------------------------
+class ReportGap(Event, frozen=True, kw_only=True):
+    """A report leaves out a stretch of time after the one before; it may still come as a correction (rule 346).
+
+    :param report_request_id: the request.
+    :param since: when the last value before the gap held.
+    :param until: when the first value after it held.
+    :param ven_id: the VEN that reports, where a VTN tells this; empty where a VEN does.
+    """
+
+    report_request_id: str
+    since: datetime
+    until: datetime
+    ven_id: str = ""
 
 
 class ExchangeDone(Event, frozen=True, kw_only=True):

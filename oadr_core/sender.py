@@ -1,6 +1,7 @@
 """Requests on their way to one peer: in order, one at a time, again after a failure (section 9.1 of the profile)."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from oadr_core.machines.operations import SERVICE
 from oadr_core.messages import Payload
 from oadr_core.outputs import Address, ExchangeId, TicketId, Transmit
 from oadr_core.seal import Sealer
+
+_PayloadT = TypeVar("_PayloadT", bound=Payload)
 
 
 class SenderConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,10 @@ class Sender:
     def waiting(self, cls: type[Payload]) -> bool:
         """Tell whether a request of a class waits or is under way."""
         return any(isinstance(request.message, cls) for request in self._all())
+
+    def messages(self, cls: type[_PayloadT]) -> Iterator[_PayloadT]:
+        """The requests of a class that wait or are under way."""
+        return (request.message for request in self._all() if isinstance(request.message, cls))
 
     def holds(self, message: Payload) -> bool:
         """Tell whether a very request waits or is under way."""

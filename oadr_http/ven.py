@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -12,31 +12,31 @@ import anyio
 from oadr_core import (
     VEN_HANDLERS,
     AutoVen,
-    DataPoint,
     Event,
     EventView,
     Handlers,
     LocalProtocolError,
+    Now,
     Payload,
     PlainSealer,
     Report,
+    ReportRequest,
     Role,
     SenderConfig,
     Startup,
     VenConfig,
     VenPolicy,
     VenState,
-    data_point,
     event_decision,
     log_line,
-    make_offer,
     make_opt,
-    new_id,
+    part_from_dict,
 )
 from oadr_http.client import HttpCarrier, base_url
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.manual import ManualVen, Spoken
+from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.store import Store
 
@@ -112,7 +112,6 @@ class OpenADRClient:
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VEN, trace)
-        self._points: dict[str, tuple[str, timedelta | None, list[DataPoint]]] = {}
         config = VenConfig(
             ven_name=ven_name,
             ven_id=ven_id or "",
@@ -128,6 +127,7 @@ class OpenADRClient:
         )
         sealer = PlainSealer(strict=strict)
         self._auto: AutoVen | None = None
+        self._offers: Offering | None = None
         self._manual: ManualVen | None = None
         if auto_polling:
             saved = None if store is None else store.load()
@@ -135,6 +135,7 @@ class OpenADRClient:
             self._auto = AutoVen(
                 config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved
             )
+            self._offers = Offering(self._auto, self._entropy)
         else:
             self._manual = ManualVen(
                 config, self._carrier(), sealer=sealer, store=store, observe=self._observed, recorder=self._recorder
@@ -186,9 +187,10 @@ class OpenADRClient:
 
     def add_report(
         self,
-        callback: Callable[..., object],
+        callback: Callable[..., object] | None = None,
         resource_id: str | None = None,
         measurement: object = "power_real",
+        data_collection_mode: str = "incremental",
         *,
         report_specifier_id: str | None = None,
         r_id: str | None = None,
@@ -196,15 +198,21 @@ class OpenADRClient:
         report_duration: timedelta | None = None,
         **details: Any,
     ) -> tuple[str, str]:
-        """Offer a data point.
+        """Offer a data point; whatever is asked for of it within that is served by itself.
 
-        :param callback: reads it, at each sample: a function or coroutine function that returns a number, None where
-            there is no value, or a dict with ``value`` and ``data_quality``.
+        :param callback: a function or coroutine function that reads it. ``incremental`` calls it at each sample, and it
+            returns the value; ``full`` calls it once for each report with ``date_from``, ``date_to`` and
+            ``sampling_interval``, and it returns pairs of times and values. A value is a number, the status of a
+            resource, None where there is none, or a dict with ``value`` and if wanted ``data_quality``, ``confidence``,
+            ``accuracy`` and ``time``.
         :param resource_id: the resource that it is read from.
         :param measurement: what it measures, such as ``power_real``; any other name makes a custom unit.
+        :param data_collection_mode: ``incremental``; ``full``, as history always is; ``submit`` for values that are
+            handed over with :meth:`submit`; or ``next`` for reports that the handler ``next_report`` makes.
         :param report_specifier_id: the report that it belongs to; a report of its own if None.
         :param r_id: its id within the report; made up if None.
-        :param report_name: the report profile.
+        :param report_name: ``TELEMETRY_USAGE``, ``TELEMETRY_STATUS``, ``HISTORY_USAGE``, ``HISTORY_GREENBUTTON``, or an
+            ``x-`` name.
         :param report_duration: how much data is kept; an hour, or the longest sampling period, if None.
         :param details: what else :func:`oadr_core.build.data_point` takes, such as ``sampling_rate``, ``unit`` and
             ``scale``.
@@ -212,25 +220,80 @@ class OpenADRClient:
         :raises LocalProtocolError: the offer breaks a rule, or the VEN does not run by itself; the text says which,
             and what would be right.
         """
-        core = self._by_itself()
-        specifier_id = report_specifier_id or new_id(self._entropy)
-        r_id = r_id or new_id(self._entropy)
-        point = data_point(
-            callback, r_id=r_id, resource_id=resource_id, measurement=measurement, report_name=report_name, **details
+        offering = self._offering()
+        specifier_id, point = offering.point(
+            callback,
+            report_specifier_id=report_specifier_id,
+            r_id=r_id,
+            report_name=report_name,
+            resource_id=resource_id,
+            measurement=measurement,
+            data_collection_mode=data_collection_mode,
+            **details,
         )
+        self._do(lambda now: offering.add(specifier_id, point, report_name, report_duration, now))
+        return specifier_id, point.description.r_id
 
-        def offer() -> None:
-            known_name, kept, points = self._points.get(specifier_id, (report_name, report_duration, []))
-            if known_name != report_name:
-                raise LocalProtocolError(f"the report {specifier_id!r} is {known_name}, not {report_name}")
-            points, now = [*points, point], system_now()
-            made = make_offer(specifier_id, points, now.utc, report_name=report_name, report_duration=kept)
-            core.offer(made, {one.description.r_id: one.callback for one in points}, now)
-            self._points[specifier_id] = (report_name, kept, points)
-            self._pump()
+    def submit(self, report_specifier_id: str, r_id: str, value: object, time: datetime | None = None) -> None:
+        """Hand over a value of a data point that was offered with ``data_collection_mode="submit"``.
 
-        self._in_loop(offer)
-        return specifier_id, r_id
+        :param report_specifier_id: the report.
+        :param r_id: the data point.
+        :param value: what it shows, in any form that a callback may return.
+        :param time: when that was; now if None.
+        :raises LocalProtocolError: there is no such data point, or the value is none.
+        """
+        core = self._by_itself()
+        self._do(lambda now: core.submit(report_specifier_id, r_id, value, now, time))
+
+    def resend_report(
+        self, report_request_id: str, values: Mapping[str, object] | None = None, dtstart: datetime | None = None
+    ) -> None:
+        """Send a report once more, as it was or corrected (rule 346).
+
+        :param report_request_id: the request that it answers.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param dtstart: when the report begins; the last one if None.
+        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
+        """
+        core = self._by_itself()
+        self._do(lambda now: core.resend_report(report_request_id, now, values=values, dtstart=dtstart))
+
+    # --- reports of the VTN ------------------------------------------------------------------------------------------
+
+    def offered_reports(self) -> tuple[Report, ...]:
+        """The reports that the VTN offers."""
+        return self._state.offered()
+
+    def create_report(
+        self, *requests: ReportRequest | Mapping[str, object], callback: Callable[..., object] | None = None
+    ) -> None:
+        """Ask the VTN for reports; they go to ``callback``, and to the handler ``on_report``.
+
+        :param requests: what is asked for.
+        :param callback: takes the values of each data point as ``data``, pairs of times and values.
+        :raises LocalProtocolError: the VEN is not registered, or a request breaks a rule.
+        """
+        core = self._by_itself()
+        asked = [part_from_dict(ReportRequest, one) for one in requests]
+
+        def ask(now: Now) -> None:
+            core.ven.create_report(asked, now)
+            points = [(one, point.r_id) for one in asked for point in one.report_specifier.specifier_payloads]
+            for one, r_id in points:
+                if callback is not None:
+                    core.bind(one.report_request_id, r_id, callback)
+
+        self._do(ask)
+
+    def cancel_report(self, *report_request_ids: str, report_to_follow: bool = False) -> None:
+        """Ask the VTN for no more of some reports.
+
+        :param report_request_ids: the requests that end.
+        :param report_to_follow: whether one last report is wanted.
+        """
+        core = self._by_itself()
+        self._do(lambda now: core.ven.cancel_report(report_request_ids, now, report_to_follow=report_to_follow))
 
     # --- running by itself -------------------------------------------------------------------------------------------
 
@@ -301,11 +364,7 @@ class OpenADRClient:
         """
         core, decision = self._by_itself(), event_decision(opt_type)
 
-        def change() -> None:
-            core.change_opt(event_id, decision, system_now())
-            self._pump()
-
-        self._in_loop(change)
+        self._do(lambda now: core.change_opt(event_id, decision, now))
 
     # --- opts --------------------------------------------------------------------------------------------------------
 
@@ -473,12 +532,20 @@ class OpenADRClient:
             raise LocalProtocolError("the VEN runs by itself; make it with auto_polling=False to send single requests")
         return self._manual
 
-    def _in_loop(self, work: Callable[[], None]) -> None:
-        """Do something with the core, for a caller who may be in the thread of a handler."""
-        if self._driver is None:
-            work()
-        else:
-            self._driver.in_loop(work)
+    def _offering(self) -> Offering:
+        self._by_itself()
+        assert self._offers is not None
+        return self._offers
+
+    def _do(self, work: Callable[[Now], _T]) -> _T:
+        """Do something with the core, then what follows from it."""
+
+        def done() -> _T:
+            value = work(system_now())
+            self._pump()
+            return value
+
+        return done() if self._driver is None else self._driver.in_loop(done)
 
     def _pump(self) -> None:
         if self._driver is not None:

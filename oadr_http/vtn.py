@@ -32,6 +32,7 @@ from oadr_core import (
     PlainSealer,
     Report,
     ReportRequest,
+    ReportRule,
     Role,
     SenderConfig,
     Service,
@@ -52,6 +53,7 @@ from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.endpoints import PREFIX, Endpoints
+from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
 from oadr_http.store import Store
@@ -88,6 +90,7 @@ class OpenADRServer:
         reports are wanted; the values go to ``on_update_report``.
     :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
     :param reporting: how often they are reported then; None for every reading.
+    :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
@@ -111,6 +114,7 @@ class OpenADRServer:
         request_reports: bool = False,
         shortest_sampling: timedelta = timedelta(seconds=10),
         reporting: timedelta | None = None,
+        report_rules: Sequence[ReportRule] = (),
         strict: bool = True,
         typed: bool = False,
         store: Store | None = None,
@@ -143,6 +147,7 @@ class OpenADRServer:
                 request_reports=request_reports,
                 shortest_sampling=shortest_sampling,
                 reporting=reporting,
+                report_rules=tuple(report_rules),
             ),
             sealer=PlainSealer(strict=strict),
             entropy=self._entropy,
@@ -150,6 +155,7 @@ class OpenADRServer:
             saved=None if store is None else store.load(),
             push=SenderConfig(),
         )
+        self._offering = Offering(self._core, self._entropy)
         self._limits = limits or ServerLimits()
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
@@ -417,14 +423,29 @@ class OpenADRServer:
             raise LocalProtocolError(f"there is no VEN {ven_id!r}")
         return self.vens[ven_id].offered()
 
-    def create_report(self, ven_id: str, *requests: ReportRequest | Mapping[str, object]) -> None:
-        """Ask a VEN for reports; the values go to ``on_update_report``.
+    def create_report(
+        self,
+        ven_id: str,
+        *requests: ReportRequest | Mapping[str, object],
+        callback: Callable[..., object] | None = None,
+    ) -> None:
+        """Ask a VEN for reports; they go to ``callback``, and to the handler ``on_update_report``.
 
         :param ven_id: the VEN.
         :param requests: what is asked for.
+        :param callback: takes the values of each data point as ``data``, pairs of times and values; it may ask for
+            more, see :data:`oadr_core.auto.report_wishes.ReportCallback`.
         """
         asked = [part_from_dict(ReportRequest, one) for one in requests]
-        self._do(lambda now: self._core.vtn.create_report(ven_id, asked, now))
+
+        def ask(now: Now) -> None:
+            self._core.vtn.create_report(ven_id, asked, now)
+            points = [(one, point.r_id) for one in asked for point in one.report_specifier.specifier_payloads]
+            for one, r_id in points:
+                if callback is not None:
+                    self._core.bind(ven_id, one.report_request_id, r_id, callback)
+
+        self._do(ask)
 
     def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask a VEN for no more of some reports.
@@ -436,6 +457,69 @@ class OpenADRServer:
         self._do(
             lambda now: self._core.vtn.cancel_report(ven_id, report_request_ids, now, report_to_follow=report_to_follow)
         )
+
+    # --- its own reports ---------------------------------------------------------------------------------------------
+
+    def add_report(
+        self,
+        callback: Callable[..., object] | None = None,
+        resource_id: str | None = None,
+        measurement: object = "power_real",
+        data_collection_mode: str = "incremental",
+        *,
+        report_specifier_id: str | None = None,
+        r_id: str | None = None,
+        report_name: str = "TELEMETRY_USAGE",
+        report_duration: timedelta | None = None,
+        **details: Any,
+    ) -> tuple[str, str]:
+        """Offer a data point to all VENs, as a VEN does; see :meth:`OpenADRClient.add_report`.
+
+        The handler ``on_request_report`` makes reports whose mode is ``next``; it is also told the ``ven_id``.
+
+        :returns: the ids of the report and of the data point.
+        :raises LocalProtocolError: the offer breaks a rule; the text says which, and what would be right.
+        """
+        specifier_id, point = self._offering.point(
+            callback,
+            report_specifier_id=report_specifier_id,
+            r_id=r_id,
+            report_name=report_name,
+            resource_id=resource_id,
+            measurement=measurement,
+            data_collection_mode=data_collection_mode,
+            **details,
+        )
+        self._do(lambda now: self._offering.add(specifier_id, point, report_name, report_duration, now))
+        return specifier_id, point.description.r_id
+
+    def submit(self, report_specifier_id: str, r_id: str, value: object, time: datetime | None = None) -> None:
+        """Hand over a value of a data point that was offered with ``data_collection_mode="submit"``.
+
+        :param report_specifier_id: the report.
+        :param r_id: the data point.
+        :param value: what it shows, in any form that a callback may return.
+        :param time: when that was; now if None.
+        :raises LocalProtocolError: there is no such data point, or the value is none.
+        """
+        self._do(lambda now: self._core.submit(report_specifier_id, r_id, value, now, time))
+
+    def resend_report(
+        self,
+        ven_id: str,
+        report_request_id: str,
+        values: Mapping[str, object] | None = None,
+        dtstart: datetime | None = None,
+    ) -> None:
+        """Send a report to a VEN once more, as it was or corrected (rule 346).
+
+        :param ven_id: the VEN.
+        :param report_request_id: the request that it answers.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param dtstart: when the report begins; the last one if None.
+        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
+        """
+        self._do(lambda now: self._core.resend_report(ven_id, report_request_id, now, values=values, dtstart=dtstart))
 
     # --- opts --------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ LAYERS: Final = (
     ("wire", "seal", "rules"),
     ("machines",),
     # the parts that cores are made of
-    ("outputs", "core", "sender", "answers", "offers", "handlers", "build", "decisions", "journal", "state"),
+    ("outputs", "core", "sender", "answers", "offers", "handlers", "build", "decisions", "journal", "state", "reports"),
     ("ven", "vtn"),
     ("auto",),
     ("testing",),

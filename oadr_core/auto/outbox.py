@@ -68,7 +68,7 @@ class Outbox:
         """How many reports are not yet confirmed."""
         return len(self._unsent)
 
-    def put(self, report: Report) -> str:
+    def put(self, report: Report, now: Now) -> str:
         """Keep a report; returns the key by which :meth:`deliver` knows it."""
         self._made += 1
         key = f"{_PREFIX}{self._made:012d}"
@@ -76,7 +76,7 @@ class Outbox:
         self._unsent[key] = unsent
         self._emit(Save(key, unsent.dump()))
         while len(self._unsent) > self._most:
-            self._drop_oldest()
+            self._drop_oldest(now)
         return key
 
     def deliver(self, key: str, now: Now) -> None:
@@ -112,13 +112,16 @@ class Outbox:
         sent = self._sent.get(unsent.request_id)
         return sent is not None and self._ven.still_sends(sent[1])
 
-    def _drop_oldest(self) -> None:
+    def _drop_oldest(self, now: Now) -> None:
         """Make room: the VEN is not to send the report any more, and does not keep it either."""
         key, unsent = next(iter(self._unsent.items()))
         sent = self._sent.pop(unsent.request_id, None)
         if sent is not None:
             self._ven.withdraw(sent[1])
         self._drop(key, "more reports wait than may be kept")
+        left = {one.report.report_request_id for one in self._unsent.values()}
+        if unsent.report.report_request_id not in left:
+            self._ven.note_delivered([unsent.report.report_request_id], now)
 
     def _drop(self, key: str, why: str) -> None:
         """Give a report up: first tell, then forget, so that a crash in between tells twice rather than never."""

@@ -1,227 +1,613 @@
-"""Making the reports that a VTN asks for: callbacks are called at each sample, and complete reports leave."""
+"""Making the reports that peers ask for: data points are read when they are due, and complete reports leave.
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+A VEN and a VTN do this alike. What differs is where requests are kept and how reports leave: a :class:`SourceParty`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 import msgspec
 
-from oadr_core.auto.sampling import Reading, Schedule, intervals_of, reading, schedule
+from oadr_core.auto.readings import Reading, interval_of, newest, ordered, readings
+from oadr_core.auto.sampling import schedule
+from oadr_core.auto.serving import Complete, Key, Serving, Taking, Told
+from oadr_core.build import Collection, DataPoint
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, arguments, by_name
-from oadr_core.messages import Interval, RegisterReport, Report
-from oadr_core.offers import METADATA, data_name
+from oadr_core.machines.report import ReportAtSource
+from oadr_core.messages import (
+    GreenButtonPayload,
+    Interval,
+    RegisterReport,
+    Report,
+    ReportName,
+    ReportPayload,
+    ReportRequest,
+    ResourceStatus,
+    add_duration,
+    is_zero,
+)
+from oadr_core.offers import METADATA, data_name, is_history
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
-from oadr_core.ven import Ven
+from oadr_core.rules.reports import Kind, kind_of
+from oadr_core.state.reports import AcceptedRequest
+
+_MOST_SUBMITTED: Final = 10_000
+"""How many submitted values of a data point wait for their report; the oldest are forgotten beyond."""
+
+_REMEMBERED: Final = 100
+"""How many reports are remembered after they were made, to be corrected and sent again."""
+
+_MINUTE: Final = timedelta(minutes=1)
+
+
+class SourceParty(Protocol):
+    """Where the requests for reports are kept, and how reports leave."""
+
+    @property
+    def call_timeout(self) -> float:
+        """Seconds that a callback may take."""
+        ...
+
+    def new_call(self) -> CallId:
+        """Make the id of a call."""
+        ...
+
+    def accepted(self, peer: str) -> Iterable[AcceptedRequest]:
+        """The requests of a peer that were accepted."""
+        ...
+
+    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+        """Answer a request for metadata (rule 311)."""
+        ...
+
+    def made(
+        self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
+    ) -> None:
+        """Take a report that is complete, or note that there is no more; see :meth:`Vtn.report_made`."""
+        ...
+
+    def next_report(self, told: Mapping[str, object]) -> tuple[Handler, Mapping[str, object]] | None:
+        """Find the handler that makes whole reports, and what to call it with."""
+        ...
 
 
 class Offer(msgspec.Struct, frozen=True):
     """A report that can be asked for, and where its values come from.
 
     :param report: the offer as it is registered.
-    :param callbacks: the callback of each data point.
+    :param points: where each data point gets its values from.
     """
 
     report: Report
-    callbacks: Mapping[str, Handler]
-
-
-class _Sampling:
-    """A report request that is being served."""
-
-    def __init__(self, due: Schedule) -> None:
-        self.schedule: Final = due
-        self.next = due.first
-        self.open: dict[int, dict[str, Reading | None]] = {}  # readings that callbacks are still taking
-        self.done: dict[int, tuple[Interval, ...]] = {}
-
-    def complete_reports(self) -> list[list[Interval]]:
-        """Take the reports of which every reading is there, in their order: a later one waits for an earlier one."""
-        complete = []
-        for number in sorted({self.schedule.report_of(one) for one in (*self.done, *self.open)}):
-            waits = any(self.schedule.report_of(one) == number for one in self.open)
-            more = self.schedule.report_of(self.next) == number and not self.schedule.is_over(self.next)
-            if waits or more:
-                break
-            members = sorted(one for one in self.done if self.schedule.report_of(one) == number)
-            complete.append([interval for one in members for interval in self.done.pop(one)])
-        return complete
+    points: Mapping[str, DataPoint]
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        return not self.open and not self.done and self.schedule.is_over(self.next)
+    def kept(self) -> timedelta:
+        """How much data is kept."""
+        return self.report.duration if isinstance(self.report.duration, timedelta) else timedelta(hours=1)
+
+    def shortest(self, r_ids: Iterable[str]) -> timedelta:
+        """The shortest spacing at which all of some data points can be read."""
+        rates = [self.points[r_id].description.sampling_rate for r_id in r_ids if r_id in self.points]
+        found = [one.min_period for one in rates if one is not None and isinstance(one.min_period, timedelta)]
+        return max(found, default=timedelta(0))
 
 
-class _Sample(msgspec.Struct, frozen=True):
-    """A reading that a callback is taking."""
+class _Reading(msgspec.Struct, frozen=True):
+    """A call that reads data points for a request; for none in particular where it samples ahead of one."""
 
-    report_request_id: str
-    number: int
-    r_id: str
+    key: Key | None
+    taking: Taking
+    r_ids: tuple[str, ...]
+    specifier_id: str
+    ahead_of: datetime | None = None
+
+
+class _Stretch(msgspec.Struct, frozen=True):
+    """What was read of a data point in advance."""
+
+    begin: datetime
+    length: timedelta
+    taken: Reading
+
+
+_Point = tuple[str, str]
+"""A data point: its reportSpecifierID and its rID."""
 
 
 class Reporter:
-    """Serves report requests.
+    """Serves the report requests of all peers.
 
-    :param ven: keeps the requests.
+    :param party: keeps the requests, and takes the reports.
     :param emit: takes calls, and what has to be told.
-    :param made: takes each report that is complete.
     """
 
-    def __init__(self, ven: Ven, emit: Callable[[Output], None], made: Callable[[Report, Now], None]) -> None:
-        self._ven = ven
+    def __init__(self, party: SourceParty, emit: Callable[[Output], None]) -> None:
+        self._party = party
         self._emit = emit
-        self._made = made
         self._offers: dict[str, Offer] = {}
-        self._sampling: dict[str, _Sampling] = {}
-        self._samples: dict[CallId, _Sample] = {}
+        self._serving: dict[Key, Serving] = {}
+        self._metadata: dict[Key, Serving] = {}
+        self._calls: dict[CallId, _Reading] = {}
+        self._submitted: dict[_Point, deque[Reading]] = {}
+        self._ahead: dict[_Point, _Stretch] = {}
+        self._statuses: dict[_Point, ResourceStatus] = {}
+        self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
+        self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
 
     # --- offers ------------------------------------------------------------------------------------------------------
 
-    def offer(self, report: Report, callbacks: Mapping[str, Handler]) -> None:
+    def offer(self, report: Report, points: Mapping[str, Handler | DataPoint], now: Now | None = None) -> None:
         """Offer a report; see :meth:`oadr_core.auto.ven.AutoVen.offer`."""
         refuse(RegisterReport(request_id="0", reports=(report,)))
-        missing = {one.r_id for one in report.report_descriptions} - set(callbacks)
+        missing = {one.r_id for one in report.report_descriptions} - set(points)
         if missing:
             raise LocalProtocolError(f"the data points {', '.join(sorted(missing))} have no callback")
-        named = {r_id: by_name(callback) for r_id, callback in callbacks.items()}
-        self._offers[report.report_specifier_id] = Offer(report, named)
+        described = {one.r_id: one for one in report.report_descriptions}
+        found = {}
+        for r_id, given in points.items():
+            if not isinstance(given, DataPoint):
+                mode = Collection.FULL if is_history(report) else Collection.INCREMENTAL
+                given = DataPoint(described[r_id], given, mode, kind_of(described[r_id]) is Kind.INTERVAL)
+            callback = None if given.callback is None else by_name(given.callback)
+            found[r_id] = msgspec.structs.replace(given, callback=callback)
+        self._offers[report.report_specifier_id] = Offer(report, found)
+        if self._runs and now is not None:
+            self._sample_ahead(report.report_specifier_id, now)
 
-    def metadata(self, now: Now) -> Sequence[Report]:
+    def metadata(self, now: Now) -> tuple[Report, ...]:
         """All offers, as they are registered."""
         made = whole_seconds(now.utc)
-        return [msgspec.structs.replace(one.report, created_date_time=made) for one in self._offers.values()]
+        return tuple(msgspec.structs.replace(one.report, created_date_time=made) for one in self._offers.values())
+
+    def submit(self, specifier_id: str, r_id: str, value: object, now: Now, time: datetime | None = None) -> None:
+        """Take a value of a data point whose application owns its timing.
+
+        :param specifier_id: the report.
+        :param r_id: the data point.
+        :param value: what it shows; see :func:`oadr_core.auto.readings.readings`.
+        :param now: the present.
+        :param time: when that was; now if None.
+        :raises LocalProtocolError: there is no such data point, its values are not submitted, or the value is none.
+        """
+        offer = self._offers.get(specifier_id)
+        point = None if offer is None else offer.points.get(r_id)
+        if offer is None or point is None:
+            raise LocalProtocolError(f"no report {specifier_id!r} with a data point {r_id!r} is offered")
+        if point.collection is not Collection.SUBMIT:
+            raise LocalProtocolError(
+                f"the values of {r_id!r} are not submitted; offer it with data_collection_mode='submit'"
+            )
+        taken = [self._fit(offer, r_id, one) for one in readings(value)]
+        kept = self._submitted.setdefault((specifier_id, r_id), deque(maxlen=_MOST_SUBMITTED))
+        for one in taken:
+            when = whole_seconds(one.time or time or now.utc)
+            kept.append(msgspec.structs.replace(one, time=when))
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def begin(self, request_id: str, now: Now, *, resumed: bool = False) -> None:
+    def start(self, now: Now) -> None:
+        """Begin to sample what has to be known in advance (rule 337)."""
+        self._runs = True
+        for specifier_id in self._offers:
+            self._sample_ahead(specifier_id, now)
+
+    def begin(self, peer: str, request_id: str, now: Now, *, resumed: bool = False) -> None:
         """Serve a request from now on.
 
-        :param request_id: one of the requests that the VEN keeps.
+        :param peer: who has made it.
+        :param request_id: one of the requests of the peer that were accepted.
         :param now: the present.
         :param resumed: whether it was served before, by an earlier run.
         """
-        accepted = next(one for one in self._ven.state.report_requests if one.request.report_request_id == request_id)
-        if accepted.request.report_specifier.report_specifier_id == METADATA:
-            self._ven.note_delivery(request_id, now, last=True)
-            if not resumed:  # else all is offered anyway, once the registration is renewed (rule 405)
-                self._ven.register_report(self.metadata(now), now, report_request_id=request_id)
+        found = [one for one in self._party.accepted(peer) if one.request.report_request_id == request_id]
+        if not found:
+            return  # it has ended before it began
+        (accepted,) = found
+        if accepted.state is ReportAtSource.MADE:
             return
-        sampling = _Sampling(schedule(accepted, now.utc if resumed else None))
-        self._sampling[request_id] = sampling
-        self._plan(sampling, now)
+        key, specifier = (peer, request_id), accepted.request.report_specifier
+        resumed_at = now.utc if resumed else None
+        if specifier.report_specifier_id == METADATA:
+            self._metadata[key] = Serving(key, schedule(accepted, resumed_at), ("0",), ())
+            self._tell_offers(self._metadata[key], now)
+            return
+        offer = self._offers.get(specifier.report_specifier_id)
+        if offer is None:
+            if resumed:  # the application offers it no more, or not yet
+                return
+            self._party.made(key, None, now, made=False, last=True)
+            return
+        self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        self._plan(key, now)
 
-    def end(self, request_id: str) -> None:
+    def _serve(
+        self, key: Key, accepted: AcceptedRequest, offer: Offer, now: Now, resumed_at: datetime | None
+    ) -> Serving:
+        r_ids = tuple(dict.fromkeys(one.r_id for one in accepted.request.report_specifier.specifier_payloads))
+        points = {r_id: offer.points[r_id] for r_id in r_ids if r_id in offer.points}
+        sampled = [r_id for r_id, one in points.items() if one.collection is Collection.INCREMENTAL]
+        ranged = [r_id for r_id in points if r_id not in sampled]
+        once = is_zero(accepted.request.report_specifier.report_back_duration)
+        ahead = all((offer.report.report_specifier_id, r_id) in self._ahead for r_id in sampled)
+        lagging = any(one.accumulates for one in points.values()) and not (once and ahead)
+        due = schedule(accepted, resumed_at, shortest=offer.shortest(r_ids), lagging=lagging and bool(sampled))
+        history = _past(accepted.request, now.utc) if is_history(offer.report) else None
+        return Serving(key, due, sampled, ranged, history=history, made_until=accepted.made_until)
+
+    def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
-        self._sampling.pop(request_id, None)
-        self._timers.stop(("sample", request_id))
+        self._serving.pop((peer, request_id), None)
+        self._metadata.pop((peer, request_id), None)
+        self._timers.stop(("request", (peer, request_id)))
 
     def stop(self) -> None:
         """Take no more samples."""
+        self._runs = False
         self._timers = Timers()
 
     def handle_timeout(self, now: Now) -> None:
-        """Take the samples that are due, and give up callbacks that took too long."""
+        """Read what is due, and give up callbacks that took too long."""
         for kind, key in self._timers.expired(now):
-            if kind == "sample":
-                self._sample(str(key), now)
-            elif isinstance(key, int) and key in self._samples:
-                self._sampled(CallId(key), None, "took too long", now)
+            if kind == "request":
+                self._wake(key, now)  # type: ignore[arg-type]
+            elif kind == "ahead":
+                self._read_ahead(key, now)  # type: ignore[arg-type]
+            elif isinstance(key, int) and key in self._calls:
+                self._failed(CallId(key), "took too long", now)
 
     def next_timeout(self, now: Now) -> Deadline | None:
         """Say when to call :meth:`handle_timeout`."""
         return self._timers.next(now)
 
-    def _plan(self, sampling: _Sampling, now: Now) -> None:
-        due = sampling.schedule
-        if not due.is_over(sampling.next):
-            self._timers.at(("sample", due.report_request_id), due.due(sampling.next))
-        elif not sampling.open:
-            self._conclude(sampling, now)
-
-    def _conclude(self, sampling: _Sampling, now: Now) -> None:
-        """The time of a request passed while nobody could read: deliver what there is, if anything."""
-        for intervals in sampling.complete_reports():
-            self._make(sampling, intervals, now)
-        if sampling.is_over:
-            self._ven.note_delivery(sampling.schedule.report_request_id, now, last=True)
-
-    # --- samples -----------------------------------------------------------------------------------------------------
-
-    def _sample(self, request_id: str, now: Now) -> None:
-        """Take the reading that is due: call every callback, and plan the next."""
-        sampling = self._sampling.get(request_id)
-        offer = None if sampling is None else self._offers.get(sampling.schedule.report_specifier_id)
-        if sampling is None or offer is None:
+    def _plan(self, key: Key, now: Now) -> None:
+        serving = self._serving.get(key) or self._metadata.get(key)
+        if serving is None:
             return
-        due = sampling.schedule
-        number = sampling.next = due.present(sampling.next, now.utc)
-        if due.is_over(number):
-            self._conclude(sampling, now)
-            return
-        sampling.open[number] = dict.fromkeys(due.r_ids)
-        sampling.next = due.after(number, now.utc)
-        self._plan(sampling, now)
-        for r_id in due.r_ids:
-            self._read(_Sample(request_id, number, r_id), offer.callbacks[r_id], due.due(number), now)
+        due = serving.next_due()
+        if due is not None:
+            self._timers.at(("request", key), due)
+        elif key in self._metadata:
+            self._party.made(key, None, now, made=False, last=True)
+        else:
+            self._conclude(serving, now)
 
-    def _read(self, sample: _Sample, callback: Handler, due: datetime, now: Now) -> None:
-        call = self._ven.new_call()
-        self._samples[call] = sample
-        until = now.mono + self._ven.config.call_timeout
+    def _conclude(self, serving: Serving, now: Now) -> None:
+        """The time of a request is over, or passed while nobody could read: deliver what there is, if anything."""
+        self._deliver(serving, now)
+        if serving.is_over and serving.key in self._serving:
+            self._party.made(serving.key, None, now, made=False, last=True)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _wake(self, key: Key, now: Now) -> None:
+        """Read what is due for a request, and plan the next."""
+        if key in self._metadata:
+            self._tell_offers(self._metadata[key], now)
+            return
+        serving = self._serving.get(key)
+        offer = None if serving is None else self._offers.get(serving.schedule.report_specifier_id)
+        if serving is None or offer is None:
+            return
+        sample = serving.open_sample(now.utc)
+        ranges = serving.open_ranges(now.utc, offer.kept)
+        self._plan(key, now)
+        for taking in ([] if sample is None else [sample]) + ranges:
+            self._take(serving, offer, taking, now)
+        self._deliver(serving, now)
+
+    def _tell_offers(self, serving: Serving, now: Now) -> None:
+        peer, request_id = serving.key
+        if serving.open_sample(now.utc) is None:
+            self._plan(serving.key, now)
+            return
+        last = serving.schedule.once or serving.next_due() is None
+        self._party.register(peer, request_id, now)
+        self._party.made(serving.key, None, now, last=last)
+        if not last:
+            self._plan(serving.key, now)
+
+    def _take(self, serving: Serving, offer: Offer, taking: Taking, now: Now) -> None:
+        plan = serving.schedule
+        if taking.number is not None:
+            begin = plan.due(taking.number)
+            end = begin + (plan.lag or plan.spacing)
+            for r_id in serving.sampled:
+                self._sample(serving, offer, taking, r_id, begin, end, now)
+            return
+        begin, end = serving.history or plan.window(taking.report)
+        if plan.once and serving.history is None:
+            begin = end - max(offer.shortest(serving.ranged), _MINUTE)
+        wanted = [r_id for r_id in serving.ranged if offer.points[r_id].collection is Collection.NEXT]
+        if wanted:
+            self._ask_for_report(serving, taking, tuple(wanted), begin, end, now)
+        for r_id in serving.ranged:
+            point = offer.points[r_id]
+            if point.collection is Collection.SUBMIT:
+                found = self._of_time((plan.report_specifier_id, r_id), begin, end, plan.spacing, once=plan.once)
+                serving.give(taking, r_id, found)
+            elif point.callback is not None:
+                told = _told(begin, end, plan.spacing, r_id)
+                self._call(serving.key, taking, (r_id,), plan.report_specifier_id, point.callback, told, now)
+
+    def _sample(
+        self, serving: Serving, offer: Offer, taking: Taking, r_id: str, begin: datetime, end: datetime, now: Now
+    ) -> None:
+        plan, point = serving.schedule, offer.points[r_id]
+        ahead = self._ahead.get((plan.report_specifier_id, r_id)) if plan.once and not plan.lag else None
+        if ahead is not None:  # rule 337
+            taken = msgspec.structs.replace(ahead.taken, time=ahead.begin, duration=ahead.length)
+            serving.give(taking, r_id, (taken,))
+            return
+        assert point.callback is not None
+        told = {"r_id": r_id, "due": begin, "date_from": begin, "date_to": end, "sampling_interval": plan.spacing}
+        self._call(serving.key, taking, (r_id,), plan.report_specifier_id, point.callback, told, now)
+
+    def _of_time(
+        self, point: _Point, begin: datetime, end: datetime, spacing: timedelta, *, once: bool
+    ) -> tuple[Reading, ...]:
+        """Find what was submitted for a stretch of time, one for each sampling interval; what is older is forgotten."""
+        kept = self._submitted.get(point, deque())
+        if once:
+            return tuple(list(kept)[-1:])
+        chosen: dict[int, Reading] = {}
+        for one in kept:
+            assert one.time is not None
+            if begin <= one.time < end:
+                chosen[(one.time - begin) // spacing if spacing else len(chosen)] = one
+        return tuple(chosen.values())
+
+    def _ask_for_report(
+        self, serving: Serving, taking: Taking, r_ids: tuple[str, ...], begin: datetime, end: datetime, now: Now
+    ) -> None:
+        """Have the application make a report as a whole."""
+        plan, (peer, request_id) = serving.schedule, serving.key
+        told: dict[str, object] = {
+            "ven_id": peer,
+            "report_request_id": request_id,
+            "report_specifier_id": plan.report_specifier_id,
+            "r_ids": list(r_ids),
+            "date_from": begin,
+            "date_to": end,
+            "sampling_interval": plan.spacing,
+        }
+        chosen = self._party.next_report(told)
+        if chosen is None:
+            self._emit(HandlerFailed(handler="next_report", error=f"there is none, for {', '.join(r_ids)}"))
+            for r_id in r_ids:
+                serving.give(taking, r_id, ())
+            return
+        self._call(serving.key, taking, r_ids, plan.report_specifier_id, chosen[0], chosen[1], now)
+
+    def _call(
+        self,
+        key: Key | None,
+        taking: Taking,
+        r_ids: tuple[str, ...],
+        specifier_id: str,
+        function: Handler,
+        told: Mapping[str, object],
+        now: Now,
+        ahead_of: datetime | None = None,
+    ) -> None:
+        call = self._party.new_call()
+        self._calls[call] = _Reading(key, taking, r_ids, specifier_id, ahead_of)
+        until = now.mono + self._party.call_timeout
         self._timers.after(("call", call), until)
-        told = arguments(callback, {"r_id": sample.r_id, "due": due})
-        self._emit(Call(call, "report", told, Deadline(until, "report"), callback))
+        self._emit(Call(call, "report", arguments(function, told), Deadline(until, "report"), function))
+
+    # --- in advance --------------------------------------------------------------------------------------------------
+
+    def _sample_ahead(self, specifier_id: str, now: Now) -> None:
+        """Sample what accumulates all the time, so that it can be told at once when it is asked for once (rule 337)."""
+        offer = self._offers[specifier_id]
+        for r_id, point in offer.points.items():
+            length = offer.shortest([r_id])
+            if point.accumulates and point.collection is Collection.INCREMENTAL and length:
+                key = ("ahead", (specifier_id, r_id))
+                if not self._timers.is_set(key):
+                    self._timers.at(key, whole_seconds(now.utc) + length)
+
+    def _read_ahead(self, point: _Point, now: Now) -> None:
+        specifier_id, r_id = point
+        offer = self._offers.get(specifier_id)
+        found = None if offer is None else offer.points.get(r_id)
+        if offer is None or found is None or found.callback is None:
+            return
+        length, end = offer.shortest([r_id]), whole_seconds(now.utc)
+        self._timers.at(("ahead", point), end + length)
+        begin = end - length
+        told = {"r_id": r_id, "due": begin, "date_from": begin, "date_to": end, "sampling_interval": length}
+        self._call(None, Taking(0, None), (r_id,), specifier_id, found.callback, told, now, ahead_of=begin)
+
+    # --- what was read -----------------------------------------------------------------------------------------------
 
     def owns(self, call: CallId) -> bool:
         """Whether a call is one of a callback."""
-        return call in self._samples
+        return call in self._calls
 
     def returned(self, call: CallId, value: object, now: Now) -> None:
         """Take what a callback returned."""
+        one = self._calls[call]
         try:
-            taken = reading(value)
+            taken = self._read(one, value)
         except Exception as error:  # whatever a value of the application may raise when it is looked at
-            self._sampled(call, None, f"returned what cannot be used: {error}", now)
+            self._failed(call, f"returned what cannot be used: {error}", now)
         else:
-            self._sampled(call, taken, None, now)
+            self._settle(call, taken, now)
 
     def raised(self, call: CallId, error: BaseException, now: Now) -> None:
         """Take note that a callback raised: there is no value then."""
-        self._sampled(call, None, f"raised {type(error).__name__}: {error}", now)
+        self._failed(call, f"raised {type(error).__name__}: {error}", now)
 
-    def _sampled(self, call: CallId, taken: Reading | None, wrong: str | None, now: Now) -> None:
+    def _failed(self, call: CallId, why: str, now: Now) -> None:
+        for r_id in self._calls[call].r_ids:
+            self._emit(HandlerFailed(handler=f"report {r_id}", error=why))
+        self._settle(call, {}, now)
+
+    def _read(self, one: _Reading, value: object) -> Mapping[str, Sequence[Reading]]:
+        """Read what a callback returned, for each of its data points."""
+        offer = self._offers[one.specifier_id]
+        whole = isinstance(value, Mapping) and set(value) & set(one.r_ids)
+        if not whole and len(one.r_ids) > 1 and value is not None:
+            raise LocalProtocolError(f"{str(value)[:60]!r}, where a dict by {', '.join(one.r_ids)} is expected")
+        given: Mapping[str, object] = dict(value) if whole else {one.r_ids[0]: value}  # type: ignore[call-overload]
+        return {
+            r_id: [self._fit(offer, r_id, each) for each in readings(given[r_id])]
+            for r_id in one.r_ids
+            if r_id in given
+        }
+
+    def _fit(self, offer: Offer, r_id: str, one: Reading) -> Reading:
+        """Refuse a value that does not belong into a report (rule 331)."""
+        name, value = data_name(offer.report.report_name), one.value
+        expected: tuple[type, ...] = (float, ResourceStatus)
+        if name == ReportName.TELEMETRY_STATUS:
+            expected = (ResourceStatus,)
+        elif name == ReportName.HISTORY_GREENBUTTON:
+            expected = (GreenButtonPayload,)
+        elif name in (ReportName.TELEMETRY_USAGE, ReportName.HISTORY_USAGE):
+            expected = (float,)
+        if value is not None and not isinstance(value, expected):
+            wanted = " or ".join(_NAMES[one] for one in expected)
+            raise LocalProtocolError(f"{str(value)[:60]!r} for {r_id}, where {wanted} is expected in {name} (rule 331)")
+        if isinstance(value, ResourceStatus):
+            self._statuses[(offer.report.report_specifier_id, r_id)] = value
+        return one
+
+    def _settle(self, call: CallId, taken: Mapping[str, Sequence[Reading]], now: Now) -> None:
         """A callback is done with."""
-        sample = self._samples.pop(call)
+        one = self._calls.pop(call)
         self._timers.stop(("call", call))
-        if wrong is not None:
-            self._emit(HandlerFailed(handler=f"report {sample.r_id}", error=wrong))
-        sampling = self._sampling.get(sample.report_request_id)
-        if sampling is None or sample.number not in sampling.open:
+        if one.ahead_of is not None:
+            (r_id,) = one.r_ids
+            length = self._offers[one.specifier_id].shortest([r_id])
+            self._ahead[(one.specifier_id, r_id)] = _Stretch(one.ahead_of, length, newest(taken.get(r_id, ())))
+        serving = None if one.key is None else self._serving.get(one.key)
+        if serving is None:
             return
-        readings = sampling.open[sample.number]
-        readings[sample.r_id] = taken or Reading(value=None)
-        complete = {r_id: one for r_id, one in readings.items() if one is not None}
-        if len(complete) == len(readings):
-            del sampling.open[sample.number]
-            sampling.done[sample.number] = intervals_of(sampling.schedule.due(sample.number), complete)
-            for intervals in sampling.complete_reports():
-                self._make(sampling, intervals, now)
+        for r_id in one.r_ids:
+            serving.give(one.taking, r_id, taken.get(r_id, ()))
+        self._deliver(serving, now)
 
-    def _make(self, sampling: _Sampling, intervals: Sequence[Interval], now: Now) -> None:
-        """A report is complete."""
-        due = sampling.schedule
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    def _deliver(self, serving: Serving, now: Now) -> None:
+        """Make the reports that are complete."""
+        for complete in serving.complete_reports():
+            if serving.key not in self._serving:  # the one before was the last that was wanted (rule 345)
+                return
+            self._make(serving, complete, now)
+
+    def _make(self, serving: Serving, complete: Complete, now: Now) -> None:
+        plan, offer = serving.schedule, self._offers[serving.schedule.report_specifier_id]
+        intervals = ordered(
+            interval
+            for r_id, told in complete.values.items()
+            for interval in self._intervals(serving, offer, r_id, told)
+        )
         report = Report(
             dtstart=intervals[0].dtstart,
-            intervals=tuple(intervals),
-            report_request_id=due.report_request_id,
-            report_specifier_id=due.report_specifier_id,
-            report_name=data_name(self._offers[due.report_specifier_id].report.report_name),
+            intervals=intervals,
+            report_request_id=plan.report_request_id,
+            report_specifier_id=plan.report_specifier_id,
+            report_name=data_name(offer.report.report_name),
             created_date_time=whole_seconds(now.utc),
         )
-        self._made(report, now)
-        self._ven.note_delivery(due.report_request_id, now, last=due.once or sampling.is_over)
+        until = plan.window(complete.report)[1] if serving.ranged and not plan.once else None
+        self._made.append((serving.key, report))
+        self._party.made(serving.key, report, now, last=plan.once or serving.is_over, until=until)
+
+    def _intervals(self, serving: Serving, offer: Offer, r_id: str, told: Sequence[Told]) -> Iterable[Interval]:
+        plan, specifier_id = serving.schedule, offer.report.report_specifier_id
+        if plan.on_change:
+            told = serving.changes.of(r_id, told)
+        elif plan.once and serving.history is None:
+            told = [(told[-1][0], newest([one for _, one in told]))]
+        timed = plan.lag > timedelta(0) or any(offer.points[one].accumulates for one in plan.r_ids)
+        length = plan.lag or plan.spacing or None
+        begin = None if serving.history is None else whole_seconds(serving.history[0])
+        name = data_name(offer.report.report_name)
+        placeholder: float | ResourceStatus = 0.0
+        if name == ReportName.TELEMETRY_STATUS:
+            none = ResourceStatus(online=False, manual_override=False)
+            placeholder = self._statuses.get((specifier_id, r_id), none)
+        for due, one in told:
+            if one.value is None and name == ReportName.HISTORY_GREENBUTTON:
+                one = msgspec.structs.replace(one, value=GreenButtonPayload(feed=_NO_FEED))
+            yield interval_of(r_id, one, begin or due, length if timed else None, placeholder)
+
+    # --- once more ---------------------------------------------------------------------------------------------------
+
+    def corrected(
+        self, report_request_id: str, values: Mapping[str, object] | None, dtstart: datetime | None, now: Now, peer: str
+    ) -> Report:
+        """Make a report once more, as it was or with other values (rule 346).
+
+        :param report_request_id: the request that it answers.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param dtstart: when the report begins; the last one if None.
+        :param now: the present.
+        :param peer: who has got it.
+        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
+        """
+        known = [
+            report
+            for key, report in self._made
+            if key == (peer, report_request_id) and dtstart in (None, report.dtstart)
+        ]
+        if not known:
+            raise LocalProtocolError(
+                f"no report of {report_request_id!r}{'' if dtstart is None else f' that begins at {dtstart}'} is "
+                f"remembered; the last {_REMEMBERED} are"
+            )
+        report, intervals = known[-1], list(known[-1].intervals)
+        for r_id, given in (values or {}).items():
+            for one in readings(given):
+                _correct(intervals, r_id, one)
+        return msgspec.structs.replace(report, intervals=tuple(intervals), created_date_time=whole_seconds(now.utc))
+
+
+_NAMES: Final[Mapping[type, str]] = {
+    float: "a number",
+    ResourceStatus: "the status of a resource",
+    GreenButtonPayload: "Green Button data",
+}
+
+_NO_FEED: Final = (
+    '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:00000000-0000-0000-0000-000000000000</id>'
+    "<title>no data</title><updated>1970-01-01T00:00:00Z</updated></feed>"
+)
+"""What is sent where there is no Green Button data."""
+
+
+def _told(begin: datetime, end: datetime, spacing: timedelta, r_id: str) -> dict[str, object]:
+    """What a callback that reads a stretch of time may ask for."""
+    return {"date_from": begin, "date_to": end, "sampling_interval": spacing, "r_id": r_id}
+
+
+def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
+    """The stretch of the past that a request is about (rule 325)."""
+    interval = request.report_specifier.report_interval
+    assert interval is not None
+    if is_zero(interval.duration):
+        return interval.dtstart, max(now, interval.dtstart)
+    return interval.dtstart, min(now, add_duration(interval.dtstart, interval.duration))
+
+
+def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
+    """Replace the value of a data point at a time; there are as many intervals afterwards as before."""
+    for number, interval in enumerate(intervals):
+        (payload,) = interval.payloads
+        if isinstance(payload, ReportPayload) and payload.r_id == r_id and one.time in (None, interval.dtstart):
+            value = msgspec.structs.replace(one, time=interval.dtstart)
+            placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
+            intervals[number] = interval_of(r_id, value, interval.dtstart, interval.duration, placeholder)
+            return
+    raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")

@@ -1,31 +1,25 @@
 """When to read what, for a report that was asked for: exact periods on the wall clock (rules 317, 324, 325 and 341)."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import (
-    DataQuality,
-    Interval,
-    ReportPayload,
-    ResourceStatus,
-    add_duration,
-    as_timedelta,
-    is_zero,
-)
-from oadr_core.rules import refuse
-from oadr_core.state.ven import AcceptedRequest
-from oadr_core.wire.plain import part_from_dict
+from oadr_core.messages import add_duration, as_timedelta, is_zero
+from oadr_core.offers import METADATA
+from oadr_core.state.reports import AcceptedRequest
 
 _LATE: Final = timedelta(seconds=5)
 """How late a reading may be taken and still count for its boundary: a request takes time to arrive."""
 
+_SHORTEST: Final = timedelta(seconds=1)
+"""The spacing of readings on change where nothing but "at once" was offered."""
+
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """The readings of a report request: number ``n`` is due at ``start + n * spacing``.
+
+    Readings ``k * together`` to ``(k + 1) * together - 1`` make report ``k``.
 
     :param report_request_id: the request.
     :param report_specifier_id: the offer.
@@ -35,6 +29,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     :param together: how many readings make a report.
     :param end: when it is over; None for never.
     :param first: the number of the first reading that is still to be taken.
+    :param lag: how long after it is due a reading is taken: one that is about a stretch of time, when that is over.
+    :param on_change: whether only changes are told.
     """
 
     report_request_id: str
@@ -45,15 +41,23 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     together: int
     end: datetime | None
     first: int
+    lag: timedelta = timedelta(0)
+    on_change: bool = False
 
     @property
     def once(self) -> bool:
         """Whether there is a single reading."""
         return not self.spacing
 
+    # --- readings ----------------------------------------------------------------------------------------------------
+
     def due(self, number: int) -> datetime:
-        """When a reading is due."""
+        """When a reading is due: the time that it is told for."""
         return self.start + number * self.spacing
+
+    def taken(self, number: int) -> datetime:
+        """When a reading is taken."""
+        return self.due(number) + self.lag
 
     def is_over(self, number: int) -> bool:
         """Whether a reading is beyond the end."""
@@ -63,21 +67,38 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         """Number the reading that follows one, passing over those that were missed."""
         if self.once:
             return number + 1
-        return max(number + 1, _boundary(self.start, self.spacing, now))
+        return max(number + 1, _boundary(self.start, self.spacing, now - self.lag))
 
     def present(self, number: int, now: datetime) -> int:
         """Number the reading that can be taken now, where one was due: that of the latest boundary.
 
         They differ where nobody was awake at the time, as when the machine was suspended or its clock was set.
         """
-        return number if self.once else max(number, (now - self.start) // self.spacing)
+        return number if self.once else max(number, (now - self.lag - self.start) // self.spacing)
+
+    # --- reports -----------------------------------------------------------------------------------------------------
 
     def report_of(self, number: int) -> int:
         """Number the report that a reading belongs to."""
         return number // self.together
 
+    def window(self, report: int) -> tuple[datetime, datetime]:
+        """The stretch of time that a report is about, from its first reading to the first of the next."""
+        begin, end = self.due(report * self.together), self.due((report + 1) * self.together)
+        return begin, end if self.end is None else min(end, self.end)
 
-def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> Schedule:
+    def is_past(self, report: int) -> bool:
+        """Whether a report is beyond the end."""
+        return report > 0 if self.once else self.is_over(report * self.together)
+
+
+def schedule(
+    accepted: AcceptedRequest,
+    resumed_at: datetime | None = None,
+    *,
+    shortest: timedelta = timedelta(0),
+    lagging: bool = False,
+) -> Schedule:
     """Work out when the readings of a request are due.
 
     A request whose report period is as long as its spacing is answered at once and then every period; one with more
@@ -85,6 +106,8 @@ def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> S
 
     :param accepted: the request.
     :param resumed_at: the present, where the request was served before: no instant is read twice.
+    :param shortest: the shortest spacing that was offered, which counts where changes are wanted.
+    :param lagging: whether a reading is about the stretch of time after it is due, and so is taken when that is over.
     """
     specifier = accepted.request.report_specifier
     since = accepted.accepted_at if resumed_at is None else max(resumed_at, accepted.accepted_at)
@@ -94,8 +117,14 @@ def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> S
         if not is_zero(specifier.report_interval.duration):
             end = add_duration(start, specifier.report_interval.duration)
     back = as_timedelta(specifier.report_back_duration, start)
-    spacing = timedelta(0) if not back else as_timedelta(specifier.granularity, start) or back
+    spacing = as_timedelta(specifier.granularity, start) if back else timedelta(0)
+    if specifier.report_specifier_id == METADATA:
+        spacing = back
+    on_change = bool(back) and not spacing
+    if on_change:
+        spacing = min(max(shortest, _SHORTEST), back)
     together = round(back / spacing) if spacing else 1
+    lag = (spacing or shortest) if lagging else timedelta(0)
     first = 0
     if spacing:
         late = min(_LATE, spacing / 2) if resumed_at is None else -timedelta.resolution
@@ -105,82 +134,17 @@ def schedule(accepted: AcceptedRequest, resumed_at: datetime | None = None) -> S
     return Schedule(
         report_request_id=accepted.request.report_request_id,
         report_specifier_id=specifier.report_specifier_id,
-        r_ids=tuple(payload.r_id for payload in specifier.specifier_payloads),
+        r_ids=tuple(dict.fromkeys(payload.r_id for payload in specifier.specifier_payloads)),
         start=start,
         spacing=spacing,
         together=max(together, 1),
         end=end,
         first=first,
+        lag=lag,
+        on_change=on_change,
     )
 
 
 def _boundary(start: datetime, spacing: timedelta, now: datetime) -> int:
     """Number the first boundary that does not lie before ``now``."""
     return -((start - now) // spacing)
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a data point showed.
-
-    :param value: a number, or the status of a resource; None where there is none, which is sent as a placeholder of bad
-        quality (rule 318).
-    :param data_quality: one of :class:`~oadr_core.messages.enums.DataQuality`, or an ``x-`` text.
-    :param confidence: from 0 to 100.
-    :param accuracy: in the unit of the value.
-    """
-
-    value: float | ResourceStatus | None
-    data_quality: str | None = None
-    confidence: int | None = None
-    accuracy: float | None = None
-
-
-def reading(value: object) -> Reading:
-    """Read what the callback of a data point returned.
-
-    :param value: a number; None where there is no value; a :class:`Reading`; a
-        :class:`~oadr_core.messages.common.ResourceStatus`; or a dict with ``value`` and if wanted ``data_quality``,
-        ``confidence`` and ``accuracy``, or with ``online`` and ``manual_override`` for a status.
-    :raises LocalProtocolError: it is none of these, or cannot be sent, such as a number that is not finite.
-    """
-    taken = _reading(value)
-    refuse(_payload("", taken))
-    return taken
-
-
-def _reading(value: object) -> Reading:
-    if isinstance(value, Reading):
-        return value
-    if value is None or isinstance(value, ResourceStatus):
-        return Reading(value=value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Reading(value=float(value))
-    if isinstance(value, Mapping) and "online" in value:
-        return Reading(value=part_from_dict(ResourceStatus, value))
-    if isinstance(value, Mapping) and "value" in value:
-        rest = {key: value.get(key) for key in ("data_quality", "confidence", "accuracy")}
-        return msgspec.structs.replace(_reading(value["value"]), **rest)
-    raise LocalProtocolError(
-        f"{type(value).__name__} {str(value)[:60]!r}, where a number or a dict with 'value' is expected"
-    )
-
-
-def intervals_of(due: datetime, readings: Mapping[str, Reading]) -> tuple[Interval, ...]:
-    """Make the intervals of a report from the readings that were due at one time.
-
-    Each data point has an interval of its own. One interval may hold the values of several, but not every VTN can read
-    that: OpenLEADR's fails at it.
-    """
-    return tuple(Interval(dtstart=due, payloads=(_payload(r_id, one),)) for r_id, one in readings.items())
-
-
-def _payload(r_id: str, one: Reading) -> ReportPayload:
-    if one.value is None:
-        return ReportPayload(r_id=r_id, value=0.0, data_quality=one.data_quality or DataQuality.BAD.value)
-    return ReportPayload(
-        r_id=r_id,
-        value=one.value,
-        data_quality=one.data_quality,
-        confidence=one.confidence,
-        accuracy=one.accuracy,
-    )

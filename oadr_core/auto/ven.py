@@ -4,15 +4,20 @@ It stands on a :class:`~oadr_core.ven.Ven` and has the same surface, so the same
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from oadr_core.answers import response_in
+from oadr_core.auto.asker import OFFERS, REPORTS, Asker
 from oadr_core.auto.outbox import Outbox
+from oadr_core.auto.report_wishes import ReportCallback, ReportRule
 from oadr_core.auto.reporter import Reporter
+from oadr_core.auto.serving import Key
 from oadr_core.auto.timekeeper import Timekeeper
+from oadr_core.build import DataPoint
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EventDecision
@@ -37,7 +42,9 @@ from oadr_core.messages import (
     Response,
     Service,
     UpdateReport,
+    is_zero,
 )
+from oadr_core.offers import METADATA
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -55,6 +62,7 @@ from oadr_core.outputs import (
     ReregistrationRequested,
 )
 from oadr_core.seal import Peer, Sealer
+from oadr_core.state.reports import AcceptedRequest
 from oadr_core.state.ven import VenState
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_view import EventView, event_views
@@ -71,6 +79,7 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     :param registration_retry: seconds before a registration that was refused is tried again.
     :param registration_pause: seconds before a VEN whose registration the VTN cancelled registers anew; None for never.
     :param most_unsent: how many reports are kept while the VTN cannot be reached; the oldest are dropped beyond.
+    :param report_rules: which reports of the VTN are asked for where no ``on_register_report`` handler says which.
     """
 
     query_first: bool = True
@@ -81,6 +90,76 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     registration_retry: float = 60.0
     registration_pause: float | None = 300.0
     most_unsent: int = 10_000
+    report_rules: tuple[ReportRule, ...] = ()
+
+
+class _Asks:
+    """What the core asks: the application's handlers, and the two about reports of the VTN that are answered here."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+
+    def __contains__(self, name: object) -> bool:
+        return name in (OFFERS, REPORTS) or name in self._handlers
+
+
+class _VenParty:
+    """Where a VEN keeps report requests, those of the VTN and its own; there is no other peer."""
+
+    def __init__(
+        self,
+        ven: Ven,
+        handlers: Handlers,
+        made: Callable[[Report, Now], None],
+        metadata: Callable[[Now], Sequence[Report]],
+    ) -> None:
+        self._ven = ven
+        self._handlers = handlers
+        self._made = made
+        self._metadata = metadata
+
+    @property
+    def call_timeout(self) -> float:
+        """Seconds that a callback may take."""
+        return self._ven.config.call_timeout
+
+    def new_call(self) -> CallId:
+        """Make the id of a call."""
+        return self._ven.new_call()
+
+    def record(self, peer: str) -> VenState | None:
+        """What is remembered of the VTN."""
+        return self._ven.state if self._ven.state.registered else None
+
+    def accepted(self, peer: str) -> tuple[AcceptedRequest, ...]:
+        """The requests of the VTN."""
+        return self._ven.state.report_requests
+
+    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+        """Answer a request of the VTN for metadata."""
+        if self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING):
+            self._ven.register_report(self._metadata(now), now, report_request_id=report_request_id)
+
+    def made(
+        self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
+    ) -> None:
+        """Keep a report, and send it."""
+        if report is not None:
+            self._made(report, now)
+        self._ven.note_made(key[1], now, made=made, last=last, until=until)
+
+    def next_report(self, told: Mapping[str, object]) -> tuple[Handler, Mapping[str, object]] | None:
+        """Find the handler that makes whole reports."""
+        function = self._handlers.get("next_report")
+        return None if function is None else (function, {**told, "ven_id": self._ven.state.ven_id})
+
+    def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
+        """Answer a question of the core."""
+        self._ven.call_returned(call, value, now=now)
+
+    def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
+        """Tell the core that its question cannot be answered."""
+        self._ven.call_raised(call, error, now=now)
 
 
 _MOST_IN_A_ROW: Final = 50
@@ -111,7 +190,7 @@ class AutoVen:
     ) -> None:
         saved = saved or {}
         state = VenState.load(saved["ven"]) if "ven" in saved else None
-        self.ven: Final = Ven(config, sealer=sealer, entropy=entropy, state=state, asks=handlers)
+        self.ven: Final = Ven(config, sealer=sealer, entropy=entropy, state=state, asks=_Asks(handlers))
         self.policy: Final = policy or VenPolicy()
         self._entropy = entropy
         self._handlers = handlers
@@ -123,7 +202,10 @@ class AutoVen:
         self._outputs: deque[Output] = deque()
         self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
         self._timekeeper = Timekeeper(self.ven, self._outputs.append, saved)
-        self._reporter = Reporter(self.ven, self._outputs.append, self._report_made)
+        party = _VenParty(self.ven, handlers, self._report_made, lambda now: self._reporter.metadata(now))
+        self._reporter = Reporter(party, self._outputs.append)
+        rules = self.policy.report_rules
+        self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_report")
         self._now: Now | None = None
 
     @property
@@ -138,18 +220,57 @@ class AutoVen:
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
-    def offer(self, report: Report, callbacks: Mapping[str, Handler], now: Now | None = None) -> None:
+    def offer(self, report: Report, points: Mapping[str, Handler | DataPoint], now: Now | None = None) -> None:
         """Offer a report.
 
         :param report: the offer, as oadrRegisterReport will hold it.
-        :param callbacks: for each rID the function or coroutine function that reads it; see
-            :func:`oadr_core.auto.sampling.reading` for what it may return.
+        :param points: for each rID the function or coroutine function that reads it, or the data point as
+            :func:`oadr_core.build.data_point` describes it; see :func:`oadr_core.auto.readings.readings` for what a
+            function may return.
         :param now: the present, where the VEN runs already.
         :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
         """
-        self._reporter.offer(report, callbacks)
+        self._reporter.offer(report, points, now)
         if self._phase is Startup.RUNNING and now is not None:
             self.ven.register_report(self._reporter.metadata(now), now)
+
+    def submit(
+        self, report_specifier_id: str, r_id: str, value: object, now: Now, time: datetime | None = None
+    ) -> None:
+        """Hand over a value of a data point whose application owns its timing.
+
+        A report holds the last value of each sampling interval. Values are kept in memory until then.
+
+        :param report_specifier_id: the report.
+        :param r_id: the data point.
+        :param value: what it shows; see :func:`oadr_core.auto.readings.readings`.
+        :param now: the present.
+        :param time: when that was; now if None.
+        :raises LocalProtocolError: there is no such data point, its values are not submitted, or the value is none.
+        """
+        self._reporter.submit(report_specifier_id, r_id, value, now, time)
+
+    def resend_report(
+        self,
+        report_request_id: str,
+        now: Now,
+        *,
+        values: Mapping[str, object] | None = None,
+        dtstart: datetime | None = None,
+    ) -> None:
+        """Send a report once more, as it was or corrected (rule 346).
+
+        :param report_request_id: the request that it answers.
+        :param now: the present.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param dtstart: when the report begins; the last one if None.
+        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
+        """
+        self._report_made(self._reporter.corrected(report_request_id, values, dtstart, now, ""), now)
+
+    def bind(self, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
+        """Have a callback take the values of a data point that the VTN was asked for by hand."""
+        self._asker.bind("", report_request_id, r_id, callback)
 
     def create_opt(self, opt: CreateOpt, now: Now) -> str:
         """Opt in or out; kept until the VTN has answered, which :class:`~oadr_core.outputs.OptConfirmed` tells.
@@ -207,7 +328,14 @@ class AutoVen:
         self._move(StartupInput.START)
         self._timekeeper.start(now)
         for accepted in self.ven.state.report_requests:
-            self._reporter.begin(accepted.request.report_request_id, now, resumed=True)
+            specifier, request_id = accepted.request.report_specifier, accepted.request.report_request_id
+            if specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration):
+                # all is offered anyway, once the registration is renewed (rule 405)
+                self.ven.note_made(request_id, now, last=True)
+                self.ven.note_delivered([request_id], now)
+            else:
+                self._reporter.begin("", request_id, now, resumed=True)
+        self._reporter.start(now)
         if self.policy.query_first:
             self.ven.query_registration(now)
         else:
@@ -269,6 +397,8 @@ class AutoVen:
         self._now = now
         if self._reporter.owns(call):
             self._reporter.returned(call, value, now)
+        elif self._asker.owns(call):
+            self._asker.returned(call, value, now)
         else:
             self.ven.call_returned(call, value, now=now)
 
@@ -277,6 +407,8 @@ class AutoVen:
         self._now = now
         if self._reporter.owns(call):
             self._reporter.raised(call, error, now)
+        elif self._asker.owns(call):
+            self._asker.raised(call, error, now)
         else:
             self.ven.call_raised(call, error, now=now)
 
@@ -303,7 +435,7 @@ class AutoVen:
             self._timekeeper.follow(now)
             output = self._outputs.popleft() if self._outputs else self.ven.next_output(now)
         if isinstance(output, Call):
-            return self._prepared(output)
+            return self.next_output(now) if self._asker.take(output, now) else self._prepared(output)
         if isinstance(output, Event):
             self._react(output, now)
         return output
@@ -352,9 +484,9 @@ class AutoVen:
                 self._move(StartupInput.ASKED_AGAIN)
                 self._register_again(now)
         elif isinstance(event, ReportRequested):
-            self._reporter.begin(event.report_request_id, now)
+            self._reporter.begin(event.ven_id, event.report_request_id, now)
         elif isinstance(event, ReportEnded):
-            self._reporter.end(event.report_request_id)
+            self._reporter.end(event.ven_id, event.report_request_id)
 
     def _register(self, now: Now) -> None:
         if self.ven.registration in (Registration.UNREGISTERED, Registration.REGISTERED):
@@ -378,6 +510,7 @@ class AutoVen:
             self._wait(StartupInput.REFUSED, self.policy.registration_retry, now)
 
     def _ended(self, event: RegistrationEnded, now: Now) -> None:
+        self._asker.forget("")
         if not event.by_peer:
             self._move(StartupInput.STOP)
         elif event.cancelled:
@@ -444,6 +577,7 @@ class AutoVen:
         self._in_a_row = 0
         self._outbox.deliver_all(now)
         self.ven.deliver_opts(now)
+        self.ven.deliver_report_requests(now)
         self._plan_poll(now, at_once=True)
 
     # --- polling -----------------------------------------------------------------------------------------------------
@@ -473,6 +607,6 @@ class AutoVen:
 
     def _report_made(self, report: Report, now: Now) -> None:
         """Keep a report that is complete, then send it."""
-        key = self._outbox.put(report)
+        key = self._outbox.put(report, now)
         if self._phase is Startup.RUNNING:
             self._outbox.deliver(key, now)

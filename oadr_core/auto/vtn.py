@@ -4,39 +4,36 @@ It stands on a :class:`~oadr_core.vtn.Vtn` and has the same surface, so the same
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from oadr_core.auto.report_wishes import (
-    ReportCallback,
-    ReportWish,
-    report_wish,
-    report_wishes,
-    request_of,
-    told_of,
-    values_of,
-)
+from oadr_core.auto.asker import OFFERS, REPORTS, Asker
+from oadr_core.auto.report_wishes import ReportCallback, ReportRule
+from oadr_core.auto.reporter import Reporter
+from oadr_core.auto.serving import Key
+from oadr_core.build import DataPoint
 from oadr_core.clock import Deadline, Now
-from oadr_core.entropy import Entropy, new_id
-from oadr_core.errors import LocalProtocolError
-from oadr_core.handlers import Handler, Handlers, arguments, by_name, info
+from oadr_core.entropy import Entropy
+from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import (
-    CreatePartyRegistration,
-    Payload,
-    RegisterReport,
-    Report,
-    Service,
-    UpdateReport,
+from oadr_core.messages import CreatePartyRegistration, Payload, Report, Service
+from oadr_core.outputs import (
+    Call,
+    CallId,
+    ExchangeId,
+    InboundId,
+    Output,
+    ReportEnded,
+    ReportRequested,
+    VenDeregistered,
 )
-from oadr_core.offers import data_name
-from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, VenDeregistered
-from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
+from oadr_core.state.reports import AcceptedRequest
+from oadr_core.state.vtn import VenRecord
 from oadr_core.vtn import Vtn, VtnConfig
 
 
@@ -47,7 +44,7 @@ class _Asks:
         self._handlers = handlers
 
     def __contains__(self, name: object) -> bool:
-        return name in ("on_update_report", "on_register_report") or name in self._handlers
+        return name in (OFFERS, REPORTS) or name in self._handlers
 
 
 class VtnPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,27 +54,70 @@ class VtnPolicy(msgspec.Struct, frozen=True, kw_only=True):
         telemetry of usage, at the shortest sampling period that is offered, but not below ``shortest_sampling``.
     :param shortest_sampling: the spacing of readings at least, for ``request_reports``.
     :param reporting: how often to report, for ``request_reports``; None for every reading.
+    :param report_rules: which other reports are asked for where no ``on_register_report`` handler says which.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     """
 
     request_reports: bool = False
     shortest_sampling: timedelta = timedelta(seconds=10)
     reporting: timedelta | None = None
+    report_rules: tuple[ReportRule, ...] = ()
     missed_polls: int = 3
 
-
-class _Gather:
-    """Calls whose values are awaited together."""
-
-    def __init__(self, finish: Callable[[dict[object, object], Now], None]) -> None:
-        self.finish: Final = finish
-        self.waiting: set[CallId] = set()
-        self.values: dict[object, object] = {}
-        self.failed = False
+    def rules(self) -> tuple[ReportRule, ...]:
+        """Which reports are asked for by themselves."""
+        usage = ReportRule(shortest_sampling=self.shortest_sampling, reporting=self.reporting)
+        return (*self.report_rules, usage) if self.request_reports else self.report_rules
 
 
-_Binding = tuple[str, str]
-"""What a report callback of a VEN is bound to: report request, data point."""
+class _VtnParty:
+    """Where a VTN keeps report requests, those of its VENs and its own."""
+
+    def __init__(self, vtn: Vtn, handlers: Handlers) -> None:
+        self._vtn = vtn
+        self._handlers = handlers
+
+    @property
+    def call_timeout(self) -> float:
+        """Seconds that a callback may take."""
+        return self._vtn.config.call_timeout
+
+    def new_call(self) -> CallId:
+        """Make the id of a call."""
+        return self._vtn.new_call()
+
+    def record(self, peer: str) -> VenRecord | None:
+        """What is remembered of a VEN."""
+        return self._vtn.vens.get(peer)
+
+    def accepted(self, peer: str) -> tuple[AcceptedRequest, ...]:
+        """The requests of a VEN."""
+        record = self._vtn.vens.get(peer)
+        return () if record is None else record.report_requests
+
+    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+        """Answer a request of a VEN for metadata."""
+        if peer in self._vtn.vens:
+            self._vtn.offer_to(peer, now, report_request_id=report_request_id)
+
+    def made(
+        self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
+    ) -> None:
+        """Queue a report for its VEN."""
+        self._vtn.report_made(*key, report, now, made=made, last=last, until=until)
+
+    def next_report(self, told: Mapping[str, object]) -> tuple[Handler, Mapping[str, object]] | None:
+        """Find the handler that makes whole reports."""
+        function = self._handlers.get("on_request_report")
+        return None if function is None else (function, told)
+
+    def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
+        """Answer a question of the core."""
+        self._vtn.call_returned(call, value, now=now)
+
+    def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
+        """Tell the core that its question cannot be answered."""
+        self._vtn.call_raised(call, error, now=now)
 
 
 class AutoVtn:
@@ -116,14 +156,62 @@ class AutoVtn:
             missed_polls=self.policy.missed_polls,
         )
         self._entropy = entropy
-        self._callbacks: dict[str, dict[_Binding, ReportCallback]] = {}  # by VEN
-        self._bound: set[str] = set()  # VENs whose callbacks are known since the start of this run
-        self._gathers: dict[CallId, tuple[_Gather, object]] = {}
         self._outputs: deque[Output] = deque()
+        self._now: Now | None = None
+        self._runs = False
+        party = _VtnParty(self.vtn, handlers)
+        rules = self.policy.rules()
+        self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
+        self._reporter = Reporter(party, self._outputs.append)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
+        self._now, self._runs = now, True
+        self.vtn.offer_reports((*self.vtn.config.reports, *self._reporter.metadata(now)))
+        self._reporter.start(now)
+        for ven_id, record in self.vtn.vens.items():
+            for accepted in record.report_requests:
+                self._reporter.begin(ven_id, accepted.request.report_request_id, now, resumed=True)
         self.vtn.start(now)
+
+    # --- its own reports ---------------------------------------------------------------------------------------------
+
+    def offer(self, report: Report, points: Mapping[str, Handler | DataPoint], now: Now | None = None) -> None:
+        """Offer a report to all VENs.
+
+        :param report: the offer, as oadrRegisterReport will hold it.
+        :param points: for each rID the function or coroutine function that reads it, or the data point as
+            :func:`oadr_core.build.data_point` describes it.
+        :param now: the present, where the VTN runs already.
+        :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
+        """
+        self._reporter.offer(report, points, now)
+        if self._runs and now is not None:
+            self._now = now
+            self.vtn.offer_reports((*self.vtn.config.reports, *self._reporter.metadata(now)), now)
+
+    def submit(
+        self, report_specifier_id: str, r_id: str, value: object, now: Now, time: datetime | None = None
+    ) -> None:
+        """Hand over a value of a data point whose application owns its timing; see :meth:`AutoVen.submit`."""
+        self._reporter.submit(report_specifier_id, r_id, value, now, time)
+
+    def resend_report(
+        self,
+        ven_id: str,
+        report_request_id: str,
+        now: Now,
+        *,
+        values: Mapping[str, object] | None = None,
+        dtstart: datetime | None = None,
+    ) -> None:
+        """Send a report once more, as it was or corrected; see :meth:`AutoVen.resend_report`."""
+        report = self._reporter.corrected(report_request_id, values, dtstart, now, ven_id)
+        self.vtn.report_made(ven_id, report_request_id, report, now)
+
+    def bind(self, ven_id: str, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
+        """Have a callback take the values of a data point that a VEN was asked for by hand."""
+        self._asker.bind(ven_id, report_request_id, r_id, callback)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -141,266 +229,61 @@ class AutoVtn:
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Take what a handler or a callback returned; see :class:`~oadr_core.core.Core`."""
-        if call in self._gathers:
-            self._gathered(call, value, now)
+        self._now = now
+        if self._asker.owns(call):
+            self._asker.returned(call, value, now)
+        elif self._reporter.owns(call):
+            self._reporter.returned(call, value, now)
         else:
             self.vtn.call_returned(call, value, now=now)
 
     def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
         """Take note that a handler or a callback raised; see :class:`~oadr_core.core.Core`."""
-        if call in self._gathers:
-            self._failed(call, f"raised {type(error).__name__}: {error}", now)
+        self._now = now
+        if self._asker.owns(call):
+            self._asker.raised(call, error, now)
+        elif self._reporter.owns(call):
+            self._reporter.raised(call, error, now)
         else:
             self.vtn.call_raised(call, error, now=now)
 
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
+        self._now = now
         self.vtn.handle_timeout(now)
+        self._reporter.handle_timeout(now)
 
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
+        self._now = now
         while True:
             if self._outputs:
                 return self._outputs.popleft()
             output = self.vtn.next_output(now)
             if isinstance(output, VenDeregistered) and output.ven_id not in self.vtn.vens:
-                self._forget(output.ven_id)
-                self._bound.discard(output.ven_id)
+                self._asker.forget(output.ven_id)
+            elif isinstance(output, ReportRequested):
+                self._reporter.begin(output.ven_id, output.report_request_id, now)
+            elif isinstance(output, ReportEnded):
+                self._reporter.end(output.ven_id, output.report_request_id)
             if not isinstance(output, Call):
                 return output
             self._call(output, now)
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
-        return self.vtn.next_timeout()
-
-    # --- calling handlers --------------------------------------------------------------------------------------------
+        found = [self.vtn.next_timeout()]
+        if self._now is not None:
+            found.append(self._reporter.next_timeout(self._now))
+        return min((deadline for deadline in found if deadline is not None), key=lambda one: one.at, default=None)
 
     def _call(self, call: Call, now: Now) -> None:
         """Turn a question of the core into calls of the application's handlers."""
-        if call.handler == "on_register_report":
-            self._ask_which_reports(call, now)
-        elif call.handler == "on_update_report":
-            self._route_reports(call, now)
-        else:
-            chosen = self._handlers.arguments(call.handler, _told(call))
-            function = self._handlers.get(call.handler)
-            self._outputs.append(msgspec.structs.replace(call, arguments=chosen, function=function))
-
-    def _gather(self, outer: Call, finish: Callable[[dict[object, object], Now], None]) -> _Gather:
-        """Await several calls for one question of the core."""
-        gather = _Gather(lambda values, now: self._finish(outer, gather, finish, values, now))
-        return gather
-
-    def _finish(
-        self,
-        outer: Call,
-        gather: _Gather,
-        finish: Callable[[dict[object, object], Now], None],
-        values: dict[object, object],
-        now: Now,
-    ) -> None:
-        if gather.failed:
-            self.vtn.call_raised(outer.call, LocalProtocolError("a handler failed"), now=now)
-        else:
-            finish(values, now)
-
-    def _also_call(
-        self, gather: _Gather, outer: Call, key: object, function: Handler, chosen: Mapping[str, object]
-    ) -> None:
-        call = self.vtn.new_call()
-        gather.waiting.add(call)
-        self._gathers[call] = (gather, key)
-        self._outputs.append(Call(call, outer.handler, chosen, outer.deadline, function))
-
-    def _gathered(self, call: CallId, value: object, now: Now) -> None:
-        gather, key = self._gathers.pop(call)
-        gather.values[key] = value
-        self._settle(gather, call, now)
-
-    def _failed(self, call: CallId, why: str, now: Now) -> None:
-        gather, key = self._gathers.pop(call)
-        gather.failed = True
-        self._outputs.append(HandlerFailed(handler=str(key), error=why))
-        self._settle(gather, call, now)
-
-    def _settle(self, gather: _Gather, call: CallId, now: Now) -> None:
-        gather.waiting.discard(call)
-        if not gather.waiting:
-            gather.finish(gather.values, now)
-
-    # --- which reports -----------------------------------------------------------------------------------------------
-
-    def _ask_which_reports(self, call: Call, now: Now) -> None:
-        """Ask the application which of the offers it wants, in the form that its handler has."""
-        message = call.arguments["message"]
-        ven_id = str(call.arguments["ven_id"])
-        assert isinstance(message, RegisterReport)
-        self._ask_about_offers(
-            call,
-            ven_id,
-            message.reports,
-            lambda wishes, later: self._request_reports(call, ven_id, message.reports, wishes, later),
-            now,
-        )
-
-    def _ask_about_offers(
-        self,
-        call: Call,
-        ven_id: str,
-        offers: Sequence[Report],
-        then: Callable[[Mapping[str, Sequence[ReportWish]], Now], None],
-        now: Now,
-    ) -> None:
-        name = "on_register_report"
-        function = self._handlers.get(name)
-        if function is None or not offers:
-            then({one.report_specifier_id: self._default_wishes(one) for one in offers}, now)
+        if self._asker.take(call, now):
             return
-
-        def finish(values: dict[object, object], later: Now) -> None:
-            try:
-                wishes = self._wishes(offers, values)
-            except Exception as error:  # whatever a value of the application may raise when it is looked at
-                self.vtn.call_raised(call.call, error, now=later)
-            else:
-                then(wishes, later)
-
-        gather = self._gather(call, finish)
-        for offer in offers:
-            if self._handlers.is_compact(name):
-                for one in offer.report_descriptions:
-                    told = told_of(ven_id, offer, one)
-                    key = (offer.report_specifier_id, one.r_id)
-                    self._also_call(gather, call, key, function, arguments(function, told))
-            else:
-                told = {"report": self._handlers.view(offer), "ven_id": ven_id}
-                chosen = arguments(function, told)
-                self._also_call(gather, call, (offer.report_specifier_id, None), function, chosen)
-        if not gather.waiting:
-            finish({}, now)
-
-    def _default_wishes(self, offer: Report) -> list[ReportWish]:
-        if not self.policy.request_reports or data_name(offer.report_name) != "TELEMETRY_USAGE":
-            return []
-        wishes = []
-        for one in offer.report_descriptions:
-            rate = one.sampling_rate
-            if rate is not None and isinstance(rate.min_period, timedelta) and isinstance(rate.max_period, timedelta):
-                spacing = min(max(rate.min_period, self.policy.shortest_sampling), rate.max_period or rate.min_period)
-                wishes.append(ReportWish(r_id=one.r_id, sampling=spacing, reporting=self.policy.reporting))
-        return wishes
-
-    def _wishes(self, offers: Sequence[Report], values: Mapping[object, object]) -> Mapping[str, Sequence[ReportWish]]:
-        """Read what the handler said, whichever form it has."""
-        wishes: dict[str, list[ReportWish]] = {}
-        for offer in offers:
-            known = {one.r_id for one in offer.report_descriptions}
-            found = wishes.setdefault(offer.report_specifier_id, [])
-            full = values.get((offer.report_specifier_id, None))
-            if full is not None:
-                found += report_wishes(full)
-            for r_id in known:
-                compact = values.get((offer.report_specifier_id, r_id))
-                if compact is not None:
-                    found.append(report_wish(compact, r_id))
-            foreign = {one.r_id for one in found} - known
-            if foreign:
-                raise LocalProtocolError(f"{offer.report_specifier_id} has no rID {', '.join(sorted(foreign))}")
-        return wishes
-
-    def _request_reports(
-        self,
-        call: Call,
-        ven_id: str,
-        offers: Sequence[Report],
-        wishes: Mapping[str, Sequence[ReportWish]],
-        now: Now,
-    ) -> None:
-        """Make requests of wishes: one for each rhythm of each offer."""
-        self._forget(ven_id)
-        self._bind_known(ven_id, wishes)
-        requests = []
-        for offer in offers:
-            for rhythm in dict.fromkeys((one.sampling, one.reporting) for one in wishes[offer.report_specifier_id]):
-                alike = [one for one in wishes[offer.report_specifier_id] if (one.sampling, one.reporting) == rhythm]
-                request = request_of(new_id(self._entropy), offer, alike, now.utc)
-                refuse(request)
-                requests.append(request)
-                for one in alike:
-                    self._bind(ven_id, (request.report_request_id, one.r_id), one.callback)
-        self.vtn.call_returned(call.call, requests, now=now)
-
-    def _bind(self, ven_id: str, binding: _Binding, callback: ReportCallback | None) -> None:
-        if callback is not None:
-            self._callbacks.setdefault(ven_id, {})[binding] = by_name(callback)
-
-    def _bind_known(self, ven_id: str, wishes: Mapping[str, Sequence[ReportWish]]) -> None:
-        """Bind callbacks to requests that were made before this run; data for them may still be on their way."""
-        self._bound.add(ven_id)
-        record = self.vtn.vens.get(ven_id)
-        for requested in () if record is None else (*record.requests, *record.former):
-            specifier = requested.request.report_specifier
-            callbacks = {one.r_id: one.callback for one in wishes.get(specifier.report_specifier_id, ())}
-            for payload in specifier.specifier_payloads:
-                binding = (requested.request.report_request_id, payload.r_id)
-                if binding not in self._callbacks.get(ven_id, {}):
-                    self._bind(ven_id, binding, callbacks.get(payload.r_id))
-
-    def _forget(self, ven_id: str) -> None:
-        """Forget callbacks of requests that have ended."""
-        record = self.vtn.vens.get(ven_id)
-        known = set()
-        if record is not None:
-            known = {one.request.report_request_id for one in (*record.requests, *record.former)}
-        bound = self._callbacks.pop(ven_id, {})
-        kept = {binding: callback for binding, callback in bound.items() if binding[0] in known}
-        if kept:
-            self._callbacks[ven_id] = kept
-
-    # --- what comes of them ------------------------------------------------------------------------------------------
-
-    def _route_reports(self, call: Call, now: Now) -> None:
-        """Hand reports to their callbacks and to ``on_update_report``; they are confirmed when all have taken them."""
-        message = call.arguments["message"]
-        ven_id = str(call.arguments["ven_id"])
-        assert isinstance(message, UpdateReport)
-        if ven_id not in self._bound and "on_register_report" in self._handlers:
-            self._bind_again(call, ven_id, message, now)
-            return
-        gather = self._gather(call, lambda said, later: self.vtn.call_returned(call.call, _verdict(said), now=later))
-        for report in message.reports:
-            for r_id, values in values_of(report).items():
-                callback = self._callbacks.get(ven_id, {}).get((report.report_request_id, r_id))
-                if callback is not None:
-                    chosen = arguments(callback, {"data": values})
-                    self._also_call(gather, call, f"report callback of {ven_id}/{r_id}", callback, chosen)
-            function = self._handlers.get("on_update_report")
-            if function is not None:
-                told = {"report": self._handlers.view(report), "ven_id": ven_id}
-                self._also_call(gather, call, ("on_update_report", id(report)), function, arguments(function, told))
-        if not gather.waiting:
-            self.vtn.call_returned(call.call, None, now=now)
-
-    def _bind_again(self, call: Call, ven_id: str, message: UpdateReport, now: Now) -> None:
-        """After a restart the callbacks are unknown: ask the application again, without asking the VEN anything."""
-        record = self.vtn.vens.get(ven_id)
-        offers = () if record is None else record.offered()
-
-        def then(wishes: Mapping[str, Sequence[ReportWish]], later: Now) -> None:
-            self._bind_known(ven_id, wishes)
-            self._route_reports(call, later)
-
-        self._ask_about_offers(call, ven_id, offers, then, now)
-
-
-def _verdict(values: Mapping[object, object]) -> object:
-    """What ``on_update_report`` says of the reports of a message: the first that it refuses refuses all of them.
-
-    What report callbacks return means nothing.
-    """
-    said = (value for key, value in values.items() if isinstance(key, tuple) and key[0] == "on_update_report")
-    return next((value for value in said if value is not None and value is not True), None)
+        chosen = self._handlers.arguments(call.handler, _told(call))
+        function = self._handlers.get(call.handler)
+        self._outputs.append(msgspec.structs.replace(call, arguments=chosen, function=function))
 
 
 def _told(call: Call) -> dict[str, object]:

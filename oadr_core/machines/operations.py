@@ -104,6 +104,7 @@ class Operation:
 VTN_OPERATIONS: Final[Mapping[type[Payload], Operation]] = {
     DistributeEvent: Operation(CreatedEvent, inline=False),
     CreateReport: Operation(CreatedReport),
+    CreatedReport: Operation(Response),  # answers requests that a push VEN made in oadrRegisteredReport (rule 344)
     RegisterReport: Operation(RegisteredReport),
     CancelReport: Operation(CanceledReport),
     UpdateReport: Operation(UpdatedReport),

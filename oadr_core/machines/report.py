@@ -12,7 +12,8 @@ class ReportAtSource(Enum):
     REFUSED = "it was refused, or never came"
     RUNNING = "reports are made"
     LAST = "one more report is made"
-    ENDED = "no more reports are made"
+    MADE = "its last report is made, and not yet delivered"
+    ENDED = "no more reports will come"
 
 
 class ReportAtSourceInput(Enum):
@@ -20,11 +21,13 @@ class ReportAtSourceInput(Enum):
 
     ACCEPT = "the request is accepted"
     REPEAT = "the same request comes again"
-    DELIVER = "a report is made"
+    MAKE = "a report is made"
+    MAKE_LAST = "the last report is made"
+    DELIVERED = "the peer has all reports that were made"
     CANCEL = "it is cancelled"
     CANCEL_AFTER_NEXT = "it is cancelled with one report to follow"
     REPLACE = "new metadata is registered"
-    END = "its last report is made, or its time is over"
+    END = "its time is over, or the peer does not know it"
 
 
 _SOURCE, _AT_SOURCE = ReportAtSource, ReportAtSourceInput
@@ -37,17 +40,29 @@ REPORT_AT_SOURCE: Final = Machine(
     table={
         (_SOURCE.REFUSED, _AT_SOURCE.ACCEPT): _SOURCE.RUNNING,
         (_SOURCE.RUNNING, _AT_SOURCE.REPEAT): _SOURCE.RUNNING,  # decision D37
-        (_SOURCE.RUNNING, _AT_SOURCE.DELIVER): _SOURCE.RUNNING,
+        (_SOURCE.RUNNING, _AT_SOURCE.MAKE): _SOURCE.RUNNING,
+        (_SOURCE.RUNNING, _AT_SOURCE.MAKE_LAST): _SOURCE.MADE,
+        (_SOURCE.RUNNING, _AT_SOURCE.DELIVERED): _SOURCE.RUNNING,
         (_SOURCE.RUNNING, _AT_SOURCE.CANCEL): _SOURCE.ENDED,
         (_SOURCE.RUNNING, _AT_SOURCE.CANCEL_AFTER_NEXT): _SOURCE.LAST,  # rule 345
         (_SOURCE.RUNNING, _AT_SOURCE.REPLACE): _SOURCE.ENDED,  # rule 306
         (_SOURCE.RUNNING, _AT_SOURCE.END): _SOURCE.ENDED,
         (_SOURCE.LAST, _AT_SOURCE.REPEAT): _SOURCE.LAST,
-        (_SOURCE.LAST, _AT_SOURCE.DELIVER): _SOURCE.ENDED,
+        (_SOURCE.LAST, _AT_SOURCE.MAKE): _SOURCE.MADE,
+        (_SOURCE.LAST, _AT_SOURCE.MAKE_LAST): _SOURCE.MADE,
+        (_SOURCE.LAST, _AT_SOURCE.DELIVERED): _SOURCE.LAST,  # one that was made before
         (_SOURCE.LAST, _AT_SOURCE.CANCEL): _SOURCE.ENDED,
         (_SOURCE.LAST, _AT_SOURCE.CANCEL_AFTER_NEXT): _SOURCE.LAST,
         (_SOURCE.LAST, _AT_SOURCE.REPLACE): _SOURCE.ENDED,
         (_SOURCE.LAST, _AT_SOURCE.END): _SOURCE.ENDED,
+        (_SOURCE.MADE, _AT_SOURCE.REPEAT): _SOURCE.MADE,  # pending until it is delivered (rule 329)
+        (_SOURCE.MADE, _AT_SOURCE.MAKE): _SOURCE.MADE,  # a correction (rule 346)
+        (_SOURCE.MADE, _AT_SOURCE.MAKE_LAST): _SOURCE.MADE,
+        (_SOURCE.MADE, _AT_SOURCE.DELIVERED): _SOURCE.ENDED,
+        (_SOURCE.MADE, _AT_SOURCE.CANCEL): _SOURCE.ENDED,
+        (_SOURCE.MADE, _AT_SOURCE.CANCEL_AFTER_NEXT): _SOURCE.MADE,  # the one that follows is made already
+        (_SOURCE.MADE, _AT_SOURCE.REPLACE): _SOURCE.ENDED,
+        (_SOURCE.MADE, _AT_SOURCE.END): _SOURCE.MADE,
     },
     final=frozenset({ReportAtSource.ENDED}),
 )

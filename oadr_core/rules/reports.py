@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from enum import Enum
 from typing import Final
 
 from oadr_core.messages import (
@@ -243,6 +244,52 @@ def lengths(message: UpdateReport) -> Iterator[Fault]:
             found = "several intervals with neither start nor duration"
             yield Fault(found, "they have one of them", f"{place}.intervals")
         yield from _span(report, place)
+
+
+class Kind(Enum):
+    """What the values of a data point are about (rule 315)."""
+
+    POINT = "each holds at an instant"
+    INTERVAL = "each is about a stretch of time"
+
+
+_OF_INTERVALS: Final = frozenset({"deltaUsage", "deltaDemand", "deltaSetPoint", "avgUsage", "avgDemand"})
+_READ_OF_INTERVALS: Final = frozenset({"Mean", "Peak"})
+_OF_POINTS: Final = frozenset({"x-resourceStatus", "operatingState", "setPoint", "level"})
+
+
+def kind_of(one: ReportDescription) -> Kind | None:
+    """Tell what the values of a data point are about, where its types leave no choice; usage may be either."""
+    if one.report_type in _OF_INTERVALS or one.reading_type in _READ_OF_INTERVALS:
+        return Kind.INTERVAL
+    return Kind.POINT if one.report_type in _OF_POINTS else None
+
+
+def forbidden_times(report: Report, described: Iterable[ReportDescription]) -> Iterator[Fault]:
+    """Find intervals whose dtstart and duration do not fit what they hold (rule 342).
+
+    A report of both kinds may have both.
+
+    :param report: the data.
+    :param described: the data points of the offer that it answers.
+    """
+    kinds = {one.r_id: kind_of(one) for one in described}
+    found = {
+        kinds.get(payload.r_id)
+        for interval in report.intervals
+        for payload in interval.payloads
+        if isinstance(payload, ReportPayload)
+    }
+    if found == {Kind.INTERVAL}:
+        for number, interval in enumerate(report.intervals):
+            if interval.duration is None:
+                right = "a value about a stretch of time says how long it is"
+                yield Fault("no duration", right, f"intervals[{number}].duration")
+    elif found == {Kind.POINT}:
+        for number, interval in enumerate(report.intervals):
+            if interval.duration is not None:
+                right = "a value that holds at an instant has none"
+                yield Fault(f"a duration of {interval.duration}", right, f"intervals[{number}].duration")
 
 
 def _span(report: Report, place: str) -> Iterator[Fault]:

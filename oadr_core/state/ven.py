@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import msgspec
 
-from oadr_core.machines.report import ReportAtSource
-from oadr_core.messages import CancelOpt, CreateOpt, EiEvent, OptType, ReportRequest
-from oadr_core.state.blobs import Blob, Instant
+from oadr_core.messages import CancelOpt, CreateOpt, EiEvent, OptType
+from oadr_core.state.blobs import Instant
 from oadr_core.state.opts import OptBook
+from oadr_core.state.reports import ReportsBlob
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,20 +55,7 @@ class EndingEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return self.event.event_descriptor.event_id
 
 
-class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A report request that we have accepted.
-
-    :param request: what was asked for.
-    :param accepted_at: when we accepted it; a period without a start begins then.
-    :param state: where it stands.
-    """
-
-    request: ReportRequest
-    accepted_at: Instant
-    state: ReportAtSource = ReportAtSource.RUNNING
-
-
-class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
+class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     """All that a VEN must remember.
 
     :param registered: whether the VTN knows us, as far as we know.
@@ -77,7 +64,6 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     :param vtn_id: the VTN.
     :param poll_freq: seconds between polls, as the VTN asked for them.
     :param events: the events that the VTN has told us of.
-    :param report_requests: the report requests that we have accepted.
     :param opts: what we have said about our availability and the VTN has taken.
     :param unanswered_opts: what it has not answered yet, in the order in which it was said.
     :param ending: the events that are cancelled and have not ended yet.
@@ -90,7 +76,6 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
     vtn_id: str = ""
     poll_freq: float | None = None
     events: tuple[KnownEvent, ...] = ()
-    report_requests: tuple[AcceptedRequest, ...] = ()
     opts: OptBook = OptBook()
     unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
     ending: tuple[EndingEvent, ...] = ()
@@ -100,6 +85,6 @@ class VenState(Blob, frozen=True, kw_only=True, omit_defaults=True):
         """The messages, and parts of messages, that it holds."""
         yield from (known.event for known in self.events)
         yield from (one.event for one in self.ending)
-        yield from (accepted.request for accepted in self.report_requests)
+        yield from super().parts()
         yield from self.opts.messages()
         yield from self.unanswered_opts

@@ -4,7 +4,6 @@ A record holds plain values and refers to nothing but ids, so that a hundred tho
 step can as well be taken inside a database transaction on one of many machines.
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import Final, Self, TypeAlias, get_args
 
@@ -13,18 +12,15 @@ import msgspec
 from oadr_core.errors import StateError
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
-from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import (
     CancelPartyRegistration,
     CancelReport,
+    CreatedReport,
     CreateReport,
     EiEvent,
     OptType,
-    Payload,
     ProfileName,
     RegisterReport,
-    Report,
-    ReportRequest,
     RequestReregistration,
     TransportName,
     UpdateReport,
@@ -32,9 +28,16 @@ from oadr_core.messages import (
 from oadr_core.state.audience import Audience
 from oadr_core.state.blobs import Blob, Instant
 from oadr_core.state.opts import OptBook
+from oadr_core.state.reports import ReportsBlob
 
 QueuedMessage: TypeAlias = (
-    CreateReport | CancelReport | RegisterReport | UpdateReport | CancelPartyRegistration | RequestReregistration
+    CreateReport
+    | CreatedReport
+    | CancelReport
+    | RegisterReport
+    | UpdateReport
+    | CancelPartyRegistration
+    | RequestReregistration
 )
 """What can be queued for a VEN. Events are not queued: every list of them is made when it is handed out (rule 50)."""
 
@@ -109,18 +112,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     left_out: bool = False
 
 
-class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A report that a VEN was asked for.
-
-    :param request: what was asked for.
-    :param state: where it stands.
-    """
-
-    request: ReportRequest
-    state: ReportAtRequester = ReportAtRequester.ASKED
-
-
-class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that a VTN must remember of a VEN.
 
     :param ven_id: the VEN.
@@ -137,11 +129,6 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     :param online: whether it was heard of lately.
     :param standings: where its events stand; an event that is missing here has not been answered.
     :param queue: what it has to be asked.
-    :param offers: the reports that it offers, packed; see :meth:`offered`.
-    :param offered_with: digest of the request that registered them.
-    :param requests: the reports that it was asked for.
-    :param former: the last of those that ended; what was under way then is still taken.
-    :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
     """
 
@@ -159,11 +146,6 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     online: bool = True
     standings: tuple[Standing, ...] = ()
     queue: tuple[QueuedOperation, ...] = ()
-    offers: bytes = b""
-    offered_with: str = ""
-    requests: tuple[RequestedReport, ...] = ()
-    former: tuple[RequestedReport, ...] = ()
-    recent: tuple[str, ...] = ()
     opts: OptBook = OptBook()
 
     @property
@@ -171,21 +153,11 @@ class VenRecord(Blob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         """The key under which the blob is saved."""
         return f"ven/{self.ven_id}"
 
-    def offered(self) -> tuple[Report, ...]:
-        """Unpack the reports that the VEN offers."""
-        return msgspec.msgpack.decode(self.offers, type=tuple[Report, ...]) if self.offers else ()
-
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""
         yield from (operation.message for operation in self.queue)
-        yield from (requested.request for requested in (*self.requests, *self.former))
-        yield from self.offered()
+        yield from super().parts()
         yield from self.opts.messages()
-
-
-def pack_offers(offers: tuple[Report, ...]) -> bytes:
-    """Pack offers for a record; unpacked they take ten times the memory, and are seldom needed."""
-    return msgspec.msgpack.encode(offers) if offers else b""
 
 
 class _FormerEventRecord(msgspec.Struct):
@@ -243,8 +215,3 @@ class EventRecord(Blob, frozen=True, kw_only=True, omit_defaults=True):
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""
         yield self.event
-
-
-def digest(message: Payload) -> str:
-    """Tell one request from another by its content; a retry has the same."""
-    return hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=12).hexdigest()

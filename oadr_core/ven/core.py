@@ -15,15 +15,16 @@ from oadr_core.errors import LocalProtocolError, SchemaError, SealError
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.machines.registration import Registration, RegistrationInput
-from oadr_core.machines.report import ReportAtSourceInput
 from oadr_core.messages import (
     CanceledOpt,
     CanceledPartyRegistration,
+    CanceledReport,
     CancelOpt,
     CancelPartyRegistration,
     CancelReport,
     CreatedOpt,
     CreatedPartyRegistration,
+    CreatedReport,
     CreateOpt,
     CreatePartyRegistration,
     CreateReport,
@@ -72,8 +73,8 @@ class Ven(RegistrationService):
     :param sealer: opens and seals documents.
     :param entropy: the source of ids and jitter.
     :param state: what an earlier run saved under ``ven``, loaded; None begins afresh.
-    :param asks: the handlers that the application has, of ``on_event``, ``on_update_event``, ``on_event_status``,
-        ``on_created_opt``, ``on_canceled_opt``, ``on_cancel_party_registration``.
+    :param asks: the handlers that the application has, of :data:`~oadr_core.handlers.VEN_HANDLERS`, with
+        ``on_update_report`` for the reports that the VTN delivers.
     """
 
     # --- questions to the core ---------------------------------------------------------------------------------------
@@ -234,6 +235,8 @@ class Ven(RegistrationService):
             self._move(RegistrationInput.GIVEN_UP)
         elif isinstance(request.message, CreateOpt | CancelOpt):
             self._opt_refused(request.message, 0, why.value, now)
+        elif isinstance(request.message, CreateReport | CancelReport):
+            self._reports_refused(request.message, None, now)
 
     def _fits(self, sent: Payload, answer: Payload | None) -> bool:
         """Tell whether a payload can answer another; a plain oadrResponse always can (decision D14)."""
@@ -245,6 +248,8 @@ class Ven(RegistrationService):
             return not isinstance(sent, QueryRegistration | CreatePartyRegistration | Response)
         if isinstance(sent, Poll):
             return type(answer) in VTN_OPERATIONS
+        if isinstance(sent, RegisteredReport) and isinstance(answer, CreatedReport):
+            return True  # it brought requests by the way (rule 344)
         return type(answer) is VEN_REQUESTS[type(sent)]
 
     def _is_done_later(self, sent: Payload) -> bool:
@@ -258,8 +263,10 @@ class Ven(RegistrationService):
 
     def _answered(self, sent: Payload, answer: Payload | None, now: Now) -> None:
         response = response_in(answer) if answer is not None else None
+        if isinstance(sent, UpdateReport):
+            self._reports_delivered(sent, now)
         if response is not None and not response.ok:
-            self._refused(sent, response, now)
+            self._refused(sent, answer, response, now)
         elif self.config.manual and isinstance(sent, Poll | RequestEvent | RegisterReport | UpdateReport):
             return  # the application does the rest
         elif isinstance(sent, CancelPartyRegistration) and isinstance(answer, RequestReregistration):
@@ -279,11 +286,13 @@ class Ven(RegistrationService):
         be cancelled by being left out of it.
         """
         if isinstance(sent, CreatePartyRegistration):
-            self._refused(sent, NO_IDS, now)
+            self._refused(sent, None, NO_IDS, now)
         elif isinstance(sent, CancelPartyRegistration):
             self._cancelled(now)
         elif isinstance(sent, RegisterReport):
             self._offers_taken(sent, now)
+        elif isinstance(sent, CreateReport | CancelReport):
+            self._requests_taken(sent, now)
         elif isinstance(sent, CreateOpt | CancelOpt):
             self._opt_confirmed(sent, now)
 
@@ -291,16 +300,17 @@ class Ven(RegistrationService):
         assert isinstance(sent, CreateOpt | CancelOpt)
         self._opt_confirmed(sent, now)
 
-    def _refused(self, sent: Payload, response: EiResponse, now: Now) -> None:
+    def _refused(self, sent: Payload, answer: Payload | None, response: EiResponse, now: Now) -> None:
         code, text = response.response_code, response.response_description or ""
         self._misbehaved(f"refused {sent.message_type()}: {text}", code)
         if isinstance(sent, CreatePartyRegistration):
             self._registration_refused(sent, response, now)
         elif isinstance(sent, CancelPartyRegistration):
             self._cancel_refused(response, now)
-        elif isinstance(sent, UpdateReport) and code == ResponseCode.INVALID_ID:
-            for report in sent.reports:  # the VTN wants no such report, or no longer
-                self._move_request(report.report_request_id, ReportAtSourceInput.END, now)
+        elif (isinstance(sent, UpdateReport) and code == ResponseCode.INVALID_ID) or (
+            isinstance(sent, CreateReport | CancelReport) and code != ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
+        ):
+            self._reports_refused(sent, answer, now)
         elif isinstance(sent, CreateOpt | CancelOpt) and code != ResponseCode.NOT_REGISTERED_OR_AUTHORIZED:
             self._opt_refused(sent, code, text, now)
         elif code == ResponseCode.NOT_REGISTERED_OR_AUTHORIZED or (
@@ -332,6 +342,8 @@ _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Ven, Payload, Payload, Now]
     CanceledPartyRegistration: Ven._take_cancel,
     DistributeEvent: Ven._take_events,
     RegisteredReport: Ven._take_registered_report,
+    CreatedReport: Ven._take_created_report,
+    CanceledReport: Ven._take_canceled_report,
     UpdatedReport: Ven._take_updated_report,
     CreatedOpt: Ven._take_opt_answer,
     CanceledOpt: Ven._take_opt_answer,
@@ -341,6 +353,7 @@ _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Ven, Payload, Payload, Now]
 _TAKE_OPERATION: Final[Mapping[type[Payload], Callable[[Ven, Payload, InboundId | None, Now], None]]] = {
     DistributeEvent: Ven._on_distribute,
     CreateReport: Ven._on_create_report,
+    CreatedReport: Ven._on_created_report,
     CancelReport: Ven._on_cancel_report,
     RegisterReport: Ven._on_register_report,
     UpdateReport: Ven._on_update_report,

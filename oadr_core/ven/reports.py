@@ -1,46 +1,73 @@
-"""EiReport at a VEN: its offers, and the report requests that it has accepted."""
+"""EiReport at a VEN, which reports to its VTN, and asks its VTN for reports."""
 
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from oadr_core.answers import response_to
-from oadr_core.clock import Now, whole_seconds
+from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
-from oadr_core.errors import RemoteProtocolError
-from oadr_core.machines.report import REPORT_AT_SOURCE, ReportAtSource, ReportAtSourceInput
+from oadr_core.core import Question
+from oadr_core.decisions import EndReports, report_requests, taking, verdict
+from oadr_core.errors import LocalProtocolError
+from oadr_core.machines.exchange import Failure
+from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import (
     CanceledReport,
     CancelReport,
     CreatedReport,
     CreateReport,
+    EiResponse,
     Payload,
     RegisteredReport,
     RegisterReport,
     Report,
     ReportRequest,
+    Response,
     UpdatedReport,
     UpdateReport,
 )
-from oadr_core.offers import METADATA, check_request
-from oadr_core.outputs import InboundId, ReportEnded, ReportRequested, TicketId
-from oadr_core.state.ven import AcceptedRequest
+from oadr_core.outputs import (
+    InboundId,
+    Reply,
+    ReportEnded,
+    ReportGap,
+    ReportRequested,
+    ReportsReceived,
+    TicketId,
+)
+from oadr_core.reports import Examined, Requester, Source
+from oadr_core.rules import refuse
+from oadr_core.state.reports import digest
 from oadr_core.ven.base import VenBase
+
+_REQUESTED: Final = ReportAtRequesterInput
+
+_FAILED: Final = EiResponse(
+    response_code=ResponseCode.RESPONDER_ERROR, response_description="the VEN failed to decide about the report"
+)
 
 
 class ReportService(VenBase):
-    """EiReport at a VEN: its offers, and the report requests that it has accepted (section 8.3 of the profile)."""
+    """EiReport at a VEN, in both directions (section 8.3 of the profile).
+
+    What is asked and answered is the same as at a VTN, and is decided in :mod:`oadr_core.reports`; here it is sent.
+    """
 
     _offers: tuple[Report, ...] = ()
     _last_cancel: tuple[CancelReport, list[str]] | None = None
     """The cancel that was done last, with what was unknown in it; it may come again."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._taking: dict[str, list[InboundId | None]] = {}  # who waits, by digests of what the application looks at
 
     @property
     def offers(self) -> tuple[Report, ...]:
         """The reports that it last registered."""
         return self._offers
 
-    # --- what the application can ask for ----------------------------------------------------------------------------
+    # --- what the application can ask for: its own reports -----------------------------------------------------------
 
     def register_report(self, reports: Sequence[Report], now: Now, *, report_request_id: str | None = None) -> TicketId:
         """Say all that can be reported; report requests made before end with that (rule 306).
@@ -71,13 +98,83 @@ class ReportService(VenBase):
         message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)
         return self._send(message, now, lane="reports", patient=True)
 
-    def note_delivery(self, report_request_id: str, now: Now, *, last: bool = False) -> None:
-        """Take note that a report was made for a request, so that one with ``reportToFollow`` ends (rule 345).
+    def note_made(
+        self, report_request_id: str, now: Now, *, made: bool = True, last: bool = False, until: datetime | None = None
+    ) -> None:
+        """Take note that a report was made for a request; see :meth:`oadr_core.reports.Source.note_made`."""
+        source = self._source()
+        source.note_made(report_request_id, made=made, last=last, until=until)
+        self._keep_source(source, now)
 
-        :param last: whether no further report will be made, as its time is over or it was asked for once.
+    def note_delivered(self, report_request_ids: Iterable[str], now: Now) -> None:
+        """Take note that reports are with the VTN, or will never be; those that wait to be sent may be more of them."""
+        waiting = {
+            report.report_request_id for message in self._sender.messages(UpdateReport) for report in message.reports
+        }
+        waiting |= {message.report_request_id or "" for message in self._sender.messages(RegisterReport)}
+        source = self._source()
+        source.delivered(report_request_ids, waiting)
+        self._keep_source(source, now)
+
+    # --- what the application can ask for: reports of the VTN --------------------------------------------------------
+
+    def create_report(self, requests: Sequence[ReportRequest], now: Now) -> TicketId:
+        """Ask the VTN for reports; the requests are kept, over a restart too, until it has answered.
+
+        :param requests: what is asked for.
+        :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, or its id is in use.
         """
-        given = ReportAtSourceInput.END if last else ReportAtSourceInput.DELIVER
-        self._move_request(report_request_id, given, now)
+        self._require_registration()
+        requester = Requester(self._state)
+        known = {one.request_id for one in requester.requests}
+        for request in requests:
+            refuse(request)
+            if request.report_request_id in known:
+                raise LocalProtocolError(f"the reportRequestID {request.report_request_id!r} is in use (rule 322)")
+        requester.ask(requests)
+        self._change(now, **requester.changes())
+        return self._send_requests(requests, now)
+
+    def cancel_report(
+        self, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
+    ) -> TicketId | None:
+        """Ask the VTN for no more of some reports (rule 336).
+
+        :param report_request_ids: the requests that end.
+        :param report_to_follow: whether one last report is wanted (rule 345).
+        :raises LocalProtocolError: the VEN is not registered.
+        """
+        self._require_registration()
+        message = CancelReport(
+            request_id=self._new_id(),
+            report_request_id=tuple(report_request_ids),
+            report_to_follow=report_to_follow,
+            ven_id=self._state.ven_id,
+        )
+        requester = Requester(self._state)
+        requester.cancel(message)
+        self._change(now, **requester.changes())
+        return self._send(message, now)
+
+    def deliver_report_requests(self, now: Now) -> None:
+        """Send what the VTN was asked for and has not answered, unless it is on its way: after a restart it is not."""
+        if self._sender.waiting(CreateReport) or self._sender.waiting(CancelReport):
+            return
+        waiting = [one.request for one in self._state.requests if one.state is ReportAtRequester.ASKED]
+        if waiting:
+            self._send_requests(waiting, now)
+        for follows in (False, True):
+            ending = [
+                one.request_id
+                for one in self._state.requests
+                if one.state is ReportAtRequester.ENDING and one.to_follow is follows
+            ]
+            if ending:
+                self.cancel_report(ending, now, report_to_follow=follows)
+
+    def _send_requests(self, requests: Sequence[ReportRequest], now: Now) -> TicketId:
+        message = CreateReport(request_id=self._new_id(), report_requests=tuple(requests), ven_id=self._state.ven_id)
+        return self._send(message, now)
 
     # --- answers of the VTN ------------------------------------------------------------------------------------------
 
@@ -85,113 +182,240 @@ class ReportService(VenBase):
         assert isinstance(answer, RegisteredReport)
         assert isinstance(sent, RegisterReport)
         self._offers_taken(sent, now)
+        self.tell("on_registered_report", {"message": answer}, now)
         if answer.report_requests:
-            self._send(self._create_report(answer, answer.report_requests, now), now)
+            self._take_requests(answer, answer.report_requests, None, now)
 
     def _offers_taken(self, sent: RegisterReport, now: Now) -> None:
-        if sent.report_request_id is None:
-            self._end_requests(now)  # rule 306
+        source = self._source()
+        source.replace()  # rule 306
+        self._keep_source(source, now)
+        if sent.report_request_id is not None:
+            self.note_delivered([sent.report_request_id], now)
+
+    def _reports_delivered(self, sent: UpdateReport, now: Now) -> None:
+        self.note_delivered([report.report_request_id for report in sent.reports], now)
 
     def _take_updated_report(self, sent: Payload, answer: Payload, now: Now) -> None:
+        assert isinstance(sent, UpdateReport)
         assert isinstance(answer, UpdatedReport)
-        if answer.cancel_report is not None:  # rules 328 and 335: done, and not confirmed
-            self._cancel_report(answer.cancel_report, now)
+        if answer.cancel_report is None:
+            return
+        source = self._source()
+        foreign = source.cancel_by_the_way(sent, answer.cancel_report)
+        self._keep_source(source, now)
+        if foreign:
+            self._misbehaved(f"cancelled {', '.join(foreign)} in oadrUpdatedReport, which was not in the report")
 
-    # --- operations of the VTN ---------------------------------------------------------------------------------------
+    def _take_created_report(self, sent: Payload, answer: Payload, now: Now) -> None:
+        assert isinstance(answer, CreatedReport)
+        asked = None
+        if isinstance(sent, CreateReport):
+            asked = [one.report_request_id for one in sent.report_requests]
+        requester = Requester(self._state)
+        requester.take_created(answer, asked)
+        self._change(now, **requester.changes())
+        self.tell("on_created_report", {"message": answer}, now)
+
+    def _take_canceled_report(self, sent: Payload, answer: Payload, now: Now) -> None:
+        assert isinstance(sent, CancelReport)
+        assert isinstance(answer, CanceledReport)
+        requester = Requester(self._state)
+        requester.take_canceled(answer, sent)
+        self._change(now, **requester.changes())
+
+    def _reports_refused(self, sent: Payload, answer: Payload | None, now: Now) -> None:
+        """The VTN refuses what we told it about reports or asked of it, or will never answer."""
+        if isinstance(sent, UpdateReport):  # it wants no such report, or no longer
+            source = self._source()
+            source.end(report.report_request_id for report in sent.reports)
+            self._keep_source(source, now)
+        elif isinstance(answer, CreatedReport):
+            self._take_created_report(sent, answer, now)
+        elif isinstance(answer, CanceledReport):
+            self._take_canceled_report(sent, answer, now)
+        elif isinstance(sent, CreateReport):
+            self._move_requested({one.report_request_id for one in sent.report_requests}, _REQUESTED.REFUSE, now)
+        elif isinstance(sent, CancelReport):
+            self._move_requested(set(sent.report_request_id), _REQUESTED.CONFIRM_CANCEL, now)
+
+    def _requests_taken(self, sent: CreateReport | CancelReport, now: Now) -> None:
+        """The VTN says yes with a plain oadrResponse (decision D14)."""
+        if isinstance(sent, CreateReport):
+            self._move_requested({one.report_request_id for one in sent.report_requests}, _REQUESTED.CONFIRM, now)
+        elif not sent.report_to_follow:
+            self._move_requested(set(sent.report_request_id), _REQUESTED.CONFIRM_CANCEL, now)
+
+    def _move_requested(self, request_ids: set[str], given: ReportAtRequesterInput, now: Now) -> None:
+        requester = Requester(self._state)
+        requester.move(request_ids, given)
+        self._change(now, **requester.changes())
+
+    # --- operations of the VTN, about our reports --------------------------------------------------------------------
 
     def _on_create_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, CreateReport)
-        self._answer(message, self._create_report(message, message.report_requests, now), inbound, now)
+        self._take_requests(message, message.report_requests, inbound, now)
+
+    def _take_requests(
+        self, carrier: Payload, requests: Sequence[ReportRequest], inbound: InboundId | None, now: Now
+    ) -> None:
+        """The VTN wants reports, by oadrCreateReport or by the way (rule 344); the application may have a say."""
+        if not self._source().is_new(requests):
+            self._answer_requests(carrier, requests, inbound, None, now)
+            return
+        registration = self._state.registration_id
+
+        def then(decision: EiResponse | None, later: Now) -> None:
+            if self._state.registration_id == registration:
+                self._answer_requests(carrier, requests, inbound, decision, later)
+            elif inbound is not None:
+                self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
+
+        self._ask(Question("on_create_report", {"message": carrier}, verdict, None, _FAILED, then), now)
+
+    def _answer_requests(
+        self,
+        carrier: Payload,
+        requests: Sequence[ReportRequest],
+        inbound: InboundId | None,
+        decision: EiResponse | None,
+        now: Now,
+    ) -> None:
+        source = self._source()
+        answer = source.create(
+            carrier,
+            requests,
+            self._offers,
+            now.utc,
+            most=self.config.most_report_requests,
+            ven_id=self._state.ven_id,
+            decision=decision,
+        )
+        self._keep_source(source, now)
+        self._answer(carrier, answer, inbound, now)
 
     def _on_cancel_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, CancelReport)
+        source = self._source()
         if self._last_cancel is None or self._last_cancel[0] != message:
-            self._last_cancel = (message, self._cancel_report(message, now))
+            self._last_cancel = (message, source.cancel(message))
+            self._keep_source(source, now)
         _, unknown = self._last_cancel
-        code = ResponseCode.INVALID_ID if unknown else ResponseCode.OK  # rule 336, decision D38
-        text = f"unknown reportRequestID {', '.join(unknown)}" if unknown else None
-        answer = CanceledReport(
-            response=response_to(message, code, text), pending_reports=self._pending(), ven_id=self._state.ven_id
-        )
-        self._answer(message, answer, inbound, now)
-
-    def _on_register_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
-        answer = RegisteredReport(response=response_to(message), ven_id=self._state.ven_id)
-        self._answer(message, answer, inbound, now)
-
-    def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
-        assert isinstance(message, UpdateReport)
-        code, text = ResponseCode.OK, None
-        if message.reports:
-            code, text = ResponseCode.INVALID_ID, "no report was asked for"
-        answer = UpdatedReport(response=response_to(message, code, text), ven_id=self._state.ven_id)
-        self._answer(message, answer, inbound, now)
-
-    # --- report requests ---------------------------------------------------------------------------------------------
-
-    def _create_report(self, carrier: Payload, requests: Sequence[ReportRequest], now: Now) -> CreatedReport:
-        """Take report requests, those within the offers, and say what is pending (rules 329, 340 and 344)."""
-        code, text = int(ResponseCode.OK), None
-        accepted = {one.request.report_request_id: one for one in self._state.report_requests}
-        for request in requests:
-            try:
-                check_request(request, self._offers)
-                self._accept(request, accepted, now)
-            except RemoteProtocolError as error:
-                code, text = int(error.code), str(error)
-                self._misbehaved(f"asked for a report: {error}", error.code)
-        self._change(now, report_requests=tuple(accepted.values()))
-        return CreatedReport(
-            response=response_to(carrier, code, text), pending_reports=self._pending(), ven_id=self._state.ven_id
-        )
-
-    def _accept(self, request: ReportRequest, accepted: dict[str, AcceptedRequest], now: Now) -> None:
-        request_id = request.report_request_id
-        known = accepted.get(request_id)
-        if known is not None:  # decision D37
-            if known.request != request:
-                raise RemoteProtocolError(f"reportRequestID {request_id} is in use", ResponseCode.INVALID_ID)
-            REPORT_AT_SOURCE.step(known.state, ReportAtSourceInput.REPEAT)
-            return
-        most = self.config.most_report_requests
-        if len(accepted) >= most:
-            raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
-        state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
-        accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now.utc), state=state)
-        self._emit(ReportRequested(report_request_id=request_id))
-
-    def _cancel_report(self, message: CancelReport, now: Now) -> list[str]:
-        """Cancel the requests that are known (decision D38); returns the others."""
-        last = message.report_to_follow
-        given = ReportAtSourceInput.CANCEL_AFTER_NEXT if last else ReportAtSourceInput.CANCEL
-        return [one for one in message.report_request_id if not self._move_request(one, given, now)]
-
-    def _end_requests(self, now: Now) -> None:
-        """New metadata end what was asked for before, save periodic metadata (rule 306)."""
-        for one in self._state.report_requests:
-            if one.request.report_specifier.report_specifier_id != METADATA:
-                self._move_request(one.request.report_request_id, ReportAtSourceInput.REPLACE, now)
+        self._answer(message, source.cancelled(message, unknown, self._state.ven_id), inbound, now)
 
     def _end_all_requests(self) -> None:
         """A registration ends, and with it everything that was asked for in it."""
         for one in self._state.report_requests:
             self._emit(ReportEnded(report_request_id=one.request.report_request_id))
 
-    def _move_request(self, request_id: str, given: ReportAtSourceInput, now: Now) -> bool:
-        """Move a report request; returns whether it is known."""
-        requests = {one.request.report_request_id: one for one in self._state.report_requests}
-        known = requests.get(request_id)
-        if known is None:
-            return False
-        after = REPORT_AT_SOURCE.step(known.state, given)
-        if after is ReportAtSource.ENDED:
-            del requests[request_id]
-            self._emit(ReportEnded(report_request_id=request_id))
-        else:
-            requests[request_id] = msgspec.structs.replace(known, state=after)
-        if after is not known.state:
-            self._change(now, report_requests=tuple(requests.values()))
-        return True
+    def _source(self) -> Source:
+        return Source(self._state.report_requests)
 
-    def _pending(self) -> tuple[str, ...]:
-        return tuple(one.request.report_request_id for one in self._state.report_requests)
+    def _keep_source(self, source: Source, now: Now) -> None:
+        """Remember what has become of the requests of the VTN, and tell it."""
+        self._change(now, report_requests=source.accepted)
+        for error in source.refused:
+            self._misbehaved(f"asked for a report: {error}", error.code)
+        for request_id in source.ended:
+            self._emit(ReportEnded(report_request_id=request_id))
+        for request_id in source.begun:
+            self._emit(ReportRequested(report_request_id=request_id))
+
+    # --- operations of the VTN, about its own reports ----------------------------------------------------------------
+
+    def _on_register_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
+        """The VTN says what it can report; what is wanted of it is asked for separately (rule 344 leaves it open)."""
+        assert isinstance(message, RegisterReport)
+        requester = Requester(self._state)
+        new = not requester.has_taken(message)
+        if new:
+            requester.take_offers(message)
+            self._change(now, **requester.changes())
+        self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
+        if new:
+            self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), self._want), now)
+
+    def _on_created_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
+        """The VTN answers requests that came by the way, in a push or for a poll (rule 344)."""
+        assert isinstance(message, CreatedReport)
+        self._take_created_report(message, message, now)
+        self._answer(message, Response(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
+
+    def _want(self, requests: tuple[ReportRequest, ...], now: Now) -> None:
+        if requests and self._state.registered:
+            self.create_report(requests, now)
+
+    def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
+        """The VTN delivers reports (rules 304 and 346)."""
+        assert isinstance(message, UpdateReport)
+        requester = Requester(self._state)
+        if requester.has_received(message):
+            self._answer(message, requester.updated(message, EiResponse(), self._state.ven_id), inbound, now)
+            return
+        examined = requester.examine(message)
+        if not examined.taken:
+            self._refuse_reports(message, examined.response, [inbound], now)
+            return
+        key = digest(message)
+        if key in self._taking:  # it came again, as its answer takes time
+            self._taking[key].append(inbound)
+            return
+        self._taking[key] = [inbound]
+
+        def then(decision: EiResponse | EndReports, later: Now) -> None:
+            self._take_reports(message, examined, decision, self._taking.pop(key), later)
+
+        told = {"message": _with(message, examined.taken)}
+        self._ask(Question("on_update_report", told, taking, EiResponse(), _FAILED, then), now)
+
+    def _refuse_reports(
+        self, message: UpdateReport, why: EiResponse, waiting: Sequence[InboundId | None], now: Now
+    ) -> None:
+        if not why.ok:
+            self._misbehaved(f"sent a report: {why.response_description}", why.response_code)
+        self._answer_all(message, Requester(self._state).updated(message, why, self._state.ven_id), waiting, now)
+
+    def _answer_all(
+        self, message: UpdateReport, answer: UpdatedReport, waiting: Sequence[InboundId | None], now: Now
+    ) -> None:
+        for inbound in dict.fromkeys(waiting):  # once for all the polls that brought it
+            self._answer(message, answer, inbound, now)
+
+    def _take_reports(
+        self,
+        message: UpdateReport,
+        examined: Examined,
+        decision: EiResponse | EndReports,
+        waiting: Sequence[InboundId | None],
+        now: Now,
+    ) -> None:
+        """The application has taken reports of the VTN, or will not."""
+        if isinstance(decision, EiResponse) and not decision.ok:
+            self._refuse_reports(message, decision, waiting, now)
+            return
+        if not self._state.registered:  # it ended meanwhile
+            for inbound in waiting:
+                if inbound is not None:
+                    self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
+            return
+        requester = Requester(self._state)
+        if not requester.has_received(message):
+            gaps = requester.take(message, examined.taken)
+            for gap in gaps:
+                self._emit(ReportGap(report_request_id=gap.report_request_id, since=gap.since, until=gap.until))
+            self._emit(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
+        cancel = None
+        if isinstance(decision, EndReports):
+            cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
+        self._change(now, **requester.changes())
+        if not examined.response.ok:
+            code, text = examined.response.response_code, examined.response.response_description
+            self._misbehaved(f"sent a report: {text}", code)
+        answer = requester.updated(message, examined.response, self._state.ven_id, cancel)
+        self._answer_all(message, answer, waiting, now)
+
+
+def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:
+    """A delivery as far as it is taken."""
+    return UpdateReport(request_id=message.request_id, reports=reports, ven_id=message.ven_id)

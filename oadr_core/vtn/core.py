@@ -29,6 +29,7 @@ from oadr_core.messages import (
     EventStatus,
     Payload,
     QueryRegistration,
+    Report,
     ReportRequest,
     RequestReregistration,
     Service,
@@ -45,6 +46,7 @@ from oadr_core.outputs import (
     Output,
     PeerMisbehaved,
     Reply,
+    ReportEnded,
     Save,
     TicketId,
     Transmit,
@@ -55,7 +57,8 @@ from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment, HandedEvents
-from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord, digest
+from oadr_core.state.reports import digest
+from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
@@ -70,6 +73,8 @@ from oadr_core.vtn.turn import (
     Decided,
     Hand,
     Input,
+    Made,
+    Offer,
     PushFailed,
     PushRefused,
     Queue,
@@ -133,7 +138,7 @@ class Vtn(CoreBase):
         self._offline_after = missed_polls * config.poll_freq.total_seconds()
         self._book: Final = EventBook()
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
-        self._shared = Shared(config, entropy, self._book, self._documents, asks)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
@@ -164,6 +169,8 @@ class Vtn(CoreBase):
         for record in list(self._records.values()):
             if record.online:  # one that was silent before is so until it shows itself
                 self._heard_of(record, now)
+            if self.offers:  # those of the run before are void (rule 309)
+                self._take(record, Offer(), None, now)
             self._push(record.ven_id, now)
         for record_of_event in list(self._book.values()):
             self._watch(record_of_event, now)
@@ -359,6 +366,60 @@ class Vtn(CoreBase):
         )
         self._queue(self._known_ven(ven_id), message, now)
 
+    # --- what the application can ask for: its own reports -----------------------------------------------------------
+
+    @property
+    def offers(self) -> tuple[Report, ...]:
+        """What the VTN offers to report."""
+        return self._shared.offers
+
+    def offer_reports(self, reports: Sequence[Report], now: Now | None = None) -> None:
+        """Change what the VTN offers to report; with that, what VENs have asked for ends (rule 306).
+
+        :param reports: all that it offers, with ``METADATA_`` names.
+        :param now: the present, where the VENs are to be told now; None before the start, which tells them.
+        """
+        self._shared = msgspec.structs.replace(self._shared, offers=tuple(reports))
+        if now is not None:
+            self._now = now
+            for record in list(self._records.values()):
+                self._take(record, Offer(), None, now)
+
+    def offer_to(self, ven_id: str, now: Now, *, report_request_id: str | None = None) -> None:
+        """Tell one VEN what the VTN offers to report.
+
+        :param ven_id: the VEN.
+        :param now: the present.
+        :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
+        :raises LocalProtocolError: there is no such VEN.
+        """
+        self._take(self._known_ven(ven_id), Offer(report_request_id), None, now)
+
+    def report_made(
+        self,
+        ven_id: str,
+        report_request_id: str,
+        report: Report | None,
+        now: Now,
+        *,
+        made: bool = True,
+        last: bool = False,
+        until: datetime | None = None,
+    ) -> None:
+        """Deliver a report that a VEN has asked for; it is kept until the VEN has it.
+
+        :param ven_id: the VEN; nothing happens where it is registered no more.
+        :param report_request_id: the request.
+        :param report: the report; None where there is none, or where it was metadata.
+        :param now: the present.
+        :param made: whether there is one; else only its time is over.
+        :param last: whether no further one will be made.
+        :param until: up to when the reports of the request are made now, where a restart must not make them again.
+        """
+        record = self._records.get(ven_id)
+        if record is not None:
+            self._take(record, Made(report_request_id, report, made, last, until), None, now)
+
     # --- inputs ------------------------------------------------------------------------------------------------------
 
     def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
@@ -542,6 +603,8 @@ class Vtn(CoreBase):
         after = result.record
         if before is not None and (after is None or after.ven_id != before.ven_id):
             self._drop(before)
+            for one in before.report_requests:
+                self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=before.ven_id))
         if after is not None and after is not before:
             self._keep(after)
         if after is not None and result.durable:

@@ -7,13 +7,12 @@ from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.machines.operations import VTN_OPERATIONS
-from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
-from oadr_core.messages import CancelReport, CreateReport, Payload, Poll, RegisterReport, Response
+from oadr_core.messages import Payload, Poll, RegisterReport, Response
 from oadr_core.outputs import PeerMisbehaved
-from oadr_core.state.vtn import QueuedMessage, QueuedOperation, RequestedReport, Standing
+from oadr_core.state.vtn import QueuedMessage, QueuedOperation, Standing
 from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
 from oadr_core.vtn.events import departed, distribute, listed
-from oadr_core.vtn.reports import move_requests
+from oadr_core.vtn.reports import note_queued, refused_by_push
 from oadr_core.vtn.turn import Ask, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
@@ -89,11 +88,7 @@ def queue(turn: Turn, message: QueuedMessage) -> None:
     if VTN_OPERATIONS[type(message)].urgent and any(type(one.message) is type(message) for one in turn.ven().queue):
         return
     turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=message)))
-    if isinstance(message, CreateReport):
-        asked = tuple(RequestedReport(request=request) for request in message.report_requests)
-        turn.change(requests=(*turn.ven().requests, *asked))
-    elif isinstance(message, CancelReport):
-        move_requests(turn, set(message.report_request_id), ReportAtRequesterInput.CANCEL)
+    note_queued(turn, message)
 
 
 def push_failed(turn: Turn) -> None:
@@ -121,14 +116,7 @@ def push_refused(turn: Turn) -> None:
     """What was handed out is withdrawn; events are handed out anew, with new times, when their answer is overdue."""
     refused = [one.message for one in turn.ven().queue if one.state is Delivery.OFFERED]
     turn.withdraw(lambda one: one.state is Delivery.OFFERED)
-    wanted = {
-        request.report_request_id
-        for message in refused
-        if isinstance(message, CreateReport)
-        for request in message.report_requests
-    }
-    unconfirmed = {one.request.report_request_id for one in turn.ven().requests if one.state is ReportAtRequester.ASKED}
-    move_requests(turn, wanted & unconfirmed, ReportAtRequesterInput.REFUSE)
+    refused_by_push(turn, refused)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

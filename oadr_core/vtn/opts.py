@@ -19,7 +19,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import OptCancelled, OptTaken
 from oadr_core.rules import Severity, check
 from oadr_core.state.opts import OptBook, Scope, foreign_targets, scope_of
-from oadr_core.state.vtn import digest
+from oadr_core.state.reports import digest
 from oadr_core.vtn.event_lists import by_event, status
 from oadr_core.vtn.events import opt_received
 from oadr_core.vtn.standings import Said, answered, present_standing

@@ -20,7 +20,8 @@ from oadr_core.messages import (
     TransportName,
 )
 from oadr_core.outputs import VenDeregistered, VenRegistered
-from oadr_core.state.vtn import QueuedOperation, VenRecord, digest
+from oadr_core.state.reports import digest
+from oadr_core.state.vtn import QueuedOperation, VenRecord
 from oadr_core.vtn.turn import Ask, Notice, Turn, VtnConfig
 
 _FAILED: Final = RegistrationDecision(
@@ -97,7 +98,7 @@ def take_registration(turn: Turn, message: CreatePartyRegistration, decision: Re
             **_what_a_ven_says(message, turn.identity),
         )
         # the VTN's own metadata come before its other operations (rules 301 and 309)
-        own = RegisterReport(request_id=turn.new_id(), reports=turn.config.reports, ven_id=record.ven_id)
+        own = RegisterReport(request_id=turn.new_id(), reports=turn.shared.offers, ven_id=record.ven_id)
         turn.keep(msgspec.structs.replace(record, queue=(QueuedOperation(id=turn.new_id(), message=own),)))
     turn.events.append(VenRegistered(ven_id=turn.ven().ven_id, ven_name=turn.ven().ven_name, again=again))
     _confirm(turn, message)

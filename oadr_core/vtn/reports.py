@@ -1,14 +1,20 @@
-"""Reports: the offers of a VEN, what it is asked for, and what it delivers (section 8.3 of the profile)."""
+"""EiReport at a VTN, which asks its VENs for reports, and reports to them.
 
-from datetime import timedelta
+What is asked and answered is the same as at a VEN, and is decided in :mod:`oadr_core.reports`; here it is put into the
+record of the VEN, and into its queue.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from oadr_core.answers import response_to
 from oadr_core.codes import ResponseCode
-from oadr_core.decisions import report_requests, verdict
-from oadr_core.machines.report import REPORT_AT_REQUESTER, ReportAtRequester, ReportAtRequesterInput
+from oadr_core.decisions import EndReports, report_requests, taking, verdict
+from oadr_core.machines.delivery import Delivery
+from oadr_core.machines.report import ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import (
     CanceledReport,
     CancelReport,
@@ -18,36 +24,36 @@ from oadr_core.messages import (
     Payload,
     RegisteredReport,
     RegisterReport,
+    Report,
     ReportRequest,
     UpdatedReport,
     UpdateReport,
 )
 from oadr_core.offers import METADATA
-from oadr_core.outputs import ReportsReceived
-from oadr_core.rules import check
-from oadr_core.state.vtn import QueuedOperation, RequestedReport, digest, pack_offers
+from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
+from oadr_core.reports import Requester, Source
+from oadr_core.state.reports import digest
+from oadr_core.state.vtn import QueuedMessage, QueuedOperation
 from oadr_core.vtn.turn import Ask, Notice, Turn
+
+_RECENT: Final = 8
+"""How many cancels a record remembers among the deliveries, to know one that comes again."""
 
 _NOT_TAKEN: Final = EiResponse(
     response_code=ResponseCode.RESPONDER_ERROR, response_description="the VTN failed to take the report"
 )
 
-_FORMER: Final = 16
-"""How many ended report requests a record remembers, to take data that were under way."""
-
-_MOST_METADATA: Final = 16
-"""How many requests of a VEN for the VTN's metadata may wait to be answered."""
-
-_RECENT: Final = 8
-"""How many delivered reports a record remembers, to know one that comes again."""
+_NOT_DECIDED: Final = EiResponse(
+    response_code=ResponseCode.RESPONDER_ERROR, response_description="the VTN failed to decide about the report"
+)
 
 
-# --- offers ----------------------------------------------------------------------------------------------------------
+# --- the VEN's offers ------------------------------------------------------------------------------------------------
 
 
 def register_report(turn: Turn, message: RegisterReport) -> None:
     """The VEN says all that it can report (rule 306)."""
-    if turn.ven().offered_with == digest(message):
+    if Requester(turn.ven()).has_taken(message):
         _registered(turn, message)  # the answer was lost, and the request came again
         return
     arguments = {"ven_id": turn.ven().ven_id, "message": message}
@@ -59,20 +65,10 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
     if decision is None:
         turn.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
         return
-    if message.report_request_id:
-        move_requests(turn, {message.report_request_id}, ReportAtRequesterInput.END)
-    for_metadata = {
-        one.request.report_request_id
-        for one in turn.ven().requests
-        if one.request.report_specifier.report_specifier_id == METADATA
-    }
-    replaced = {one.request.report_request_id for one in turn.ven().requests} - for_metadata
-    move_requests(turn, replaced, ReportAtRequesterInput.REPLACE)
-    turn.change(
-        offers=pack_offers(message.reports),
-        offered_with=digest(message),
-        requests=(*turn.ven().requests, *(RequestedReport(request=request) for request in decision)),
-    )
+    requester = Requester(turn.ven())
+    replaced = requester.take_offers(message)
+    requester.ask(decision)
+    turn.change(**requester.changes())
     turn.withdraw(lambda one: _about(one.message, replaced))
     _registered(turn, message)
 
@@ -94,124 +90,121 @@ def _is_queued(turn: Turn, request: ReportRequest) -> bool:
     )
 
 
-# --- deliveries ------------------------------------------------------------------------------------------------------
+# --- the VEN's deliveries --------------------------------------------------------------------------------------------
 
 
 def update_report(turn: Turn, message: UpdateReport) -> None:
     """The VEN delivers reports (rules 304 and 346)."""
-    if digest(message) in turn.ven().recent:
-        _updated(turn, message, ())  # taken already; the answer was lost
+    requester = Requester(turn.ven())
+    if requester.has_received(message):
+        turn.answer = requester.updated(message, EiResponse(), turn.ven().ven_id)  # the answer was lost
         return
-    if check(message, "D49"):
-        turn.refuse(message, ResponseCode.INVALID_DATA, "numbers are finite")
-        return
-    known = {one.request.report_request_id for one in (*turn.ven().requests, *turn.ven().former)}
-    taken = tuple(one for one in message.reports if one.report_request_id in known)
-    unknown = tuple(one.report_request_id for one in message.reports if one.report_request_id not in known)
-    if not taken:
-        _updated(turn, message, unknown)
-        return
-    arguments = {"ven_id": turn.ven().ven_id, "message": msgspec.structs.replace(message, reports=taken)}
-    turn.question = Ask("on_update_report", arguments, verdict, EiResponse(), _NOT_TAKEN)
+    examined = requester.examine(message)
+    if examined.taken:
+        arguments = {"ven_id": turn.ven().ven_id, "message": _with(message, examined.taken)}
+        turn.question = Ask("on_update_report", arguments, taking, EiResponse(), _NOT_TAKEN)
+    else:
+        _refuse(turn, message, examined.response)
 
 
-def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse) -> None:
+def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndReports) -> None:
     """The application has taken the reports, or will not."""
-    if not decision.ok:
+    if isinstance(decision, EiResponse) and not decision.ok:
         turn.refuse(message, decision.response_code, decision.response_description or "the report was not taken")
         return
-    known = {one.request.report_request_id: one.request for one in (*turn.ven().requests, *turn.ven().former)}
-    delivered = {one.report_request_id for one in message.reports}
-    once = {key for key in delivered & set(known) if _is_one_shot(known[key])}
-    move_requests(turn, delivered - once, ReportAtRequesterInput.CONFIRM)
-    move_requests(turn, once, ReportAtRequesterInput.END)
-    turn.change(recent=(*turn.ven().recent[-(_RECENT - 1) :], digest(message)))
-    turn.events.append(ReportsReceived(ven_id=turn.ven().ven_id, message=message))
-    _updated(turn, message, tuple(delivered - set(known)))
+    requester, ven_id = Requester(turn.ven()), turn.ven().ven_id
+    examined = requester.examine(message)
+    overdue = requester.overdue(message)
+    for gap in requester.take(message, examined.taken):
+        request_id = gap.report_request_id
+        turn.events.append(ReportGap(report_request_id=request_id, since=gap.since, until=gap.until, ven_id=ven_id))
+    cancel = None
+    if isinstance(decision, EndReports):
+        cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id)
+    turn.change(**requester.changes())
+    turn.events.append(ReportsReceived(ven_id=ven_id, message=_with(message, examined.taken)))
+    if not examined.response.ok:
+        _tell(turn, message, examined.response)
+    turn.answer = requester.updated(message, examined.response, ven_id, cancel)
+    _cancel_once_more(turn, overdue)
 
 
-def _updated(turn: Turn, message: UpdateReport, unknown: tuple[str, ...]) -> None:
-    """Answer reports."""
-    code = ResponseCode.INVALID_ID if unknown else ResponseCode.OK
-    text = f"unknown reportRequestID {', '.join(unknown)}" if unknown else None
-    turn.answer = UpdatedReport(response=response_to(message, code, text), ven_id=turn.ven().ven_id)
+def _cancel_once_more(turn: Turn, overdue: Sequence[str]) -> None:
+    """Reports go on that were cancelled in the answer to one of them: cancel them properly (rule 335)."""
+    queued = {
+        request_id
+        for one in turn.ven().queue
+        if isinstance(one.message, CancelReport)
+        for request_id in one.message.report_request_id
+    }
+    ids = tuple(one for one in overdue if one not in queued)
+    if ids:
+        message = CancelReport(request_id=turn.new_id(), report_request_id=ids, ven_id=turn.ven().ven_id)
+        _enqueue(turn, message)
 
 
-# --- requests --------------------------------------------------------------------------------------------------------
+def _refuse(turn: Turn, message: UpdateReport, why: EiResponse) -> None:
+    if not why.ok:
+        _tell(turn, message, why)
+    turn.answer = Requester(turn.ven()).updated(message, why, turn.ven().ven_id)
 
 
-def move_requests(turn: Turn, request_ids: set[str], given: ReportAtRequesterInput) -> None:
-    """Move report requests; data that were under way when one ended are still taken."""
-    requests: list[RequestedReport] = []
-    former = list(turn.ven().former)
-    for one in turn.ven().requests:
-        state = one.state
-        if one.request.report_request_id in request_ids:
-            state = REPORT_AT_REQUESTER.step(one.state, given)
-        moved = one if state is one.state else msgspec.structs.replace(one, state=state)
-        (former if state is ReportAtRequester.ENDED else requests).append(moved)
-    if tuple(requests) != turn.ven().requests:
-        turn.change(requests=tuple(requests), former=tuple(former[-_FORMER:]))
+def _tell(turn: Turn, message: UpdateReport, why: EiResponse) -> None:
+    what = f"{message.message_type()}: {why.response_description}"
+    turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=what, code=why.response_code))
 
 
-def take_requests(turn: Turn, message: CreateReport) -> None:
-    """The VEN asks for reports: for the VTN's metadata, which it gets, or for others, which are not offered."""
-    asked = dict.fromkeys(one.report_request_id for one in message.report_requests)
-    own = [one.message for one in turn.ven().queue if isinstance(one.message, RegisterReport)]
-    waiting = [one.report_request_id for one in own if one.report_request_id is not None]
-    new = [one for one in asked if one not in waiting]  # the request may have come again, as its answer was lost
-    if any(one.report_specifier.report_specifier_id != METADATA for one in message.report_requests):
-        refuse_report(turn, message)
-    elif len(own) + len(new) > _MOST_METADATA:
-        turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "too many requests for metadata wait to be answered")
-    else:
-        pending = (*waiting, *new)  # all that are due, not only these (rule 329)
-        turn.answer = CreatedReport(response=response_to(message), pending_reports=pending, ven_id=turn.ven().ven_id)
-        for request_id in new:  # periodic requests count as made once, as there is nothing to report (rule 510)
-            answer = RegisterReport(
-                request_id=turn.new_id(),
-                reports=turn.config.reports,
-                ven_id=turn.ven().ven_id,
-                report_request_id=request_id,
-            )
-            turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=answer)))
+def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:
+    """A delivery as far as it is taken."""
+    return msgspec.structs.replace(message, reports=reports)
 
 
-def refuse_report(turn: Turn, message: CreateReport | CancelReport) -> None:
-    """The VEN asks for reports that the VTN does not offer, or cancels some that were never asked for."""
-    turn.refuse(message, ResponseCode.INVALID_ID, "this VTN does not offer such a report")
+# --- what the VEN is asked for ---------------------------------------------------------------------------------------
+
+
+def note_queued(turn: Turn, message: QueuedMessage) -> None:
+    """Take note of what the VEN will be asked, or told, about reports."""
+    requester = Requester(turn.ven())
+    if isinstance(message, CreateReport):
+        requester.ask(message.report_requests)
+    elif isinstance(message, CancelReport):
+        requester.cancel(message)
+    elif isinstance(message, UpdateReport):
+        _bound(turn)
+    turn.change(**requester.changes())
+
+
+def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
+    """The VEN finds unacceptable what it was pushed; what it was asked for there will not come."""
+    wanted = {
+        request.report_request_id
+        for message in messages
+        if isinstance(message, CreateReport)
+        for request in message.report_requests
+    }
+    requester = Requester(turn.ven())
+    unconfirmed = {one.request_id for one in requester.requests if one.state is ReportAtRequester.ASKED}
+    requester.move(wanted & unconfirmed, ReportAtRequesterInput.REFUSE)
+    turn.change(**requester.changes())
 
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:
     """The VEN says which reports are pending (rule 329)."""
-    asked = {one.request.report_request_id for one in turn.ven().requests if one.state is ReportAtRequester.ASKED}
+    asked = None
     if isinstance(operation, CreateReport):
-        asked &= {one.report_request_id for one in operation.report_requests}
-    pending = set(message.pending_reports)
-    refused = set() if message.response.ok else asked - pending
-    move_requests(turn, asked - refused, ReportAtRequesterInput.CONFIRM)
-    move_requests(turn, refused, ReportAtRequesterInput.REFUSE)
+        asked = [one.report_request_id for one in operation.report_requests]
+    requester = Requester(turn.ven())
+    requester.take_created(message, asked)
+    turn.change(**requester.changes())
     turn.notices.append(Notice("on_created_report", {"ven_id": turn.ven().ven_id, "message": message}))
 
 
 def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload | None) -> None:
-    """The VEN confirms a cancel; with a report to follow the request lives on until that is here (rule 345)."""
-    if isinstance(operation, CancelReport) and not operation.report_to_follow:
-        known = {one.request.report_request_id for one in turn.ven().requests}
-        ended = known & set(operation.report_request_id)
-        move_requests(turn, ended, ReportAtRequesterInput.CONFIRM_CANCEL)
-
-
-def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
-    """The VEN has taken the VTN's metadata, and may want reports at once (rule 344)."""
-    if message.report_requests:
-        code, text = ResponseCode.INVALID_ID, "this VTN does not offer such a report"
-        turn.answer = CreatedReport(response=response_to(message, code, text), ven_id=turn.ven().ven_id)
-    turn.notices.append(Notice("on_registered_report", {"ven_id": turn.ven().ven_id, "message": message}))
-
-
-def _is_one_shot(request: ReportRequest) -> bool:
-    return request.report_specifier.report_back_duration == timedelta(0)
+    """The VEN confirms a cancel."""
+    if isinstance(operation, CancelReport):
+        requester = Requester(turn.ven())
+        requester.take_canceled(message, operation)
+        turn.change(**requester.changes())
 
 
 def _about(message: Payload, request_ids: set[str]) -> bool:
@@ -219,3 +212,153 @@ def _about(message: Payload, request_ids: set[str]) -> bool:
     if isinstance(message, CreateReport):
         return all(one.report_request_id in request_ids for one in message.report_requests)
     return isinstance(message, CancelReport) and set(message.report_request_id) <= request_ids
+
+
+# --- what the VEN asks for -------------------------------------------------------------------------------------------
+
+
+def take_requests(turn: Turn, message: CreateReport) -> None:
+    """The VEN asks for reports; the application may have a say."""
+    if Source(turn.ven().report_requests).is_new(message.report_requests):
+        arguments = {"ven_id": turn.ven().ven_id, "message": message}
+        turn.question = Ask("on_create_report", arguments, verdict, None, _NOT_DECIDED)
+    else:
+        decide_requests(turn, message, None)
+
+
+def decide_requests(turn: Turn, message: CreateReport, decision: EiResponse | None) -> None:
+    """The application has its say about what the VEN asks for."""
+    turn.answer = _create(turn, message, message.report_requests, decision)
+
+
+def _create(
+    turn: Turn, carrier: Payload, requests: Sequence[ReportRequest], decision: EiResponse | None = None
+) -> CreatedReport:
+    source, ven_id = Source(turn.ven().report_requests), turn.ven().ven_id
+    most = turn.config.most_report_requests
+    offers = turn.shared.offers
+    answer = source.create(carrier, requests, offers, turn.now, most=most, ven_id=ven_id, decision=decision)
+    keep_source(turn, source)
+    return answer
+
+
+def cancel_requests(turn: Turn, message: CancelReport) -> None:
+    """The VEN wants no more of some reports (rule 336)."""
+    source = Source(turn.ven().report_requests)
+    key = digest(message)
+    if key in turn.ven().recent:  # the answer was lost, and the cancel came again
+        turn.answer = source.cancelled(message, (), turn.ven().ven_id)
+        return
+    unknown = source.cancel(message)
+    keep_source(turn, source)
+    if not unknown:
+        turn.change(recent=(*turn.ven().recent[-(_RECENT - 1) :], key))
+    turn.answer = source.cancelled(message, unknown, turn.ven().ven_id)
+
+
+def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
+    """The VEN has taken our offers, and may want reports at once (rule 344)."""
+    source = Source(turn.ven().report_requests)
+    if message.response.ok:
+        source.replace()  # rule 306
+    if isinstance(operation, RegisterReport) and operation.report_request_id is not None:
+        _note_delivered(turn, source, [operation.report_request_id])
+    keep_source(turn, source)
+    if message.report_requests:
+        turn.answer = _create(turn, message, message.report_requests)
+    turn.notices.append(Notice("on_registered_report", {"ven_id": turn.ven().ven_id, "message": message}))
+
+
+def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload | None) -> None:
+    """The VEN has taken reports of ours, or will not; it may want no more of them."""
+    if not isinstance(operation, UpdateReport):
+        return
+    source = Source(turn.ven().report_requests)
+    if message.cancel_report is not None:
+        foreign = source.cancel_by_the_way(operation, message.cancel_report)
+        if foreign:
+            what = f"cancelled {', '.join(foreign)} in oadrUpdatedReport, which was not in the report"
+            turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=what, code=ResponseCode.INVALID_ID))
+    if not message.response.ok:
+        text = f"the VEN answered {message.response.response_code} {message.response.response_description or ''}"
+        for report in operation.reports:
+            _drop(turn, report.report_request_id, text.strip())
+        if message.response.response_code == ResponseCode.INVALID_ID:
+            source.end(one.report_request_id for one in operation.reports)
+    _note_delivered(turn, source, [one.report_request_id for one in operation.reports])
+    keep_source(turn, source)
+
+
+# --- our reports -----------------------------------------------------------------------------------------------------
+
+
+def keep_source(turn: Turn, source: Source) -> None:
+    """Remember what has become of the requests of the VEN, and tell it."""
+    ven_id = turn.ven().ven_id
+    if source.accepted != turn.ven().report_requests:
+        turn.change(report_requests=source.accepted)
+    for error in source.refused:
+        turn.events.append(PeerMisbehaved(who=ven_id, what=f"asked for a report: {error}", code=int(error.code)))
+    turn.events += (ReportEnded(report_request_id=one, ven_id=ven_id) for one in source.ended)
+    turn.events += (ReportRequested(report_request_id=one, ven_id=ven_id) for one in source.begun)
+
+
+def note_made(turn: Turn, report_request_id: str, *, made: bool, last: bool, until: datetime | None) -> None:
+    """Take note that a report was made for a request; see :meth:`oadr_core.reports.Source.note_made`."""
+    source = Source(turn.ven().report_requests)
+    source.note_made(report_request_id, made=made, last=last, until=until)
+    keep_source(turn, source)
+
+
+def _note_delivered(turn: Turn, source: Source, report_request_ids: Iterable[str]) -> None:
+    """Take note that reports are with the VEN, or will never be; those in its queue may be more of them."""
+    waiting = set()
+    for one in turn.ven().queue:
+        if isinstance(one.message, UpdateReport):
+            waiting |= {report.report_request_id for report in one.message.reports}
+        elif isinstance(one.message, RegisterReport):
+            waiting.add(one.message.report_request_id or "")
+    source.delivered(report_request_ids, waiting)
+
+
+def offer(turn: Turn, reports: tuple[Report, ...], report_request_id: str | None = None) -> None:
+    """Tell the VEN what we can report; what it was not told yet of that is withdrawn.
+
+    :param reports: the offers.
+    :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
+    """
+    turn.withdraw(
+        lambda one: (
+            isinstance(one.message, RegisterReport)
+            and one.state is Delivery.QUEUED
+            and one.message.report_request_id == report_request_id
+        )
+    )
+    message = RegisterReport(
+        request_id=turn.new_id(), reports=reports, ven_id=turn.ven().ven_id, report_request_id=report_request_id
+    )
+    _enqueue(turn, message)
+
+
+def _bound(turn: Turn) -> None:
+    """Keep no more undelivered reports than may wait: the oldest are dropped, and that is told."""
+    waiting = [one for one in turn.ven().queue if isinstance(one.message, UpdateReport)]
+    surplus = waiting[: max(0, len(waiting) - turn.config.most_unsent)]
+    for one in surplus:
+        assert isinstance(one.message, UpdateReport)
+        for report in one.message.reports:
+            _drop(turn, report.report_request_id, "more reports wait than may be kept")
+    if surplus:
+        turn.withdraw(lambda one: any(one is other for other in surplus))
+        source = Source(turn.ven().report_requests)
+        dropped = (one.message for one in surplus if isinstance(one.message, UpdateReport))
+        _note_delivered(turn, source, [report.report_request_id for one in dropped for report in one.reports])
+        keep_source(turn, source)
+
+
+def _drop(turn: Turn, report_request_id: str, why: str) -> None:
+    turn.events.append(ReportDropped(report_request_id=report_request_id, why=why, ven_id=turn.ven().ven_id))
+
+
+def _enqueue(turn: Turn, message: QueuedMessage) -> None:
+    turn.change(queue=(*turn.ven().queue, QueuedOperation(id=turn.new_id(), message=message)))

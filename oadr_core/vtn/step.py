@@ -37,6 +37,8 @@ from oadr_core.vtn.turn import (
     Decided,
     Hand,
     Input,
+    Made,
+    Offer,
     PushFailed,
     PushRefused,
     Queue,
@@ -102,6 +104,8 @@ def _answered(turn: Turn, given: Answered) -> None:
         events.arrived(turn)
     if turn.record is not None and type(message) in _TAKE_ANSWER and not isinstance(given.operation, DistributeEvent):
         _settle(turn, message, given.operation)
+        if isinstance(turn.answer, CreatedReport):  # to requests by the way (rule 344): it goes by a push of its own
+            delivery.queue(turn, turn.answer)
         turn.answer = None
 
 
@@ -124,6 +128,19 @@ def _hand(turn: Turn, given: Hand) -> None:
         delivery.hand(turn, None)
 
 
+def _offer(turn: Turn, given: Offer) -> None:
+    """We have something to report, or something else than before."""
+    reports.offer(turn, turn.shared.offers, given.report_request_id)
+
+
+def _made(turn: Turn, given: Made) -> None:
+    """A report for the VEN was made."""
+    if given.report is not None:
+        message = UpdateReport(request_id=turn.new_id(), reports=(given.report,), ven_id=turn.ven().ven_id)
+        delivery.queue(turn, message)
+    reports.note_made(turn, given.report_request_id, made=given.made, last=given.last, until=given.until)
+
+
 def _push_failed(turn: Turn, given: PushFailed) -> None:
     """What was handed to a push VEN did not get through."""
     if turn.record is not None:
@@ -141,6 +158,8 @@ _TAKE_INPUT: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     Decided: _decided,
     Answered: _answered,
     Queue: _queue,
+    Offer: _offer,
+    Made: _made,
     Hand: _hand,
     PushFailed: _push_failed,
     PushRefused: _push_refused,
@@ -156,7 +175,7 @@ _TAKE_REQUEST: Final[Mapping[type[Payload], Callable[[Turn, Any], None]]] = {
     RegisterReport: reports.register_report,
     UpdateReport: reports.update_report,
     CreateReport: reports.take_requests,
-    CancelReport: reports.refuse_report,
+    CancelReport: reports.cancel_requests,
     CreateOpt: opts.create_opt,
     CancelOpt: opts.cancel_opt,
 }
@@ -167,6 +186,7 @@ _TAKE_DECISION: Final[Mapping[str, Callable[[Turn, Any, Any], None]]] = {
     "on_create_party_registration": registration.take_registration,
     "on_register_report": reports.take_offers,
     "on_update_report": reports.take_reports,
+    "on_create_report": reports.decide_requests,
     "on_create_opt": opts.take_opt,
     "on_cancel_opt": opts.take_cancel_opt,
     "on_request_event": events.take_request_event,
@@ -179,7 +199,7 @@ _TAKE_ANSWER: Final[Mapping[type[Payload], Callable[[Turn, Any, Payload | None],
     CanceledReport: reports.take_canceled_report,
     RegisteredReport: reports.take_registered_report,
     CanceledPartyRegistration: registration.take_canceled,
-    UpdatedReport: delivery.nothing_more,
+    UpdatedReport: reports.take_updated_report,
     Response: delivery.nothing_more,
 }
 """What to do with each answer of a VEN to what it was asked."""

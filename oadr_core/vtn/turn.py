@@ -1,7 +1,7 @@
 """What goes into a step, what comes out of it, and what is common to all steps while they are taken."""
 
 from collections.abc import Callable, Container, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -26,7 +26,9 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param answer_timeout: how long the answer of a VEN to something that was handed out is awaited before it is handed
         out again (section 8.6 of the profile).
     :param transports: the transports that it serves.
-    :param reports: what the VTN itself offers to report.
+    :param reports: what the VTN itself offers to report, at the beginning.
+    :param most_report_requests: how many report requests of a VEN are served at a time; more are refused with 469.
+    :param most_unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
     :param event_retention: how long an event, and who answered what, is remembered after its end.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     """
@@ -36,6 +38,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     answer_timeout: timedelta = timedelta(seconds=60)
     transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
     reports: tuple[Report, ...] = ()
+    most_report_requests: int = 16
+    most_unsent: int = 100
     event_retention: timedelta = timedelta(days=30)
     call_timeout: float = 60.0
 
@@ -53,6 +57,7 @@ class Shared(msgspec.Struct, frozen=True):
     :param events: all events, also those that are over, and which of them are for which VEN.
     :param documents: makes lists of events.
     :param asks: the handlers that the application has.
+    :param offers: what the VTN itself offers to report.
     """
 
     config: VtnConfig
@@ -60,6 +65,7 @@ class Shared(msgspec.Struct, frozen=True):
     events: EventBook
     documents: EventDocuments
     asks: Container[str] = ()
+    offers: tuple[Report, ...] = ()
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -108,6 +114,32 @@ class Queue(msgspec.Struct, frozen=True):
     message: QueuedMessage
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """The VEN is to be told what we can report.
+
+    :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
+    """
+
+    report_request_id: str | None = None
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A report for the VEN was made, or will not be made any more.
+
+    :param report_request_id: the request.
+    :param report: the report; None where there is none, or where it was metadata.
+    :param made: whether there is one; else only its time is over.
+    :param last: whether no further one will be made.
+    :param until: up to when the reports of the request are made now, where a restart must not make them again.
+    """
+
+    report_request_id: str
+    report: Report | None
+    made: bool = True
+    last: bool = False
+    until: datetime | None = None
+
+
 class Hand(msgspec.Struct, frozen=True):
     """The VEN can be handed something: a push VEN with nothing in flight."""
 
@@ -120,7 +152,7 @@ class PushRefused(msgspec.Struct, frozen=True):
     """A push VEN finds what was handed to it unacceptable; it must not be sent again as it is."""
 
 
-Input: TypeAlias = Asked | Decided | Answered | Queue | Hand | PushFailed | PushRefused
+Input: TypeAlias = Asked | Decided | Answered | Queue | Offer | Made | Hand | PushFailed | PushRefused
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

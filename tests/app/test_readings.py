@@ -29,7 +29,7 @@ from oadr_core import (
     data_point,
     make_offer,
 )
-from oadr_core.state.vtn import pack_offers
+from oadr_core.state.reports import pack_offers
 
 TIME = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 POWER = Series(

@@ -32,6 +32,7 @@ from oadr_core import (
     RegistrationRefused,
     ReportDropped,
     ReportEnded,
+    ReportGap,
     ReportRequested,
     ReportsReceived,
     ReregistrationRequested,
@@ -44,7 +45,7 @@ from oadr_core import (
     VenRegistered,
     log_line,
 )
-from tests.core.kit import create_opt, offer
+from tests.core.kit import MINUTE, NOON, create_opt, offer
 
 SILENT = {
     "EventsReceived",  # every list says the same; what is decided has its line
@@ -122,8 +123,13 @@ LINES: list[tuple[Event, str, str]] = [
         "event event is active, interval 3: SIMPLE 2",
     ),
     (ReportRequested(report_request_id="r1"), "INFO", "report r1 was asked for"),
-    (ReportEnded(report_request_id="r1"), "INFO", "report r1 is not wanted any more"),
+    (ReportEnded(report_request_id="r1"), "INFO", "report r1 has come to its end"),
     (ReportDropped(report_request_id="r1", why="no room"), "WARNING", "a report for r1 was dropped: no room"),
+    (
+        ReportGap(report_request_id="r1", since=NOON, until=NOON + MINUTE, ven_id="ven"),
+        "WARNING",
+        "report r1 has a gap from 2026-11-20 12:00:00+00:00 to 2026-11-20 12:01:00+00:00 (VEN ven)",
+    ),
     (VenRegistered(ven_id="ven", ven_name="House", again=False), "INFO", "VEN ven (House) is registered"),
     (VenRegistered(ven_id="ven", ven_name="", again=True), "INFO", "VEN ven (no name) is registered again"),
     (VenDeregistered(ven_id="ven", by_peer=True), "INFO", "VEN ven is no longer registered: it cancelled"),

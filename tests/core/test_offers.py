@@ -1,7 +1,7 @@
 """Whether a report request stays within what was offered, and the code that says why not (rules 300, 304, 317, 340)."""
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,16 +19,16 @@ from oadr_core import (
     measurement,
 )
 from oadr_core.offers import METADATA, check_request, data_name
-from tests.core.kit import HOUR, MINUTE, NONE, offer, request
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, offer, request
 
 SECOND = timedelta(seconds=1)
 OFFERS = (offer("usage", ("load", "sun")), offer("other", ("wind",)))
 
 
-def code(asked: ReportRequest, offers: tuple[Report, ...] = OFFERS) -> int:
+def code(asked: ReportRequest, offers: tuple[Report, ...] = OFFERS, now: datetime | None = None) -> int:
     """The code that a request is answered with."""
     try:
-        check_request(asked, offers)
+        check_request(asked, offers, now)
     except RemoteProtocolError as error:
         return int(error.code)
     return 200
@@ -81,7 +81,7 @@ def test_metadata_can_always_be_asked_for() -> None:
         (MINUTE * 6, HOUR, 454),
         (MINUTE, SECOND * 30, 454),
         (MINUTE, HOUR + SECOND, 454),
-        (NONE, MINUTE, 461),
+        (NONE, MINUTE, 454),
         (-SECOND, MINUTE, 454),
         (SECOND, -MINUTE, 454),
         (CalendarDuration(months=1), CalendarDuration(months=1), 454),
@@ -125,10 +125,43 @@ def test_a_point_without_a_rate_and_an_offer_without_a_length_set_no_limits() ->
     assert code(request(granularity=HOUR * 50, back=HOUR * 100), (free,)) == 200
 
 
+@pytest.mark.rule(317)
+@pytest.mark.parametrize(("back", "expected"), [(MINUTE, 200), (MINUTE / 2, 454)])
+def test_changes_may_be_asked_for_where_they_are_offered(back: timedelta, expected: int) -> None:
+    one = offer()
+    rate = SamplingRate(min_period=MINUTE, max_period=MINUTE, on_change=True)
+    described = tuple(msgspec.structs.replace(point, sampling_rate=rate) for point in one.report_descriptions)
+    offered = (msgspec.structs.replace(one, report_descriptions=described),)
+    assert code(request(granularity=NONE, back=back), offered) == expected
+
+
+@pytest.mark.rule(317, 324, 325, 340)
 @pytest.mark.parametrize("name", ["HISTORY_USAGE", "HISTORY_GREENBUTTON"])
-def test_history_is_not_made(name: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"begin": -HOUR, "length": HOUR}, 200),
+        ({"begin": -HOUR * 9, "length": NONE}, 200),
+        ({"begin": -HOUR, "length": HOUR, "granularity": MINUTE}, 454),
+        ({"begin": -HOUR, "length": HOUR, "back": MINUTE}, 454),
+        ({"begin": None}, 454),
+        ({"begin": HOUR, "length": HOUR}, 454),
+        ({"begin": -HOUR * 9, "length": HOUR * 2}, 454),
+    ],
+    ids=["a stretch", "all", "spaced", "periodic", "no stretch", "the future", "more than is kept"],
+)
+def test_history_is_told_once_as_recorded_of_a_stretch_of_the_past(
+    name: str, asked: dict[str, Any], expected: int
+) -> None:
     history = msgspec.structs.replace(offer(), report_name=f"METADATA_{name}")
-    assert code(request(back=NONE, granularity=NONE), (history,)) == 461
+    wanted = request(**{"back": NONE, "granularity": NONE, **asked})
+    assert code(wanted, (history,), NOON) == expected
+
+
+@pytest.mark.rule(325, 340)
+def test_telemetry_is_not_of_the_past() -> None:
+    assert code(request(begin=-HOUR, length=MINUTE), now=NOON) == 454
+    assert code(request(begin=-HOUR, length=HOUR * 2), now=NOON) == 200
 
 
 @pytest.mark.rule(313, 331)
@@ -151,7 +184,7 @@ def test_any_times_give_a_code_and_what_is_accepted_is_within_the_offer(
     asked = request()
     specifier = msgspec.structs.replace(asked.report_specifier, granularity=granularity, report_back_duration=back)
     found = code(msgspec.structs.replace(asked, report_specifier=specifier), sampled(least, most, kept))
-    assert found in (200, 454, 461)
+    assert found in (200, 454)
     if found == 200 and back != NONE and back != CalendarDuration(months=0):
         assert least <= granularity <= back
         assert most == NONE or granularity <= most

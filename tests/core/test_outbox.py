@@ -50,7 +50,7 @@ class Bench:
         self.outbox = Outbox(self.ven, random.Random(next(self.lives)), most, self.outputs.append, self.saved)
 
     def put(self, *names: str) -> list[str]:
-        keys = [self.outbox.put(report(name)) for name in names]
+        keys = [self.outbox.put(report(name), self.clock.now) for name in names]
         self.perform()
         return keys
 
@@ -164,7 +164,7 @@ def test_nothing_is_handed_to_a_ven_that_is_not_registered() -> None:
 def test_beyond_the_bound_the_oldest_are_dropped_and_told() -> None:
     bench = Bench(most=2)
     for name in "abcd":
-        bench.outbox.put(report(name))
+        bench.outbox.put(report(name), bench.clock.now)
     assert bench.perform() == ["a", "b"]
     assert bench.kept() == ["c", "d"]
 
@@ -172,7 +172,7 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_told() -> None:
 def test_what_is_dropped_while_the_vtn_is_away_is_not_sent_when_it_is_back() -> None:
     bench = Bench(most=2)
     for name in "abcdef":
-        bench.outbox.deliver(bench.outbox.put(report(name)), bench.clock.now)
+        bench.outbox.deliver(bench.outbox.put(report(name), bench.clock.now), bench.clock.now)
     assert bench.perform() == ["a", "b", "c", "d"]
     found = []
     while (message := bench.sent()) is not None:
@@ -249,7 +249,7 @@ def test_every_report_is_confirmed_or_told_to_be_dropped_or_still_there(steps: l
     for step in steps:
         if step == "put":
             made.append(str(len(made)))
-            bench.outbox.put(report(made[-1]))
+            bench.outbox.put(report(made[-1]), bench.clock.now)
         elif step == "deliver":
             bench.outbox.deliver_all(bench.clock.now)
         elif step in ("confirm", "refuse"):

@@ -39,7 +39,7 @@ from oadr_core import (
     encode,
 )
 from oadr_core.machines.operations import VEN_REQUESTS
-from oadr_core.state.ven import AcceptedRequest
+from oadr_core.state.reports import AcceptedRequest
 from tests.core.kit import Grid, asked, drained, event, offer, one, request
 
 QUERY = [("ven", "oadrQueryRegistration"), ("vtn", "(oadrCreatedPartyRegistration)")]
@@ -554,7 +554,7 @@ def test_metadata_that_were_asked_for_before_a_crash_are_told_after_the_registra
     grid = Grid()
     host = grid.add_ven(pull=pull, offers={"load": float})
     grid.run(30)
-    wanted = request("wanted", specifier_id="METADATA", r_ids=("0",), begin=None)
+    wanted = request("wanted", specifier_id="METADATA", r_ids=("0",), back=timedelta(0), begin=None)
     state = grid.ven().ven.state
     saved = msgspec.structs.replace(state, report_requests=(AcceptedRequest(request=wanted, accepted_at=grid.now.utc),))
     host.saved["ven"] = saved.dump()

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import (
+    VEN_HANDLERS,
     Call,
     CallId,
     HandlerFailed,
+    Handlers,
     LocalProtocolError,
     Now,
     Output,
@@ -28,9 +30,10 @@ from oadr_core import (
     encode,
 )
 from oadr_core.auto.reporter import Reporter
+from oadr_core.auto.ven import _VenParty
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.offers import METADATA
-from oadr_core.state.ven import AcceptedRequest
+from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import ManualClock
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, drained, offer, request
 
@@ -53,9 +56,13 @@ class Bench:
         if resumed_after is not None:
             self.clock.advance(resumed_after)
         self.ven = Ven(VenConfig(), sealer=PlainSealer(), entropy=random.Random(0), state=state)
-        self.reporter = Reporter(self.ven, self.emitted.append, lambda report, now: self.reports.append(report))
+        handlers = Handlers(VEN_HANDLERS)
+        party = _VenParty(
+            self.ven, handlers, lambda report, now: self.reports.append(report), lambda now: self.reporter.metadata(now)
+        )
+        self.reporter = Reporter(party, self.emitted.append)
         self.reporter.offer(offer(r_ids=r_ids), dict.fromkeys(r_ids, self.read))
-        self.reporter.begin("request", self.now, resumed=resumed_after is not None)
+        self.reporter.begin("", "request", self.now, resumed=resumed_after is not None)
 
     @property
     def now(self) -> Now:
@@ -97,7 +104,8 @@ class Bench:
 
     @property
     def is_served(self) -> bool:
-        return bool(self.ven.state.report_requests)
+        """Whether reports are still to be made; one that is made is pending until the VTN has it."""
+        return any(one.state is not ReportAtSource.MADE for one in self.ven.state.report_requests)
 
 
 # --- periods ---------------------------------------------------------------------------------------------------------
@@ -142,6 +150,8 @@ def test_a_report_that_is_asked_for_once_is_made_once() -> None:
     bench.run(1000)
     assert bench.readings() == [[(0, 0)]]
     assert not bench.is_served
+    assert not any(isinstance(one, ReportEnded) for one in drained(bench.ven, bench.now)), "it is pending (rule 329)"
+    bench.ven.note_delivered(["request"], bench.now)
     assert any(isinstance(one, ReportEnded) for one in drained(bench.ven, bench.now))
 
 
@@ -158,7 +168,7 @@ def test_with_one_report_to_follow_there_is_one_more() -> None:
 
 @pytest.mark.rule(308, 311, 327)
 def test_a_request_for_metadata_is_answered_with_the_offers() -> None:
-    bench = Bench(specifier_id=METADATA)
+    bench = Bench(specifier_id=METADATA, granularity=NONE, back=NONE)
     (transmit,) = (one for one in drained(bench.ven, bench.now) if isinstance(one, Transmit))
     message = transmit.message
     assert isinstance(message, RegisterReport)
@@ -312,7 +322,7 @@ def test_what_comes_after_a_request_has_ended_is_for_nobody() -> None:
     bench = Bench(**EVERY_10_S)
     bench.wake()
     (call,) = bench.calls
-    bench.reporter.end("request")
+    bench.reporter.end("", "request")
     bench.reporter.returned(call.call, 1.0, bench.now)
     bench.run(100)
     assert bench.reports == []

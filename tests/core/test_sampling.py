@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import LocalProtocolError, Reading, ResourceStatus
-from oadr_core.auto.sampling import Schedule, intervals_of, reading, schedule
-from oadr_core.state.ven import AcceptedRequest
+from oadr_core.auto.readings import interval_of, reading
+from oadr_core.auto.sampling import Schedule, schedule
+from oadr_core.state.reports import AcceptedRequest
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, request
 
 SECOND = timedelta(seconds=1)
@@ -209,17 +210,17 @@ def test_what_is_no_reading(value: object) -> None:
 
 @pytest.mark.rule(318)
 def test_where_there_is_no_value_a_placeholder_of_bad_quality_is_sent() -> None:
-    (one,) = intervals_of(NOON, {"load": Reading(value=None)})
+    one = interval_of("load", Reading(value=None), NOON)
     (payload,) = one.payloads
     assert (one.dtstart, payload.r_id, payload.value) == (NOON, "load", 0.0)
     assert payload.data_quality == "Quality Bad - Non Specific"
-    (other,) = intervals_of(NOON, {"load": Reading(value=None, data_quality="Quality Bad - Comm Failure")})
+    other = interval_of("load", Reading(value=None, data_quality="Quality Bad - Comm Failure"), NOON)
     assert other.payloads[0].data_quality == "Quality Bad - Comm Failure"
 
 
 @pytest.mark.rule(300)
 def test_every_data_point_is_in_the_report_with_all_that_was_said_of_it() -> None:
     values = {"load": Reading(value=1.0, confidence=90, accuracy=0.5), "sun": Reading(value=STATUS)}
-    payloads = [payload for one in intervals_of(NOON, values) for payload in one.payloads]
+    payloads = [payload for r_id, one in values.items() for payload in interval_of(r_id, one, NOON).payloads]
     assert [(one.r_id, one.value) for one in payloads] == [("load", 1.0), ("sun", STATUS)]
     assert (payloads[0].confidence, payloads[0].accuracy) == (90, 0.5)

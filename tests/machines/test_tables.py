@@ -88,16 +88,19 @@ ACKNOWLEDGE GONE     GONE     GONE     .       .
 LEAVE       LEFT     LEFT     LEFT     LEFT    .
 RETURN      .        .        .        UNTOLD  .
 """,
-    # rules 306, 325, 336 and 345: reports are made until cancelled, replaced or over; with one to follow, once more
+    # rules 306, 325, 329, 336 and 345: reports are made until cancelled, replaced or over; with one to follow, once
+    # more; the last one is pending until it is delivered
     "REPORT_AT_SOURCE": """
-                  REFUSED  RUNNING  LAST   ENDED
-ACCEPT            RUNNING  .        .      .
-REPEAT            .        RUNNING  LAST   .
-DELIVER           .        RUNNING  ENDED  .
-CANCEL            .        ENDED    ENDED  .
-CANCEL_AFTER_NEXT .        LAST     LAST   .
-REPLACE           .        ENDED    ENDED  .
-END               .        ENDED    ENDED  .
+                  REFUSED  RUNNING  LAST   MADE   ENDED
+ACCEPT            RUNNING  .        .      .      .
+REPEAT            .        RUNNING  LAST   MADE   .
+MAKE              .        RUNNING  MADE   MADE   .
+MAKE_LAST         .        MADE     MADE   MADE   .
+DELIVERED         .        RUNNING  LAST   ENDED  .
+CANCEL            .        ENDED    ENDED  ENDED  .
+CANCEL_AFTER_NEXT .        LAST     LAST   MADE   .
+REPLACE           .        ENDED    ENDED  ENDED  .
+END               .        ENDED    ENDED  MADE   .
 """,
     # the same at the other side, which learns of it by answers and by reports (rules 328, 329 and 335)
     "REPORT_AT_REQUESTER": """

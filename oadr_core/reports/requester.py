@@ -1,0 +1,253 @@
+"""Who asks for reports: what the peer offers, what it was asked for, and whether what it delivers is that."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from oadr_core.answers import response_to
+from oadr_core.codes import ResponseCode
+from oadr_core.decisions import EndReports
+from oadr_core.machines.report import REPORT_AT_REQUESTER, ReportAtRequester, ReportAtRequesterInput
+from oadr_core.messages import (
+    CanceledReport,
+    CancelReport,
+    CreatedReport,
+    EiResponse,
+    RegisterReport,
+    Report,
+    ReportRequest,
+    UpdatedReport,
+    UpdateReport,
+)
+from oadr_core.offers import METADATA
+from oadr_core.reports.data import last_instant, wrong_with
+from oadr_core.state.reports import ReportsBlob, RequestedReport, digest, pack_offers
+
+_FORMER: Final = 16
+"""How many ended report requests a record remembers, to take data that were under way."""
+
+_RECENT: Final = 8
+"""How many delivered reports a record remembers, to know one that comes again."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A stretch of time of which no values came.
+
+    :param report_request_id: the request.
+    :param since: when the last value before it held.
+    :param until: when the first value after it held.
+    """
+
+    report_request_id: str
+    since: datetime
+    until: datetime
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What a delivery is worth.
+
+    :param taken: the reports that may be taken.
+    :param response: what to answer about the others; success where there are none.
+    """
+
+    taken: tuple[Report, ...]
+    response: EiResponse
+
+
+class Requester:
+    """The reports that one peer offers us and was asked for, while one input is taken.
+
+    :param record: what is remembered of them.
+    """
+
+    def __init__(self, record: ReportsBlob) -> None:
+        self._record = record
+        self._requests = {one.request_id: one for one in record.requests}
+        self._former = list(record.former)
+        self._recent = record.recent
+        self._offers, self._offered_with = record.offers, record.offered_with
+
+    @property
+    def requests(self) -> tuple[RequestedReport, ...]:
+        """What the peer was asked for."""
+        return tuple(self._requests.values())
+
+    def changes(self) -> dict[str, Any]:
+        """What is to be remembered instead of what was; empty where nothing has changed."""
+        found = {
+            "offers": self._offers,
+            "offered_with": self._offered_with,
+            "requests": self.requests,
+            "former": tuple(self._former[-_FORMER:]),
+            "recent": self._recent,
+        }
+        return {name: value for name, value in found.items() if value != getattr(self._record, name)}
+
+    # --- offers ------------------------------------------------------------------------------------------------------
+
+    def has_taken(self, message: RegisterReport) -> bool:
+        """Whether offers were taken before: the answer was lost, and they came again."""
+        return self._offered_with == digest(message)
+
+    def take_offers(self, message: RegisterReport) -> set[str]:
+        """Take the offers of the peer: they replace what it offered before, and end what it was asked for (rule 306).
+
+        A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel.
+
+        :returns: the requests that ended by it.
+        """
+        for_metadata = {key for key, one in self._requests.items() if _is_for_metadata(one.request)}
+        if message.report_request_id in for_metadata:
+            self.move({message.report_request_id}, self._of_answer(message.report_request_id))
+        replaced = set(self._requests) - for_metadata
+        self.move(replaced, ReportAtRequesterInput.REPLACE)
+        self._offers, self._offered_with = pack_offers(message.reports), digest(message)
+        return replaced
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def ask(self, requests: Iterable[ReportRequest]) -> None:
+        """The peer is asked for reports."""
+        for request in requests:
+            self._requests[request.report_request_id] = RequestedReport(request=request)
+
+    def cancel(self, message: CancelReport) -> None:
+        """The peer is asked for no more of some reports."""
+        self.move(set(message.report_request_id), ReportAtRequesterInput.CANCEL)
+        for request_id in message.report_request_id:
+            if request_id in self._requests:
+                known = self._requests[request_id]
+                self._requests[request_id] = msgspec.structs.replace(known, to_follow=message.report_to_follow)
+
+    def take_created(self, message: CreatedReport, asked: Iterable[str] | None = None) -> set[str]:
+        """The peer says which reports are pending (rule 329).
+
+        :param message: what it says.
+        :param asked: the requests that it answers, where that is known.
+        :returns: those that it refuses.
+        """
+        waiting = {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED}
+        if asked is not None:
+            waiting &= set(asked)
+        refused = set() if message.response.ok else waiting - set(message.pending_reports)
+        self.move(waiting - refused, ReportAtRequesterInput.CONFIRM)
+        self.move(refused, ReportAtRequesterInput.REFUSE)
+        return refused
+
+    def take_canceled(self, message: CanceledReport, cancel: CancelReport) -> None:
+        """The peer confirms a cancel; with a report to follow the request lives on until that is here (rule 345)."""
+        ended = set(self._requests) & set(cancel.report_request_id)
+        if cancel.report_to_follow:
+            ended -= set(message.pending_reports)
+        self.move(ended, ReportAtRequesterInput.CONFIRM_CANCEL)
+
+    def move(self, request_ids: set[str], given: ReportAtRequesterInput) -> None:
+        """Move requests; data that were under way when one ended are still taken."""
+        for request_id in [one for one in self._requests if one in request_ids]:
+            one = self._requests[request_id]
+            state = REPORT_AT_REQUESTER.step(one.state, given)
+            moved = one if state is one.state else msgspec.structs.replace(one, state=state)
+            if state is ReportAtRequester.ENDED:
+                del self._requests[request_id]
+                self._former.append(moved)
+            else:
+                self._requests[request_id] = moved
+
+    # --- deliveries --------------------------------------------------------------------------------------------------
+
+    def has_received(self, message: UpdateReport) -> bool:
+        """Whether a delivery was taken before: the answer was lost, and it came again (rule 346)."""
+        return digest(message) in self._recent
+
+    def examine(self, message: UpdateReport) -> Examined:
+        """Look whether reports are what was asked for (rules 300, 304, 314, 315 and 342)."""
+        known = {one.request_id: one.request for one in (*self._former, *self._requests.values())}
+        offers = {one.report_specifier_id: one for one in self._record.offered()}
+        taken: list[Report] = []
+        texts: list[str] = []
+        code = int(ResponseCode.OK)
+        for report in message.reports:
+            offer = offers.get(report.report_specifier_id)
+            wrong = wrong_with(report, known.get(report.report_request_id), offer)
+            if wrong is None:
+                taken.append(report)
+            else:
+                code = code if texts else int(wrong.code)
+                texts.append(str(wrong))
+        return Examined(tuple(taken), response_to(message, code, "; ".join(texts) or None))
+
+    def take(self, message: UpdateReport, taken: Sequence[Report]) -> list[Gap]:
+        """Reports are taken.
+
+        :param message: the delivery, all of which is known by that.
+        :param taken: what was taken of it.
+        :returns: the stretches of time that are missing before them.
+        """
+        gaps = [gap for report in taken if (gap := self._follow(report)) is not None]
+        for request_id in dict.fromkeys(one.report_request_id for one in taken):
+            if request_id in self._requests:
+                self.move({request_id}, self._of_answer(request_id))
+        self._recent = (*self._recent[-(_RECENT - 1) :], digest(message))
+        return gaps
+
+    def _of_answer(self, request_id: str) -> ReportAtRequesterInput:
+        """What the arrival of what was asked for means for a request."""
+        one = self._requests[request_id]
+        once = one.request.report_specifier.report_back_duration == timedelta(0)
+        last = one.state is ReportAtRequester.ENDING and one.to_follow
+        return ReportAtRequesterInput.END if once or last else ReportAtRequesterInput.CONFIRM
+
+    def _follow(self, report: Report) -> Gap | None:
+        """Look whether a report follows the one before; an earlier one corrects, and leaves no gap (rule 346)."""
+        one = self._requests.get(report.report_request_id)
+        last = last_instant(report)
+        if one is None or last is None or report.dtstart is None:
+            return None
+        before, spacing = one.received_until, one.request.report_specifier.granularity
+        if before is None or last > before:
+            self._requests[one.request_id] = msgspec.structs.replace(one, received_until=last)
+        if before is None or not isinstance(spacing, timedelta) or not spacing:
+            return None
+        return Gap(one.request_id, before, report.dtstart) if report.dtstart - before > spacing * 1.5 else None
+
+    def cancel_in_answer(
+        self, message: UpdateReport, wish: EndReports, request_id: str, ven_id: str | None
+    ) -> CancelReport | None:
+        """Cancel reports in the answer to a delivery of theirs (rules 328 and 335).
+
+        :param message: the delivery; nothing else can be cancelled so.
+        :param wish: what the application wants no more of.
+        :param request_id: the requestID of the cancel.
+        :param ven_id: the VEN of the two.
+        """
+        delivered = dict.fromkeys(one.report_request_id for one in message.reports)
+        ids = tuple(one for one in delivered if one in self._requests and wish.names(one))
+        if not ids:
+            return None
+        cancel = CancelReport(
+            request_id=request_id, report_request_id=ids, report_to_follow=wish.report_to_follow, ven_id=ven_id
+        )
+        self.cancel(cancel)
+        return cancel
+
+    def overdue(self, message: UpdateReport) -> tuple[str, ...]:
+        """Find requests that go on although they were cancelled: what rode in an answer is confirmed by nobody."""
+        delivered = {one.report_request_id for one in message.reports}
+        return tuple(
+            key
+            for key, one in self._requests.items()
+            if key in delivered and one.state is ReportAtRequester.ENDING and not one.to_follow
+        )
+
+    def updated(
+        self, message: UpdateReport, response: EiResponse, ven_id: str | None, cancel: CancelReport | None = None
+    ) -> UpdatedReport:
+        """Answer a delivery, with a cancel by the way if there is one."""
+        answered = response_to(message, response.response_code, response.response_description)
+        return UpdatedReport(response=answered, cancel_report=cancel, ven_id=ven_id)
+
+
+def _is_for_metadata(request: ReportRequest) -> bool:
+    return request.report_specifier.report_specifier_id == METADATA

@@ -1,0 +1,84 @@
+"""What either side must remember of the reports between it and its peer, as the part of a versioned blob."""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from oadr_core.machines.report import ReportAtRequester, ReportAtSource
+from oadr_core.messages import Payload, Report, ReportRequest
+from oadr_core.state.blobs import Blob, Instant
+
+
+class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A report request of the peer that we have accepted.
+
+    :param request: what was asked for.
+    :param accepted_at: when we accepted it; a period without a start begins then.
+    :param state: where it stands.
+    :param made_until: up to when its reports are made, where that matters: a range that was read is not read again.
+    """
+
+    request: ReportRequest
+    accepted_at: Instant
+    state: ReportAtSource = ReportAtSource.RUNNING
+    made_until: Instant | None = None
+
+
+class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A report that the peer was asked for.
+
+    :param request: what was asked for.
+    :param state: where it stands.
+    :param to_follow: whether it is cancelled with one more report to follow (rule 345).
+    :param received_until: when the last value that was received held; a gap shows by it.
+    """
+
+    request: ReportRequest
+    state: ReportAtRequester = ReportAtRequester.ASKED
+    to_follow: bool = False
+    received_until: Instant | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The reportRequestID."""
+        return self.request.report_request_id
+
+
+class ReportsBlob(Blob, frozen=True, kw_only=True, omit_defaults=True):
+    """What either side remembers of the reports between it and one peer. Both report, and both ask (section 8.3).
+
+    :param offers: the reports that the peer offers, packed; see :meth:`offered`.
+    :param offered_with: digest of the request that registered them.
+    :param requests: the reports that the peer was asked for.
+    :param former: the last of those that ended; what was under way then is still taken.
+    :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
+    :param report_requests: the requests of the peer for our reports that we have accepted.
+    """
+
+    offers: bytes = b""
+    offered_with: str = ""
+    requests: tuple[RequestedReport, ...] = ()
+    former: tuple[RequestedReport, ...] = ()
+    recent: tuple[str, ...] = ()
+    report_requests: tuple[AcceptedRequest, ...] = ()
+
+    def offered(self) -> tuple[Report, ...]:
+        """Unpack the reports that the peer offers."""
+        return msgspec.msgpack.decode(self.offers, type=tuple[Report, ...]) if self.offers else ()
+
+    def parts(self) -> Iterator[msgspec.Struct]:
+        """The messages, and parts of messages, that it holds."""
+        yield from (requested.request for requested in (*self.requests, *self.former))
+        yield from (accepted.request for accepted in self.report_requests)
+        yield from self.offered()
+
+
+def pack_offers(offers: tuple[Report, ...]) -> bytes:
+    """Pack offers for a record; unpacked they take ten times the memory, and are seldom needed."""
+    return msgspec.msgpack.encode(offers) if offers else b""
+
+
+def digest(message: Payload) -> str:
+    """Tell one request from another by its content; a retry has the same."""
+    return hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=12).hexdigest()
