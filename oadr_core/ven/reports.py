@@ -400,6 +400,7 @@ class ReportService(VenBase):
                     self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
             return
         requester = Requester(self._state)
+        overdue = requester.overdue(message)
         if not requester.has_received(message):
             gaps = requester.take(message, examined.taken)
             for gap in gaps:
@@ -414,6 +415,8 @@ class ReportService(VenBase):
             self._misbehaved(f"sent a report: {text}", code)
         answer = requester.updated(message, examined.response, self._state.ven_id, cancel)
         self._answer_all(message, answer, waiting, now)
+        if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
+            self.cancel_report(overdue, now)
 
 
 def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:
