@@ -11,7 +11,7 @@ import msgspec
 from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
-from oadr_core import OptType, ReportName, SiScaleCode
+from oadr_core import OptType, ProfileName, ReportName, SiScaleCode
 from oadr_http import PREFIX
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -64,14 +64,33 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
-    """One ``[[vens]]`` of a VTN: a VEN that it registers.
+    """One ``[[vens]]`` of a VTN: a VEN that it registers, or one of 2.0a, which does not register.
 
-    :param name: the name that the VEN gives itself.
-    :param id: the id that it gets; made up if None.
+    What it belongs to counts at each start; where nothing of it is said, ``oadr vens enrol`` decides.
+
+    :param name: the name that the VEN gives itself; one of 2.0a is only called so.
+    :param id: the id that it gets; made up if None. One of 2.0a must have one.
+    :param openadr: the profile that it speaks.
+    :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
+    :param group_ids: the groups that it is in; events for them find it.
+    :param resource_ids: the resources behind it.
+    :param party_ids: the parties that it stands for.
+    :param market_contexts: the programs that it takes part in.
     """
 
     name: _Name
     id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    poll: Period | None = None
+    group_ids: list[_Name] = msgspec.field(default_factory=list)
+    resource_ids: list[_Name] = msgspec.field(default_factory=list)
+    party_ids: list[_Name] = msgspec.field(default_factory=list)
+    market_contexts: list[_Name] = msgspec.field(default_factory=list)
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether it says what the VEN belongs to."""
+        return bool(self.group_ids or self.resource_ids or self.party_ids or self.market_contexts)
 
 
 class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -179,15 +198,42 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("`loop` is about a file, and there is no `csv`")
 
 
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """One ``[[decisions]]`` of a VEN: whether it takes part in events of which all that is said here is true.
+
+    :param opt: whether it does: ``optIn`` or ``optOut``.
+    :param market_context: the program of the event.
+    :param signal: a signal that the event has.
+    :param at_least: a value that this signal, or any if none is named, reaches at some time.
+    :param test_event: whether the event is a test.
+    """
+
+    opt: OptType
+    market_context: _Name | None = None
+    signal: _Name | None = None
+    at_least: _Finite | None = None
+    test_event: bool | None = None
+
+
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     """The configuration of a VEN.
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
+    :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
     :param state: the file that keeps its state.
     :param poll: how often to poll; None follows the VTN's wish.
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
+    :param decisions: events in which it does otherwise; the first that fits counts.
+    :param market_contexts: the programs that it is part of; events of others are refused. None accepts any, here and in
+        what follows.
+    :param group_ids: the groups that it is in; events that are for nothing that it is or has are refused.
+    :param resource_ids: the resources that it has.
+    :param party_ids: the parties that it acts for.
+    :param device_classes: the classes of its devices; events that are for none of them are refused.
+    :param signals: the signals that it supports, as pairs of name and type; events with another are refused.
     :param sampling: how often its loads can be read at most.
     :param strict: whether to refuse answers that the schema refuses.
     :param loads: simulated loads that it reports.
@@ -197,9 +243,18 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     name: _Name = "ven"
     vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
     ven_id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    fall_back: bool = False
     state: Path = Path("ven.state")
     poll: Period | None = None
     opt: OptType = OptType.OPT_IN
+    decisions: list[Decision] = msgspec.field(default_factory=list)
+    market_contexts: list[_Name] | None = None
+    group_ids: list[_Name] | None = None
+    resource_ids: list[_Name] | None = None
+    party_ids: list[_Name] | None = None
+    device_classes: list[_Name] | None = None
+    signals: list[tuple[_Name, _Name]] | None = None
     sampling: Period = Period(seconds=1)
     strict: bool = False
     loads: list[Load] = msgspec.field(default_factory=list)

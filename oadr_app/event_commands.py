@@ -173,8 +173,9 @@ class EventCommands:
         }
 
     def answers(self, event_id: str) -> list[dict[str, Any]]:
-        """Who was told of an event, who answered what and when, and who is silent."""
-        return [_answer(one) for one in self._server.answers(event_id)]
+        """Who was told of an event, who answered what and when, and who is silent; by name."""
+        answers = self._server.answers(event_id)
+        return [_answer(one) for one in sorted(answers, key=lambda one: (one.ven_name, one.ven_id))]
 
 
 def _answer(answer: EventAnswer) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from oadr_core import (
     is_zero,
 )
 
-_WIDEST: Final = 110
+_WIDEST: Final = 100
 """Columns that a timeline takes at most, however wide the terminal is."""
 
 _NARROWEST: Final = 24

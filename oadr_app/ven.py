@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oadr_app.config import ConfigError, VenFile
+from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
 from oadr_app.sources import source_of
@@ -15,6 +16,7 @@ from oadr_core import (
     LocalProtocolError,
     OptType,
     PresentSignal,
+    ProfileName,
     SamplingRate,
     SignalName,
     StateError,
@@ -61,7 +63,15 @@ class VenProgram:
                 file.name,
                 file.vtn,
                 ven_id=file.ven_id,
+                profile=file.openadr,
+                fall_back=file.fall_back,
                 strict=file.strict,
+                market_contexts=file.market_contexts,
+                group_ids=file.group_ids,
+                resource_ids=file.resource_ids,
+                party_ids=file.party_ids,
+                device_classes=file.device_classes,
+                signals=file.signals,
                 typed=True,
                 call_timeout=call_timeout,
                 policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
@@ -70,7 +80,10 @@ class VenProgram:
                 trace=trace,
             )
             self._take_part_again(store or self._own)
-            self._offer()
+            if file.openadr is ProfileName.V20B:
+                self._offer()
+            elif file.reports:
+                raise ConfigError("a VEN of OpenADR 2.0a reports nothing; take out `reports`")
         except StateError as error:
             self.close()
             raise OSError(f"{file.state}: {error}") from None
@@ -125,7 +138,7 @@ class VenProgram:
 
     async def _decide(self, event: EiEvent) -> str:
         """Take part in events, or not, as the configuration says."""
-        return self.file.opt
+        return opt_for(event, self.file.decisions, self.file.opt)
 
     async def _follow(self, event_id: str, signals: Sequence[PresentSignal]) -> None:
         """Have the loads do what an event asks for from now on."""

@@ -4,19 +4,29 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from random import SystemRandom
 from typing import Any, Final
 
 import anyio
 
 from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
-from oadr_app.config import VtnFile
+from oadr_app.config import KnownVen, VtnFile
 from oadr_app.control import ControlSocket
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention
 from oadr_app.retention import trim_for_ever
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import RegistrationDecision, Report, ResponseCode, StateError
+from oadr_core import (
+    Enrolment,
+    LocalProtocolError,
+    ProfileName,
+    RegistrationDecision,
+    Report,
+    ResponseCode,
+    StateError,
+    new_id,
+)
 from oadr_http import OpenADRServer, Trace
 from oadr_http.groups import alone
 
@@ -45,10 +55,33 @@ class VtnProgram:
         except StateError as error:
             self.store.close()
             raise OSError(f"{file.state}: {error}") from None
+        try:
+            self._make_known()
+        except LocalProtocolError as error:
+            self.store.close()
+            raise ConfigError(f"vens: {error}") from None
         self._filing: Final = Filing(self.server.vens)
         self.server.add_handler("on_update_report", self._store_report)
         if file.vens:
             self.server.add_handler("on_create_party_registration", self._admit)
+        for known in file.vens:
+            ven_id = self._id_of(known)
+            if ven_id is not None:
+                self._enrol(ven_id, known)
+
+    def _make_known(self) -> None:
+        """Make the VENs of 2.0a known that are not yet.
+
+        :raises LocalProtocolError: one cannot be.
+        """
+        for one in self.file.vens:
+            if one.openadr is ProfileName.V20B:
+                continue
+            if one.id is None:
+                raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
+            known = self.server.vens.get(one.id)
+            if known is None or known.profile is ProfileName.V20B:
+                self.server.add_ven(one.id, ven_name=one.name, poll_interval=one.poll)
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file
@@ -124,9 +157,36 @@ class VtnProgram:
         """Register the VENs of the configuration, and no others."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
-            if known.name == name:
-                return RegistrationDecision(ven_id=known.id)
+            if known.name == name and known.openadr is ProfileName.V20B:
+                ven_id = self._id_of(known)
+                if ven_id is None and known.is_enrolled:
+                    ven_id = new_id(SystemRandom())
+                    self._enrol(ven_id, known)
+                return RegistrationDecision(ven_id=ven_id)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
+
+    def _id_of(self, known: KnownVen) -> str | None:
+        """The id of a VEN of the configuration: that which it names, or that which was made up before."""
+        if known.id is not None:
+            return known.id
+        return next((ven_id for ven_id, one in self.server.vens.items() if one.ven_name == known.name), None)
+
+    def _enrol(self, ven_id: str, known: KnownVen) -> None:
+        """Put a VEN into the groups of the configuration and so on, if it names any."""
+        wanted = Enrolment(
+            group_ids=tuple(known.group_ids),
+            resource_ids=tuple(known.resource_ids),
+            party_ids=tuple(known.party_ids),
+            market_contexts=tuple(known.market_contexts),
+        )
+        if known.is_enrolled and self.server.enrolments.get(ven_id) != wanted:
+            self.server.enrol(
+                ven_id,
+                group_ids=known.group_ids,
+                resource_ids=known.resource_ids,
+                party_ids=known.party_ids,
+                market_contexts=known.market_contexts,
+            )
 
 
 def _is_loopback(host: str) -> bool:

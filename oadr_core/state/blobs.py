@@ -1,7 +1,7 @@
 """Versioned blobs: what a core has saved comes back as a value, or as a StateError, and never as anything else."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Self, TypeAlias
 
 import msgspec
@@ -14,6 +14,15 @@ VERSION: Final = 1
 
 Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant in a blob; without a time zone it could be compared with no other."""
+
+
+def _plain(value: object) -> object:
+    """What an application's own kind of time stands for: the encoder knows the plain kinds alone."""
+    if isinstance(value, timedelta):
+        return timedelta(value.days, value.seconds, value.microseconds)
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), value.timetz())
+    raise TypeError(f"no {type(value).__name__} can be saved")
 
 
 class _Versioned(msgspec.Struct):
@@ -34,7 +43,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def dump(self) -> bytes:
         """Write the blob."""
-        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION))
+        return msgspec.json.encode(msgspec.structs.replace(self, version=VERSION), enc_hook=_plain)
 
     @classmethod
     def load(cls, blob: bytes) -> Self:

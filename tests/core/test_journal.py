@@ -11,6 +11,7 @@ from oadr_core import (
     EventOffered,
     EventProceeds,
     EventStatus,
+    EventWithheld,
     ExchangeAbandoned,
     ExchangeSetBack,
     Failure,
@@ -21,6 +22,7 @@ from oadr_core import (
     OptRefused,
     OptTaken,
     OptType,
+    OtherProfileFound,
     PeerForgiven,
     PeerMisbehaved,
     Poll,
@@ -160,6 +162,21 @@ LINES: list[tuple[Event, str, str]] = [
     (OptCancelled(ven_id="ven", opt_id="o"), "INFO", "VEN ven takes its schedule o back"),
     (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
     (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=True),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone, and so do we from now on",
+    ),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=False),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone; a VEN of that profile can talk to it",
+    ),
+    (
+        EventWithheld(event_id="e", modification_number=1, ven_ids=("a", "b", "c", "d", "e", "f"), why="no words"),
+        "WARNING",
+        "event e (modification 1) is not given to 6 of its VENs, a, b, c, d, e …: no words",
+    ),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
     (
         ReportsReceived(ven_id="ven", message=UpdateReport(request_id="1", reports=(offer(),), ven_id="ven")),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -374,3 +374,22 @@ def test_instants_keep_their_zone() -> None:
     loaded = EventRecord.load(EXAMPLES[EventRecord].dump())
     assert loaded.created_at == datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert loaded.created_at.tzinfo is not None
+
+
+class Minutes(timedelta):
+    """A length of time of an application's own, as libraries have them too."""
+
+
+class Timestamp(datetime):
+    """An instant of an application's own."""
+
+
+def test_times_of_an_applications_own_kind_are_saved_as_what_they_are() -> None:
+    at = Timestamp(2026, 11, 20, 12, tzinfo=UTC)
+    made = event("a", length=Minutes(minutes=5))
+    saved = EventRecord(event=made, audience=Audience(everyone=True), created_at=at, changed_at=at)
+    loaded = EventRecord.load(saved.dump())
+    assert loaded.created_at == at
+    assert loaded.event.active_period.duration == timedelta(minutes=5)
+    with pytest.raises(TypeError, match="no complex can be saved"):
+        EventRecord.dump(msgspec.structs.replace(saved, created_at=1j))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oadr_app.cli import app
-from oadr_app.config import Http, KnownVen, Load, Readings, Reports, VenFile, VenReport, VtnFile, read
+from oadr_app.config import Decision, Http, KnownVen, Load, Readings, Reports, VenFile, VenReport, VtnFile, read
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -36,7 +36,8 @@ def test_the_readme_shows_the_examples_as_they_are() -> None:
 
 
 def test_the_commands_that_the_readme_shows_exist() -> None:
-    commands = re.findall(r"^\$ oadr ([a-z]+(?: (?:create|list|show|cancel))?)(.*?)(?:  +#.*)?$", README, re.MULTILINE)
+    verbs = "create|modify|list|show|cancel"
+    commands = re.findall(rf"^\$ oadr ([a-z]+(?: (?:{verbs}))?)(.*?)(?:  +#.*)?$", README, re.MULTILINE)
     assert len(commands) >= 10
     for command, rest in commands:
         told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}, color=False)
@@ -55,7 +56,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     ("number", "file", "tables"),
     [
         (0, VtnFile, {"http": Http, "reports": Reports, "readings": Readings, "vens": KnownVen}),
-        (1, VenFile, {"loads": Load, "reports": VenReport}),
+        (1, VenFile, {"loads": Load, "decisions": Decision, "reports": VenReport}),
     ],
 )
 def test_every_setting_is_explained(

@@ -186,7 +186,9 @@ async def test_one_way_of_running_excludes_the_other() -> None:
     with pytest.raises(LocalProtocolError, match="auto_polling=False"):
         async with steered.running():
             pass
-    for request in (by_itself.poll, by_itself.query_registration, by_itself.create_party_registration):
+    with pytest.raises(LocalProtocolError, match="is not started"):
+        await by_itself.create_party_registration()
+    for request in (by_itself.poll, by_itself.query_registration):
         with pytest.raises(LocalProtocolError, match="auto_polling=False"):
             await request()
     with pytest.raises(LocalProtocolError, match="auto_polling=False"):
