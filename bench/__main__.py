@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench import codec, memory, over_http, poll
+from bench import codec, many, memory, over_http, poll
 from bench.figures import Result, WrongAnswer
 from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
@@ -18,6 +18,7 @@ _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
     "poll": poll.run,
     "http": over_http.run,
     "memory": memory.run,
+    "many": many.run,
 }
 
 _ABOUT: Final = """\
@@ -28,6 +29,7 @@ Measure, side by side with a floor or a peer:
   poll    an idle poll through the core, in CPU time
   http    idle polls over HTTP on 16 connections, against OpenLEADR's VTN under the same load
   memory  bytes for each registered VEN that is idle
+  many    one event for 10,000 VENs: making it, and each VEN's poll and answer, against idle polls
 """
 
 _AFTER: Final = """\

@@ -112,6 +112,12 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             + (", late" if one.late else "")
         ),
     ),
+    told.EventsOverlap: (
+        Level.WARNING,
+        lambda one: (
+            f"event {one.event_id} overlaps {', '.join(one.others)} for some VENs; what a VEN does then is not defined"
+        ),
+    ),
     told.OptTaken: (Level.INFO, lambda one: f"VEN {one.ven_id} says {_opt(one.message)}"),
     told.OptCancelled: (Level.INFO, lambda one: f"VEN {one.ven_id} takes its schedule {one.opt_id} back"),
     told.EventOffered: (Level.DEBUG, lambda one: f"VEN {one.ven_id} was told of {', '.join(one.event_ids)}"),

@@ -333,6 +333,17 @@ class OptReceived(Event, frozen=True, kw_only=True):
     instead_of: OptType | None = None
 
 
+class EventsOverlap(Event, frozen=True, kw_only=True):
+    """An event was made or changed, and overlaps others of its program for some VENs; what these do is not defined.
+
+    :param event_id: the event.
+    :param others: the others, in the order of their starts.
+    """
+
+    event_id: str
+    others: tuple[str, ...]
+
+
 class OptTaken(Event, frozen=True, kw_only=True):
     """A VEN has opted in or out by oadrCreateOpt, for an event or by a schedule, which was accepted."""
 

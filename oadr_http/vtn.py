@@ -196,6 +196,17 @@ class OpenADRServer:
         """
         return self._core.vtn.vens_of(event_id)
 
+    def overlaps(self, event_id: str) -> tuple[str, ...]:
+        """The events of the same program that overlap an event for any VEN; what VENs do then is not defined.
+
+        Making or changing an event that overlaps others is no mistake; it is logged as a warning, and told to
+        ``observe`` as :class:`oadr_core.EventsOverlap`.
+
+        :returns: their ids, in the order of their starts.
+        :raises LocalProtocolError: there is no such event.
+        """
+        return self._core.vtn.overlaps(event_id)
+
     def answers(self, event_id: str) -> list[EventAnswer]:
         """Who was told of an event, who answered what and when, and who is silent.
 

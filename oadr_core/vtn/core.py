@@ -37,6 +37,7 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import (
     Address,
+    EventsOverlap,
     ExchangeAbandoned,
     ExchangeId,
     ExchangeSetBack,
@@ -52,10 +53,10 @@ from oadr_core.outputs import (
     VenOffline,
     VenOnline,
 )
-from oadr_core.rules import refuse, refuse_event
+from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.state.audience import Enrolment, HandedEvents
+from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
@@ -63,6 +64,8 @@ from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
 from oadr_core.vtn.event_lists import as_made, remembered_until
+from oadr_core.vtn.event_making import made, refuse_over, refuse_rewriting
+from oadr_core.vtn.overlaps import overlapping
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
     Answered,
@@ -205,6 +208,15 @@ class Vtn(CoreBase):
         """
         return self._book.vens_of(self._known_event(event_id), self._records)
 
+    def overlaps(self, event_id: str) -> tuple[str, ...]:
+        """The events of the same program that overlap an event for any VEN; what VENs do then is not defined (rule 18).
+
+        :returns: their ids, in the order of their starts; none where the event is cancelled.
+        :raises LocalProtocolError: there is no such event.
+        """
+        record = self._known_event(event_id)
+        return overlapping(record, self._book.rivals(record))
+
     def answers(self, event_id: str, now: Now) -> list[EventAnswer]:
         """Who was told of an event, who answered what and when, and who is silent.
 
@@ -246,22 +258,20 @@ class Vtn(CoreBase):
         :returns: the id of the event.
         :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
         """
-        record = EventRecord(
-            event=event,
-            audience=audience_for(event, audience),
-            created_at=whole_seconds(now.utc),
-            changed_at=whole_seconds(now.utc),
-        )
-        self._make(record, now)
-        return record.event_id
+        return self._make(event, audience_for(event, audience), now).event_id
 
-    def _make(self, record: EventRecord, now: Now) -> None:
-        refuse_event(record.event)
+    def _make(self, event: EiEvent, audience: Audience, now: Now) -> EventRecord:
+        event, at = made(event, now.utc), whole_seconds(now.utc)
+        record = EventRecord(event=event, audience=audience, created_at=at, changed_at=at)
         if record.event_id in self._book:
             raise LocalProtocolError(f"there is an event {record.event_id!r} already (rule 70)")
         if record.modification_number != 0:
             raise LocalProtocolError("a new event has modification number 0 (rule 4)")
+        if event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError("a new event is not cancelled (rule 10)")
+        refuse_over(event, now.utc)
         self._change_event(record, now)
+        return record
 
     def modify_event(self, event: EiEvent, now: Now, audience: AudienceLike | None = None) -> int:
         """Replace an event by another form of it.
@@ -269,28 +279,42 @@ class Vtn(CoreBase):
         :param event: the event with its id; its modification number does not matter.
         :param audience: whom it is for from now on; None leaves that as it is. A VEN that it is no longer for is
             handed a list without it (rule 61).
-        :returns: the new modification number (rule 5).
-        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
+            nobody is told but those that it is now for, or is for no more.
+        :raises LocalProtocolError: there is no such event, it is cancelled, the new form breaks a rule, or it changes
+            what lies in the past (rule 20).
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        event = made(event, now.utc)
+        changed = known
         if audience is not None:
-            known = msgspec.structs.replace(known, audience=audience_for(event, audience))
-        return self._modify(known, event, now)
+            changed = msgspec.structs.replace(known, audience=audience_for(event, audience))
+        if as_made(event) != as_made(known.event):
+            refuse_rewriting(known.event, event, now.utc)
+            changed = _modified(changed, event, now)
+        if changed != known:
+            self._change_event(changed, now)
+        return changed.modification_number
 
     def cancel_event(self, event_id: str, now: Now) -> int:
         """Cancel an event; its VENs are told until they acknowledge it (rules 10, 50 and 52).
 
         :returns: the new modification number, or the present one where it is cancelled already.
-        :raises LocalProtocolError: there is no such event.
+        :raises LocalProtocolError: there is no such event, or it is over.
         """
         known = self._known_event(event_id)
         descriptor = known.event.event_descriptor
         if descriptor.event_status is EventStatus.CANCELLED:
             return descriptor.modification_number
+        end = latest_end(known.event.active_period)
+        if end is not None and end <= now.utc:
+            raise LocalProtocolError(f"the event {event_id!r} is over since {end} (rule 20)")
         cancelled = msgspec.structs.replace(descriptor, event_status=EventStatus.CANCELLED)
-        return self._modify(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
+        changed = _modified(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
+        self._change_event(changed, now)
+        return changed.modification_number
 
     def queue(self, ven_id: str, message: Payload, now: Now) -> None:
         """Ask something of a VEN, once it polls or by push.
@@ -650,22 +674,21 @@ class Vtn(CoreBase):
                 self._emit(HandlerFailed(handler=decided.handler, error=str(error)))
 
     def _adopt_event(self, event: EiEvent, ven_id: str, now: Now) -> None:
-        event_id = event.event_descriptor.event_id
+        event_id, cancelled = event.event_descriptor.event_id, EventStatus.CANCELLED
         known = self._book.get(event_id)
         if known is None:
+            end = latest_end(event.active_period)
+            if event.event_descriptor.event_status is cancelled or (end is not None and end <= now.utc):
+                return  # there is nothing to tell
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
-            at = whole_seconds(now.utc)
-            event = msgspec.structs.replace(event, event_descriptor=descriptor)
-            known = EventRecord(event=event, created_at=at, changed_at=at)
-            self._make(known, now)
+            known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
-        cancelled = EventStatus.CANCELLED
         if known.event.event_descriptor.event_status is cancelled:
             return
         if event.event_descriptor.event_status is cancelled:
             self.cancel_event(known.event_id, now)
-        elif as_made(event) != as_made(known.event):
+        else:
             self.modify_event(event, now)
 
     # --- records -----------------------------------------------------------------------------------------------------
@@ -722,16 +745,6 @@ class Vtn(CoreBase):
             raise LocalProtocolError(f"there is no event {event_id!r}")
         return record
 
-    def _modify(self, known: EventRecord, event: EiEvent, now: Now) -> int:
-        number = known.modification_number + 1
-        descriptor = msgspec.structs.replace(
-            event.event_descriptor, modification_number=number, modification_date_time=whole_seconds(now.utc)
-        )
-        event = msgspec.structs.replace(event, event_descriptor=descriptor)
-        refuse_event(event)
-        self._change_event(msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc)), now)
-        return number
-
     def _change_event(self, record: EventRecord, now: Now) -> None:
         self._now = now
         known = self._book.get(record.event_id)
@@ -741,6 +754,9 @@ class Vtn(CoreBase):
         self._wake_audience(record)
         if known is not None and known.audience != record.audience:
             self._wake_audience(known)
+        others = self.overlaps(record.event_id)
+        if others:
+            self._emit(EventsOverlap(event_id=record.event_id, others=others))
 
     def _hand(self, ven_id: str, event_ids: Iterable[str]) -> None:
         """Keep which events handlers have returned for a VEN."""
@@ -840,6 +856,17 @@ class Vtn(CoreBase):
         self._emit(PeerMisbehaved(who=_who(peer), what=f"{message.message_type()}: {text}", code=int(code)))
         answer = self._refuser.refuse(message, code, text, getattr(message, "ven_id", None))
         self._emit(Reply(inbound, answer, None, self._sealer))
+
+
+def _modified(known: EventRecord, event: EiEvent, now: Now) -> EventRecord:
+    """An event in another form, with the next modification number (rule 5)."""
+    descriptor = msgspec.structs.replace(
+        event.event_descriptor,
+        modification_number=known.modification_number + 1,
+        modification_date_time=whole_seconds(now.utc),
+    )
+    event = msgspec.structs.replace(event, event_descriptor=descriptor)
+    return msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc))
 
 
 class _Unidentified(Exception):

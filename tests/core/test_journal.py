@@ -10,6 +10,7 @@ from oadr_core import (
     EventDecided,
     EventOffered,
     EventProceeds,
+    EventsOverlap,
     EventStatus,
     ExchangeAbandoned,
     ExchangeSetBack,
@@ -160,6 +161,21 @@ LINES: list[tuple[Event, str, str]] = [
     (OptCancelled(ven_id="ven", opt_id="o"), "INFO", "VEN ven takes its schedule o back"),
     (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
     (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
+    (
+        OptReceived(code=200, late=True, **OPT),
+        "INFO",
+        "VEN ven answers event event (modification 2) with optOut, late",
+    ),
+    (
+        OptReceived(code=200, instead_of=OptType.OPT_IN, **OPT),
+        "INFO",
+        "VEN ven answers event event (modification 2) with optOut instead of optIn",
+    ),
+    (
+        EventsOverlap(event_id="event", others=("a", "b")),
+        "WARNING",
+        "event event overlaps a, b for some VENs; what a VEN does then is not defined",
+    ),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
     (
         ReportsReceived(ven_id="ven", message=UpdateReport(request_id="1", reports=(offer(),), ven_id="ven")),

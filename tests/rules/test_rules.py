@@ -123,7 +123,9 @@ OBEYING: Final[Mapping[str, Part]] = {
     "an event of a month": but(
         OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, timedelta(days=30), 1),)
     ),
-    "an event in months": but(OPEN_ENDED, event_signals__intervals=(signal_interval(0, MONTH, 1),)),
+    "an event in months": but(
+        OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, MONTH, 1),)
+    ),
     "a completed event whose window may still be open": but(OVER, active_period__tolerance=WINDOW),
     "an event that is near from the beginning of its ramp-up on": but(
         EVENT, event_descriptor__event_status=EventStatus.NEAR, active_period__ramp_up=HOUR
