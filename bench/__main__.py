@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench import codec, many, memory, over_http, poll
+from bench import codec, many, memory, one_report, over_http, poll, readings
 from bench.figures import Result, WrongAnswer
 from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
@@ -18,6 +18,8 @@ _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
     "poll": poll.run,
     "http": over_http.run,
     "memory": memory.run,
+    "report": one_report.run,
+    "readings": readings.run,
     "many": many.run,
 }
 
@@ -29,6 +31,10 @@ Measure, side by side with a floor or a peer:
   poll    an idle poll through the core, in CPU time
   http    idle polls over HTTP on 16 connections, against OpenLEADR's VTN under the same load
   memory  bytes for each registered VEN that is idle
+  report  what a report of 1,440 readings costs a VTN: to read, to take and to store, against the barest of the same
+  readings
+          readings from VENs over HTTP into SQLite, how many in a second, and in how much memory over a long run: ten
+          million readings, or half a million with --quick
   many    one event for 10,000 VENs: making it, and each VEN's poll and answer, against idle polls
 """
 

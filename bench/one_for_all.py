@@ -16,7 +16,7 @@ import oadr_core as oadr
 from bench.enrol import enrol
 from bench.figures import WrongAnswer
 from bench.poll import CONFIG, NOW, answer_of, exchange_with
-from bench.vens import resident
+from bench.resident import resident
 
 _HOUR: Final = 3600
 _TIMES: Final = 50

@@ -17,6 +17,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     :param load_rounds: how often the turns go round where servers are under load.
     :param load: seconds that a server is under load in a turn.
     :param vens: how many VENs are registered to measure their memory.
+    :param readings: how many readings are delivered in a long run.
     """
 
     rounds: int
@@ -24,10 +25,11 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     load_rounds: int
     load: float
     vens: int
+    readings: int
 
 
-QUICK = Effort(rounds=5, sample=0.01, load_rounds=3, load=1.5, vens=5_000)
-FULL = Effort(rounds=15, sample=0.05, load_rounds=7, load=4.0, vens=100_000)
+QUICK = Effort(rounds=5, sample=0.01, load_rounds=3, load=1.5, vens=5_000, readings=500_000)
+FULL = Effort(rounds=15, sample=0.05, load_rounds=7, load=4.0, vens=100_000, readings=10_000_000)
 
 
 def here(work: Callable[[], object]) -> Sample:

@@ -7,11 +7,9 @@ loaded from what it saved. HOW is ``come``, ``come-with-an-offer`` or ``loaded``
 import gc
 import json
 import random
-import resource
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,18 +18,10 @@ import oadr_core as oadr
 from bench.enrol import Exchange, enrol
 from bench.figures import WrongAnswer
 from bench.poll import CONFIG, NOW, answer_of
+from bench.resident import resident
 
-_STATM: Final = Path("/proc/self/statm")
 _POINT: Final = oadr.data_point(lambda: 0.0, r_id="power", resource_id="main_meter")
 OFFER: Final = oadr.make_offer("meter", [_POINT], NOW.utc)
-
-
-def resident() -> int:
-    """Bytes of memory that this process occupies now; the most it has, where the system does not tell."""
-    if _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def main(count: int, how: str) -> dict[str, object]:

@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
+from bench import readings
 from bench.documents import documents
 from bench.figures import WrongAnswer, at_least, at_most, figure, ratio
 from bench.load import load
 from bench.one_for_all import _see_that_all_have_answered
 from bench.one_for_all import main as one_for_all
 from bench.poll import CONFIG, NOW
+from bench.timing import Effort
 from oadr_core import Audience, EiResponse, PlainSealer, Response, Vtn, check, decode, encode, verify
 from tests.core.kit import event
 
@@ -36,7 +38,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def told() -> Any:
-    done = bench("--quick", "--only", "codec", "--only", "poll", "--rounds", "1", "--json")
+    done = bench("--quick", "--only", "codec", "--only", "poll", "--only", "report", "--rounds", "1", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -59,6 +61,25 @@ def test_every_document_is_measured_both_ways_against_its_floor(told: Any) -> No
 def test_both_cores_answer_idle_polls(told: Any) -> None:
     names = [one["name"] for one in told["figures"] if one["benchmark"] == "poll"]
     assert names == ["idle poll through Vtn", "idle poll through AutoVtn"]
+
+
+def test_a_report_of_a_day_is_read_taken_and_stored(told: Any) -> None:
+    names = [one["name"] for one in told["figures"] if one["benchmark"] == "report" and one["unit"] == "×"]
+    taken = ("read and validated", "read, and taken by the core", "filed and stored")
+    assert names == [f"a report of 1,440 readings is {one}" for one in taken]
+
+
+def test_all_readings_that_are_confirmed_under_load_are_stored() -> None:
+    short = Effort(rounds=1, sample=0.0, load_rounds=1, load=0.1, vens=0, readings=30_000)
+    found = readings.run(short)  # raises where the file does not hold what was confirmed
+    rates = [one for one in found.figures if one.unit == "readings/s"]
+    assert [one.name for one in rates][:3] == [
+        "stored, 1 reading a report",
+        "stored, 60 readings a report",
+        "stored, 1,440 readings a report",
+    ]
+    assert all(one.value > 0 for one in rates)
+    assert any(one.against == "growth of the file" for one in found.figures)
 
 
 def test_every_figure_has_a_spread_and_a_verdict_where_it_has_a_budget(told: Any) -> None:

@@ -13,15 +13,9 @@ from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
 from oadr_core.rules.catalogue import CATALOGUE, Bound, OfficialRule, Strength, official_rule
 from oadr_core.rules.events import is_known_signal
-from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
-from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
-from oadr_core.wire.envelope import Document
+from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, rule, rules
+from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_document, check_trace
 from oadr_core.wire.verify import verify
-
-
-def check_document(document: Document) -> list[Finding]:
-    """Judge a document that was read: its message, and what only the document shows."""
-    return [*check_alone(document), *check(document.message)]
 
 
 def refuse(part: msgspec.Struct) -> None:

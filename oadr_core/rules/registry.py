@@ -10,7 +10,7 @@ specification is silent (``D49``, see docs/decisions.md).
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -117,7 +117,9 @@ def check(part: msgspec.Struct, number: str | None = None) -> list[Finding]:
     :param number: the only rule that matters; all of them if None.
     :returns: the rules that it breaks, those of the whole before those of its parts.
     """
-    return list(_check(part, "", number, in_20a=getattr(part, "schema_version", None) == "2.0a"))
+    found: list[Finding] = []
+    _check(part, None, number, found, in_20a=getattr(part, "schema_version", None) == "2.0a")
+    return found
 
 
 def check_alone(
@@ -130,12 +132,20 @@ def check_alone(
     :param number: the only rule that matters; all of them if None.
     :param in_20a: whether it is said in the 2.0a profile, for which the rules that 2.0b adds do not hold.
     """
+    for one, fault in _faults(part, number, in_20a=in_20a):
+        yield _finding(one, fault, place, part)
+
+
+def _faults(part: msgspec.Struct, number: str | None, *, in_20a: bool) -> Iterator[tuple[Rule, Fault]]:
     for one in _rules_about(type(part), number):
-        if in_20a and one.number in _ADDED_BY_20B:
-            continue
-        for fault in one.check(part):
-            where = _join(place, fault.place) or type(part).__name__
-            yield Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
+        if not (in_20a and one.number in _ADDED_BY_20B):
+            for fault in one.check(part):
+                yield one, fault
+
+
+def _finding(one: Rule, fault: Fault, place: str, part: msgspec.Struct) -> Finding:
+    where = _join(place, fault.place) or type(part).__name__
+    return Finding(rule=one.number, severity=one.severity, place=where, found=fault.found, right=fault.right)
 
 
 def within(place: str, faults: Iterable[Fault]) -> Iterator[Fault]:
@@ -151,17 +161,45 @@ def _join(*places: str) -> str:
     return ".".join(place for place in places if place)
 
 
-def _check(part: msgspec.Struct, place: str, number: str | None, *, in_20a: bool) -> Iterator[Finding]:
-    yield from check_alone(part, place, number, in_20a=in_20a)
-    for name in part.__struct_fields__:
+_Path: TypeAlias = "tuple[_Path, str, int | None] | None"
+"""Where a part is: where its owner is, the name of the field, and the place in a list.
+
+It is put into words where there is something to find, which is seldom: a report holds thousands of parts.
+"""
+
+
+def _check(part: msgspec.Struct, path: _Path, number: str | None, found: list[Finding], *, in_20a: bool) -> None:
+    if _rules_about(type(part), number):
+        found += (_finding(one, fault, _written(path), part) for one, fault in _faults(part, number, in_20a=in_20a))
+    for name in _fields_with_parts(type(part)):
         value = getattr(part, name)
-        inner = _join(place, name)
         if isinstance(value, msgspec.Struct):
-            yield from _check(value, inner, number, in_20a=in_20a)
+            _check(value, (path, name, None), number, found, in_20a=in_20a)
         elif isinstance(value, tuple):
             for index, item in enumerate(value):
                 if isinstance(item, msgspec.Struct):
-                    yield from _check(item, f"{inner}[{index}]", number, in_20a=in_20a)
+                    _check(item, (path, name, index), number, found, in_20a=in_20a)
+
+
+def _written(path: _Path) -> str:
+    if path is None:
+        return ""
+    owner, name, index = path
+    return _join(_written(owner), name if index is None else f"{name}[{index}]")
+
+
+@cache
+def _fields_with_parts(cls: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a class that can hold other parts."""
+    return tuple(
+        name for name, kind in get_type_hints(cls).items() if name in cls.__struct_fields__ and _has_parts(kind)
+    )
+
+
+def _has_parts(kind: object) -> bool:
+    if get_args(kind):
+        return any(map(_has_parts, get_args(kind)))
+    return kind is Any or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
 
 
 @cache

@@ -76,6 +76,7 @@ class ReportService(VenBase):
         :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
         message = RegisterReport(
@@ -93,6 +94,7 @@ class ReportService(VenBase):
         :param request_id: the requestID to use; the same as before where the same report is sent again.
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         request_id = request_id or self._new_id()
         message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)

@@ -12,6 +12,7 @@ from oadr_core import (
     EventProceeds,
     EventsOverlap,
     EventStatus,
+    EventWithheld,
     ExchangeAbandoned,
     ExchangeSetBack,
     Failure,
@@ -22,6 +23,7 @@ from oadr_core import (
     OptRefused,
     OptTaken,
     OptType,
+    OtherProfileFound,
     PeerForgiven,
     PeerMisbehaved,
     Poll,
@@ -175,6 +177,21 @@ LINES: list[tuple[Event, str, str]] = [
         EventsOverlap(event_id="event", others=("a", "b")),
         "WARNING",
         "event event overlaps a, b for some VENs; what a VEN does then is not defined",
+    ),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=True),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone, and so do we from now on",
+    ),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=False),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone; a VEN of that profile can talk to it",
+    ),
+    (
+        EventWithheld(event_id="e", modification_number=1, ven_ids=("a", "b", "c", "d", "e", "f"), why="no words"),
+        "WARNING",
+        "event e (modification 1) is not given to 6 of its VENs, a, b, c, d, e …: no words",
     ),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
     (

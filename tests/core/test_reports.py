@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from oadr_core import (
+    Call,
     CanceledReport,
     CancelReport,
     CreatedReport,
@@ -33,8 +34,8 @@ from oadr_core import (
     encode,
 )
 from oadr_core.offers import METADATA
-from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, asked, offer, one, request
-from tests.core.test_registration import registered
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, asked, drained, offer, one, request
+from tests.core.test_registration import create, registered
 
 both = pytest.mark.parametrize("pull", [True, False], ids=["pull", "push"])
 SECOND = timedelta(seconds=1)
@@ -270,19 +271,21 @@ def test_metadata_can_be_asked_for(pull: bool) -> None:
 # --- deliveries ------------------------------------------------------------------------------------------------------
 
 
+def data_report(request_id: str) -> Report:
+    """A report with one reading."""
+    return Report(
+        dtstart=NOON,
+        intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
+        report_request_id=request_id,
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+
+
 def delivered(grid: Grid, ven_id: str, *request_ids: str, message_id: str = "1") -> UpdatedReport:
     """Deliver reports by hand."""
-    reports = tuple(
-        Report(
-            dtstart=NOON,
-            intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
-            report_request_id=one,
-            report_specifier_id="usage",
-            report_name="TELEMETRY_USAGE",
-            created_date_time=NOON,
-        )
-        for one in request_ids
-    )
+    reports = tuple(data_report(one) for one in request_ids)
     message = UpdateReport(request_id=message_id, reports=reports, ven_id=ven_id)
     outputs = asked(grid.vtn, message, grid.now)
     grid.host.events += [output for output in outputs if isinstance(output, ReportsReceived)]
@@ -301,6 +304,23 @@ def test_a_report_that_nobody_asked_for_is_refused() -> None:
     answer = delivered(grid, ven_id, "known", "unknown", message_id="3")
     assert answer.response.response_code == 452
     assert len(grid.told(ReportsReceived)) == 2, "the known part is taken all the same"
+
+
+@pytest.mark.rule(306, 346)
+def test_a_report_that_outlives_its_registration_is_refused_each_time_and_not_forgotten() -> None:
+    grid = Grid(vtn_handlers={"on_update_report": lambda report: None})
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    grid.wire.drain(grid.host, grid.now)
+    report = data_report("known")
+    message = UpdateReport(request_id="1", reports=(report,), ven_id=ven_id)
+    call = one(Call, asked(grid.vtn, message, grid.now))
+    asked(grid.vtn, create(request_id="2", ven_id=ven_id), grid.now)
+    grid.vtn.call_returned(call.call, None, now=grid.now)
+    outputs = drained(grid.vtn, grid.now) + asked(grid.vtn, message, grid.now)
+    answers = [output.message for output in outputs if isinstance(output, Reply)]
+    assert [one.response.response_code for one in answers if isinstance(one, UpdatedReport)] == [452, 452]
+    assert not [output for output in outputs if isinstance(output, ReportsReceived)]
 
 
 @pytest.mark.rule(346)

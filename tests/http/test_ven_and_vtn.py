@@ -729,7 +729,7 @@ async def test_a_report_can_be_asked_for_at_any_time() -> None:
                         "report_specifier_id": "meter",
                         "granularity": timedelta(0),
                         "report_back_duration": timedelta(0),
-                        "specifier_payloads": [{"r_id": "power", "reading_type": "Direct Read"}],
+                        "specifier_payloads": [{"r_id": "power", "reading_type": "x-notApplicable"}],
                     },
                 },
             )
