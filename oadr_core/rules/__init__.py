@@ -4,6 +4,7 @@ import msgspec
 
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import EiEvent
+from oadr_core.rules import deliveries as _deliveries
 from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
 from oadr_core.rules import exchanges as _exchanges
@@ -62,4 +63,5 @@ __all__ = [
     "rules",
 ]
 
-_MODULES = (_dialogue, _events, _exchanges, _general, _lists, _opts, _reports)  # importing them declares their rules
+# importing them declares their rules
+_MODULES = (_deliveries, _dialogue, _events, _exchanges, _general, _lists, _opts, _reports)

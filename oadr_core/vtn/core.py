@@ -177,7 +177,7 @@ class Vtn(CoreBase):
         for record in list(self._records.values()):
             if record.online:  # one that was silent before is so until it shows itself
                 self._heard_of(record, now)
-            if self.offers:  # those of the run before are void (rule 309)
+            if self.offers and record.profile is ProfileName.V20B:  # those of the run before are void (rule 309)
                 self._take(record, Offer(), None, now)
             self._push(record.ven_id, now)
         for record_of_event in list(self._book.values()):
