@@ -23,7 +23,7 @@ from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, fail, found
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_app.ven_cli import vens
 from oadr_app.ven_flags import reporting
-from oadr_core import OptType, ProtocolError
+from oadr_core import OptType, ProfileName, ProtocolError
 from oadr_http.groups import alone
 
 app = typer.Typer(
@@ -128,6 +128,9 @@ def ven(
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     vtn_url: Annotated[str | None, typer.Option("--vtn", help="The base URL of its VTN.")] = None,
     ven_id: Annotated[str | None, typer.Option(help="An id that was agreed beforehand.")] = None,
+    openadr: Annotated[
+        ProfileName | None, typer.Option(help="The profile that it speaks; 2.0a needs --ven-id, and has events alone.")
+    ] = None,
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state.")] = None,
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
@@ -190,6 +193,7 @@ def ven(
         "name": name,
         "vtn": vtn_url,
         "ven_id": ven_id,
+        "openadr": openadr,
         "state": None if state is None else str(state),
         "poll": poll,
         "opt": None if opt is None else opt.value,

@@ -11,7 +11,7 @@ import msgspec
 from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
-from oadr_core import OptType, ReportName, SiScaleCode
+from oadr_core import OptType, ProfileName, ReportName, SiScaleCode
 from oadr_http import PREFIX
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -64,12 +64,14 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
-    """One ``[[vens]]`` of a VTN: a VEN that it registers.
+    """One ``[[vens]]`` of a VTN: a VEN that it registers, or one of 2.0a, which does not register.
 
     What it belongs to counts at each start; where nothing of it is said, ``oadr vens enrol`` decides.
 
-    :param name: the name that the VEN gives itself.
-    :param id: the id that it gets; made up if None.
+    :param name: the name that the VEN gives itself; one of 2.0a is only called so.
+    :param id: the id that it gets; made up if None. One of 2.0a must have one.
+    :param openadr: the profile that it speaks.
+    :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
     :param resource_ids: the resources behind it.
     :param party_ids: the parties that it stands for.
@@ -78,6 +80,8 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
 
     name: _Name
     id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
     resource_ids: list[_Name] = msgspec.field(default_factory=list)
     party_ids: list[_Name] = msgspec.field(default_factory=list)
@@ -216,7 +220,9 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
+    :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
     :param state: the file that keeps its state.
     :param poll: how often to poll; None follows the VTN's wish.
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
@@ -237,6 +243,8 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     name: _Name = "ven"
     vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
     ven_id: _Name | None = None
+    openadr: ProfileName = ProfileName.V20B
+    fall_back: bool = False
     state: Path = Path("ven.state")
     poll: Period | None = None
     opt: OptType = OptType.OPT_IN

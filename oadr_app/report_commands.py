@@ -98,7 +98,7 @@ class ReportCommands:
         except RemoteProtocolError as error:
             raise LocalProtocolError(f"the VEN does not offer that: {error}") from None
         self._server.create_report(ven_id, request)
-        return {"ven_id": ven_id, **_asked_for(request)}
+        return {"ven_id": ven_id, "ven": self._server.vens[ven_id].ven_name, **_asked_for(request)}
 
     def _times(self, offer: Report, points: Sequence[ReportDescription], asked: Mapping[str, Any]) -> dict[str, Any]:
         """When the report is to be made, of what, and how often."""
@@ -152,7 +152,8 @@ class ReportCommands:
             raise LocalProtocolError(f"{len(found)} requests begin with {wanted!r}, such as {found[0][1]}")
         ((owner, request_id),) = found
         self._server.cancel_report(owner, request_id, report_to_follow=bool(asked.get("final")))
-        return {"ven_id": owner, "report_request_id": request_id, "final": bool(asked.get("final"))}
+        told = {"ven_id": owner, "ven": self._server.vens[owner].ven_name, "report_request_id": request_id}
+        return {**told, "final": bool(asked.get("final"))}
 
 
 # --- reading what is asked -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from oadr_core import (
     LocalProtocolError,
     OptType,
     PresentSignal,
+    ProfileName,
     SamplingRate,
     SignalName,
     StateError,
@@ -62,6 +63,8 @@ class VenProgram:
                 file.name,
                 file.vtn,
                 ven_id=file.ven_id,
+                profile=file.openadr,
+                fall_back=file.fall_back,
                 strict=file.strict,
                 market_contexts=file.market_contexts,
                 group_ids=file.group_ids,
@@ -77,7 +80,10 @@ class VenProgram:
                 trace=trace,
             )
             self._take_part_again(store or self._own)
-            self._offer()
+            if file.openadr is ProfileName.V20B:
+                self._offer()
+            elif file.reports:
+                raise ConfigError("a VEN of OpenADR 2.0a reports nothing; take out `reports`")
         except StateError as error:
             self.close()
             raise OSError(f"{file.state}: {error}") from None

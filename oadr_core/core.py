@@ -13,7 +13,7 @@ from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import Service
+from oadr_core.messages import ProfileName, Service
 from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, PeerForgiven, TicketId
 from oadr_core.seal import Opened, Peer, Sealer
 
@@ -21,13 +21,22 @@ from oadr_core.seal import Opened, Peer, Sealer
 class Core(Protocol):
     """What a driver needs to know of a VEN or a VTN."""
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request of a peer; a ``Reply`` with the same id will follow.
 
         :param body: the document.
         :param peer: who sent it, as the transport knows.
         :param service: the endpoint it was sent to, or None where the transport has none.
         :param now: the present.
+        :param profile: the profile that the endpoint is for; each has endpoints of its own (rule 511).
         """
         ...
 

@@ -13,7 +13,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreateOpt, EventStatus, OptType, Payload, Service, UpdateReport
+from oadr_core.messages import CreateOpt, EventStatus, OptType, Payload, ProfileName, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -36,10 +36,12 @@ class Address(msgspec.Struct, frozen=True):
 
     :param transport: ``simpleHttp`` or ``xmpp``.
     :param base: the base URL or the JID of a VEN that is reached by push; empty for the VTN, which the driver knows.
+    :param profile: the profile that is spoken there; each has paths of its own over HTTP (rule 511).
     """
 
     transport: str
     base: str = ""
+    profile: ProfileName = ProfileName.V20B
 
 
 class Transmit(msgspec.Struct, frozen=True):
@@ -167,6 +169,17 @@ class RegistrationEnded(Event, frozen=True, kw_only=True):
 
     by_peer: bool
     cancelled: bool
+
+
+class OtherProfileFound(Event, frozen=True, kw_only=True):
+    """The VTN has answered our registration in another profile: it does not speak ours (rule 506).
+
+    :param profile: the profile that it speaks, such as ``2.0a``.
+    :param falling_back: whether we go on in that one.
+    """
+
+    profile: str
+    falling_back: bool
 
 
 class ReregistrationRequested(Event, frozen=True, kw_only=True):
@@ -333,6 +346,17 @@ class OptReceived(Event, frozen=True, kw_only=True):
     instead_of: OptType | None = None
 
 
+class EventsOverlap(Event, frozen=True, kw_only=True):
+    """An event was made or changed, and overlaps others of its program for some VENs; what these do is not defined.
+
+    :param event_id: the event.
+    :param others: the others, in the order of their starts.
+    """
+
+    event_id: str
+    others: tuple[str, ...]
+
+
 class OptTaken(Event, frozen=True, kw_only=True):
     """A VEN has opted in or out by oadrCreateOpt, for an event or by a schedule, which was accepted."""
 
@@ -352,6 +376,21 @@ class EventOffered(Event, frozen=True, kw_only=True):
 
     ven_id: str
     event_ids: tuple[str, ...]
+
+
+class EventWithheld(Event, frozen=True, kw_only=True):
+    """An event is not handed out to some of its VENs, as their profile has no words for it (section 7.1, rule 7).
+
+    :param event_id: the event.
+    :param modification_number: its modification; the VENs were perhaps told of an earlier one, which is over for them.
+    :param ven_ids: the VENs.
+    :param why: why not.
+    """
+
+    event_id: str
+    modification_number: int
+    ven_ids: tuple[str, ...]
+    why: str
 
 
 # --- told by both ----------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from oadr_core import (
     Now,
     Output,
     Peer,
+    ProfileName,
     Reply,
     Save,
     Service,
@@ -329,7 +330,9 @@ class Driver:
 
     # --- requests of peers -------------------------------------------------------------------------------------------
 
-    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
         """Hand a request of a peer to the core.
 
         :returns: why the transport should refuse it, or None; and the body of the answer.
@@ -337,7 +340,7 @@ class Driver:
         if self._group is None:
             return Failure.BUSY, b""
         began = self._now()
-        inbound = self._core.receive_request(body, peer=peer, service=service, now=began)
+        inbound = self._core.receive_request(body, peer=peer, service=service, now=began, profile=profile)
         self._replies[inbound] = None
         try:
             self.pump()

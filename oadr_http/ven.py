@@ -19,6 +19,7 @@ from oadr_core import (
     Now,
     Payload,
     PlainSealer,
+    ProfileName,
     Report,
     ReportRequest,
     Role,
@@ -60,7 +61,12 @@ class OpenADRClient:
 
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param profile: the profile that it speaks, ``2.0b`` or ``2.0a``. In 2.0a there are events alone: it registers
+        nowhere, offers no reports and has no opts. The base URL is then such as ``https://vtn.example/OpenADR2/Simple``.
+    :param vtn_id: the id of a VTN of 2.0a, where it was agreed beforehand; lists of events of another are refused.
+    :param fall_back: whether it goes on in 2.0a with a VTN that answers its registration in 2.0a (rule 506); needs a
+        ``ven_id``. Either way :class:`oadr_core.OtherProfileFound` is told.
     :param auto_polling: whether it runs by itself.
     :param poll_interval: how often to poll; None follows the VTN's wish.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
@@ -79,7 +85,7 @@ class OpenADRClient:
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: ``vtn_url`` is no URL.
+    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, or a ``ven_id`` is missing.
     """
 
     def __init__(
@@ -88,6 +94,9 @@ class OpenADRClient:
         vtn_url: str,
         *,
         ven_id: str | None = None,
+        profile: str = ProfileName.V20B,
+        vtn_id: str = "",
+        fall_back: bool = False,
         auto_polling: bool = True,
         poll_interval: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
@@ -115,6 +124,9 @@ class OpenADRClient:
         config = VenConfig(
             ven_name=ven_name,
             ven_id=ven_id or "",
+            profile=_profile(profile),
+            vtn_id=vtn_id,
+            fall_back=fall_back,
             call_timeout=call_timeout.total_seconds(),
             market_contexts=_maybe(market_contexts),
             group_ids=_maybe(group_ids),
@@ -161,8 +173,13 @@ class OpenADRClient:
 
     @property
     def registered(self) -> bool:
-        """Whether the VTN knows it."""
-        return self._state.registered
+        """Whether the VTN knows it; in 2.0a that was agreed beforehand."""
+        return self._state.registered or self.profile is ProfileName.V20A
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that it speaks; not always the one that it was made with, see ``fall_back``."""
+        return (self._auto or self._by_hand()).ven.profile
 
     @property
     def phase(self) -> Startup:
@@ -561,6 +578,14 @@ class OpenADRClient:
 
 def _maybe(listed: Sequence[_T] | None) -> tuple[_T, ...] | None:
     return None if listed is None else tuple(listed)
+
+
+def _profile(name: str) -> ProfileName:
+    try:
+        return ProfileName(name)
+    except ValueError:
+        known = " and ".join(ProfileName)
+        raise LocalProtocolError(f"there is no profile {name!r}; there are {known}") from None
 
 
 def _policy(poll_interval: timedelta | None) -> VenPolicy:

@@ -35,6 +35,7 @@ from oadr_core.messages import (
     OptType,
     Payload,
     Poll,
+    ProfileName,
     QueryRegistration,
     RegisterReport,
     Report,
@@ -53,6 +54,7 @@ from oadr_core.outputs import (
     ExchangeDone,
     ExchangeId,
     InboundId,
+    OtherProfileFound,
     Output,
     Registered,
     RegistrationEnded,
@@ -197,6 +199,7 @@ class AutoVen:
         self._phase = Startup.OFF
         self._asked_again_until = 0.0  # on the monotonic clock
         self._in_a_row = 0
+        self._poll_is_due = False  # and waits until the events are answered (rule 64)
         self._offers_renewed_until = 0.0  # on the monotonic clock
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
@@ -228,8 +231,10 @@ class AutoVen:
             :func:`oadr_core.build.data_point` describes it; see :func:`oadr_core.auto.readings.readings` for what a
             function may return.
         :param now: the present, where the VEN runs already.
-        :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
+        :raises LocalProtocolError: the offer breaks a rule, a data point has no callback, or the VEN speaks 2.0a.
         """
+        if self._is_20a:
+            raise LocalProtocolError("OpenADR 2.0a, which this VEN speaks, has no reports (section 7.1)")
         self._reporter.offer(report, points, now)
         if self._phase is Startup.RUNNING and now is not None:
             self.ven.register_report(self._reporter.metadata(now), now)
@@ -325,7 +330,8 @@ class AutoVen:
         self._now = now
         if self._phase is not Startup.OFF:
             raise LocalProtocolError("the VEN was started before")
-        self._move(StartupInput.START)
+        if not self._is_20a:
+            self._move(StartupInput.START)
         self._timekeeper.start(now)
         for accepted in self.ven.state.report_requests:
             specifier, request_id = accepted.request.report_specifier, accepted.request.report_request_id
@@ -336,7 +342,9 @@ class AutoVen:
             else:
                 self._reporter.begin("", request_id, now, resumed=True)
         self._reporter.start(now)
-        if self.policy.query_first:
+        if self._is_20a:
+            self._begin_in_20a(now)
+        elif self.policy.query_first:
             self.ven.query_registration(now)
         else:
             self._move(StartupInput.QUERIED)
@@ -377,10 +385,18 @@ class AutoVen:
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request that the VTN pushed; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        return self.ven.receive_request(body, peer=peer, service=service, now=now)
+        return self.ven.receive_request(body, peer=peer, service=service, now=now, profile=profile)
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take an answer of the VTN; see :class:`~oadr_core.core.Core`."""
@@ -460,6 +476,10 @@ class AutoVen:
         chosen = self._handlers.arguments(call.handler, told)
         return msgspec.structs.replace(call, arguments=chosen, function=self._handlers.get(call.handler))
 
+    @property
+    def _is_20a(self) -> bool:
+        return self.ven.profile is ProfileName.V20A
+
     # --- the way to the steady state ---------------------------------------------------------------------------------
 
     def _move(self, given: StartupInput) -> None:
@@ -469,7 +489,9 @@ class AutoVen:
         """Go on from what the core has told."""
         if self._phase is Startup.OFF:
             return
-        if isinstance(event, ExchangeDone | ExchangeAbandoned):
+        if isinstance(event, OtherProfileFound) and event.falling_back:
+            self._begin_in_20a(now)
+        elif isinstance(event, ExchangeDone | ExchangeAbandoned):
             answer = event.answer if isinstance(event, ExchangeDone) else None
             self._exchanged(event.request, answer, now, given_up=isinstance(event, ExchangeAbandoned))
         elif isinstance(event, Registered):
@@ -487,6 +509,13 @@ class AutoVen:
             self._reporter.begin(event.ven_id, event.report_request_id, now)
         elif isinstance(event, ReportEnded):
             self._reporter.end(event.ven_id, event.report_request_id)
+        if self._poll_is_due:
+            self._poll(now)
+
+    def _begin_in_20a(self, now: Now) -> None:
+        """Fetch the events, as there is nothing to register for."""
+        self._move(StartupInput.PRESET)
+        self.ven.request_event(now)
 
     def _register(self, now: Now) -> None:
         if self.ven.registration in (Registration.UNREGISTERED, Registration.REGISTERED):
@@ -542,6 +571,9 @@ class AutoVen:
             self._synchronise(now)
         elif isinstance(request, RequestEvent) and self._phase is Startup.SYNCHRONISING:
             self._run(now)
+        elif self._phase is Startup.RUNNING and self._is_20a:
+            if isinstance(request, RequestEvent):  # the list was complete, so there is no more to fetch at once
+                self._plan_poll(now)
         elif self._phase is Startup.RUNNING and isinstance(request, UpdateReport):
             self._renew_offers(answer, now)
         elif self._phase is Startup.RUNNING and isinstance(request, Poll):
@@ -575,6 +607,9 @@ class AutoVen:
     def _run(self, now: Now) -> None:
         self._move(StartupInput.SYNCHRONISED)
         self._in_a_row = 0
+        if self._is_20a:
+            self._plan_poll(now)
+            return
         self._outbox.deliver_all(now)
         self.ven.deliver_opts(now)
         self.ven.deliver_report_requests(now)
@@ -584,7 +619,7 @@ class AutoVen:
 
     def _plan_poll(self, now: Now, *, at_once: bool = False) -> None:
         """Poll again: at once while there may be more, else after the interval (rule 500)."""
-        if not self.ven.config.pull or self.ven.sending(Poll):
+        if not self.ven.config.pull or self.ven.polling:
             return
         wait = 0.0
         if not at_once:
@@ -596,9 +631,12 @@ class AutoVen:
         return max(wish, self.policy.shortest_poll_interval)
 
     def _poll(self, now: Now) -> None:
-        if self._phase is not Startup.RUNNING or self.ven.sending(Poll):
+        self._poll_is_due = False
+        if self._phase is not Startup.RUNNING or self.ven.polling:
             return
-        if self.ven.registration is Registration.REGISTERED:
+        if self._is_20a and self.ven.answering:
+            self._poll_is_due = True
+        elif self.ven.registration is Registration.REGISTERED:
             self.ven.poll(now)
         else:
             self._plan_poll(now)

@@ -19,7 +19,7 @@ from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy
 from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreatePartyRegistration, Payload, Report, Service
+from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, Service
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -215,9 +215,17 @@ class AutoVtn:
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request of a VEN; see :class:`~oadr_core.core.Core`."""
-        return self.vtn.receive_request(body, peer=peer, service=service, now=now)
+        return self.vtn.receive_request(body, peer=peer, service=service, now=now, profile=profile)
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take the answer of a push VEN; see :class:`~oadr_core.core.Core`."""

@@ -17,7 +17,14 @@ from oadr_core.messages.common import (
     signal_interval,
 )
 from oadr_core.messages.declare import Part, Payload
-from oadr_core.messages.durations import CalendarDuration, Duration, add_duration, as_timedelta, is_zero
+from oadr_core.messages.durations import (
+    CalendarDuration,
+    Duration,
+    add_duration,
+    as_timedelta,
+    is_zero,
+    subtract_duration,
+)
 from oadr_core.messages.enums import (
     DataQuality,
     DeviceClass,
@@ -203,6 +210,7 @@ __all__ = [
     "measurement",
     "signal_interval",
     "status_at",
+    "subtract_duration",
     "urgency",
     "value_at",
 ]

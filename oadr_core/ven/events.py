@@ -52,6 +52,11 @@ class EventService(VenBase):
         self._deciding: dict[str, tuple[int, CallId | None]] = {}  # the modification that is being decided, by event
         self._overtaken: RequestEvent | None = None  # a request during which a list was pushed and taken
 
+    @property
+    def answering(self) -> bool:
+        """Whether a list of events is being decided, or its answer is on its way."""
+        return self._list is not None or self._sender.waiting(CreatedEvent)
+
     def request_event(self, now: Now, *, reply_limit: int | None = None) -> TicketId:
         """Ask for all events; once after a new registration, else only to be sure (rules 405 and 500).
 
@@ -111,7 +116,7 @@ class EventService(VenBase):
             raise LocalProtocolError(
                 f"an oadrCreateOpt decides about the event {event_id!r}; only another one changes that (rule 206)"
             )
-        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False)
+        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False, profile=self._profile)
         if refused is not None and decision.opt_type is OptType.OPT_IN:
             raise LocalProtocolError(f"the event {event_id!r} cannot be carried out: {refused.description}")
         return known
@@ -211,7 +216,7 @@ class EventService(VenBase):
         for event_id, (event, update) in list(taken.ask.items()):
             if event_id in self._deciding:
                 continue  # the application is at it, and no other modification came since
-            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update)
+            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update, profile=self._profile)
             if decision is not None:
                 taken.known[event_id] = decided(taken.known[event_id], decision)
                 taken.respond(event, decision)

@@ -67,6 +67,7 @@ class OptService(VenBase):
     # --- checking ----------------------------------------------------------------------------------------------------
 
     def _require_opts(self) -> None:
+        self._require_20b("EiOpt; a VEN answers its events, and may answer them anew")
         self._require_registration()
         if self.config.report_only:
             raise LocalProtocolError("a report-only VEN has no EiOpt service")

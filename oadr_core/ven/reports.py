@@ -76,6 +76,7 @@ class ReportService(VenBase):
         :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
         message = RegisterReport(
@@ -93,6 +94,7 @@ class ReportService(VenBase):
         :param request_id: the requestID to use; the same as before where the same report is sent again.
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         request_id = request_id or self._new_id()
         message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)
@@ -124,6 +126,7 @@ class ReportService(VenBase):
         :param requests: what is asked for.
         :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, or its id is in use.
         """
+        self._require_20b("reports")
         self._require_registration()
         requester = Requester(self._state)
         known = {one.request_id for one in requester.requests}
@@ -144,6 +147,7 @@ class ReportService(VenBase):
         :param report_to_follow: whether one last report is wanted (rule 345).
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         message = CancelReport(
             request_id=self._new_id(),
@@ -400,6 +404,7 @@ class ReportService(VenBase):
                     self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
             return
         requester = Requester(self._state)
+        overdue = requester.overdue(message)
         if not requester.has_received(message):
             gaps = requester.take(message, examined.taken)
             for gap in gaps:
@@ -414,6 +419,8 @@ class ReportService(VenBase):
             self._misbehaved(f"sent a report: {text}", code)
         answer = requester.updated(message, examined.response, self._state.ven_id, cancel)
         self._answer_all(message, answer, waiting, now)
+        if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
+            self.cancel_report(overdue, now)
 
 
 def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:

@@ -30,6 +30,7 @@ from oadr_core.vtn.event_lists import (
     ordered,
     seen_gone,
 )
+from oadr_core.vtn.profile_20a import why_unfit
 from oadr_core.vtn.standings import Said, answered, answered_before, present_standing, told
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -55,18 +56,23 @@ def listed(turn: Turn) -> list[EventRecord]:
     if turn.ven().report_only:
         return []
     standings = by_event(turn.ven().standings)
-    events = turn.shared.events.of(turn.ven().ven_id)
+    events = [one for one in turn.shared.events.of(turn.ven().ven_id) if _has_words_for(turn, one)]
     return [one for one in events if is_listed(one, standings.get(one.event_id), turn.now)]
 
 
 def departed(turn: Turn) -> list[Standing]:
     """What the VEN was told of and is no longer for it: its list has to lack these (rule 61)."""
     book, ven_id = turn.shared.events, turn.ven().ven_id
-    return [
-        one
-        for one in turn.ven().standings
-        if has_to_see_it_gone(one) and book.is_alive(one.event_id) and not book.is_for(ven_id, one.event_id)
-    ]
+
+    def is_for_it(event_id: str) -> bool:
+        return book.is_for(ven_id, event_id) and _has_words_for(turn, book[event_id])
+
+    gone = [one for one in turn.ven().standings if has_to_see_it_gone(one) and book.is_alive(one.event_id)]
+    return [one for one in gone if not is_for_it(one.event_id)]
+
+
+def _has_words_for(turn: Turn, record: EventRecord) -> bool:
+    return why_unfit(record.event, turn.ven().profile) is None
 
 
 def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:

@@ -155,7 +155,8 @@ def look_up(turn: Turn, message: Payload) -> None:
     """A VEN that is not registered here talks as if it were; the application may know better."""
     ven_id = getattr(message, "ven_id", None)
     if ven_id and "ven_lookup" in turn.shared.asks:
-        turn.question = Ask("ven_lookup", {"ven_id": ven_id}, known_ven, None, None)
+        read = partial(known_ven, registers=turn.profile is ProfileName.V20B)
+        turn.question = Ask("ven_lookup", {"ven_id": ven_id}, read, None, None)
     else:
         _refuse_stranger(turn, message)
 
@@ -174,6 +175,7 @@ def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool
             registration_id=decision.registration_id,
             ven_name=decision.ven_name,
             identity=turn.identity,
+            profile=turn.profile,
         )
     )
     turn.events.append(VenRegistered(ven_id=decision.ven_id, ven_name=decision.ven_name, again=True))

@@ -114,6 +114,9 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
         return
     requester, ven_id = Requester(turn.ven()), turn.ven().ven_id
     examined = requester.examine(message)
+    if not examined.taken:  # what had asked for them has ended meanwhile, as another registration was made
+        _refuse(turn, message, examined.response)
+        return
     overdue = requester.overdue(message)
     for gap in requester.take(message, examined.taken):
         request_id = gap.report_request_id

@@ -76,10 +76,12 @@ class Asked(msgspec.Struct, frozen=True):
 
     :param message: the request.
     :param identity: what its transport proved about the sender.
+    :param profile: the profile that it was sent in.
     """
 
     message: Payload
     identity: str | None = None
+    profile: ProfileName = ProfileName.V20B
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -89,12 +91,14 @@ class Decided(msgspec.Struct, frozen=True):
     :param identity: what its transport proved about the sender.
     :param handler: the handler that was asked.
     :param decision: what came of it.
+    :param profile: the profile that the request was sent in.
     """
 
     message: Payload
     identity: str | None
     handler: str
     decision: Any
+    profile: ProfileName = ProfileName.V20B
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -209,6 +213,7 @@ class Turn:
     :param shared: what may be looked at.
     :param now: the present.
     :ivar identity: what the transport proved about the sender of a request.
+    :ivar profile: the profile of a request.
     :ivar answer: the answer so far.
     :ivar question: what the application has to decide first.
     """
@@ -219,6 +224,7 @@ class Turn:
         self.config: Final = shared.config
         self.now: Final = now.utc
         self.identity: str | None = None
+        self.profile = ProfileName.V20B
         self.answer: Payload | None = None
         self.question: Ask | None = None
         self.events: list[Event] = []

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from oadr_core import (
+    Call,
     CanceledReport,
     CancelReport,
     CreatedReport,
@@ -23,6 +24,7 @@ from oadr_core import (
     Report,
     ReportDropped,
     ReportEnded,
+    ReportGap,
     ReportPayload,
     ReportRequested,
     ReportsReceived,
@@ -33,8 +35,8 @@ from oadr_core import (
     encode,
 )
 from oadr_core.offers import METADATA
-from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, asked, offer, one, request
-from tests.core.test_registration import registered
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, asked, drained, offer, one, request
+from tests.core.test_registration import create, registered
 
 both = pytest.mark.parametrize("pull", [True, False], ids=["pull", "push"])
 SECOND = timedelta(seconds=1)
@@ -270,19 +272,26 @@ def test_metadata_can_be_asked_for(pull: bool) -> None:
 # --- deliveries ------------------------------------------------------------------------------------------------------
 
 
+def interval(minutes: int, r_id: str = "load") -> Interval:
+    """A value some minutes after noon."""
+    return Interval(dtstart=NOON + MINUTE * minutes, payloads=(ReportPayload(r_id=r_id, value=1.0),))
+
+
+def data_report(request_id: str) -> Report:
+    """A report with one reading."""
+    return Report(
+        dtstart=NOON,
+        intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
+        report_request_id=request_id,
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+
+
 def delivered(grid: Grid, ven_id: str, *request_ids: str, message_id: str = "1") -> UpdatedReport:
     """Deliver reports by hand."""
-    reports = tuple(
-        Report(
-            dtstart=NOON,
-            intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
-            report_request_id=one,
-            report_specifier_id="usage",
-            report_name="TELEMETRY_USAGE",
-            created_date_time=NOON,
-        )
-        for one in request_ids
-    )
+    reports = tuple(data_report(one) for one in request_ids)
     message = UpdateReport(request_id=message_id, reports=reports, ven_id=ven_id)
     outputs = asked(grid.vtn, message, grid.now)
     grid.host.events += [output for output in outputs if isinstance(output, ReportsReceived)]
@@ -301,6 +310,101 @@ def test_a_report_that_nobody_asked_for_is_refused() -> None:
     answer = delivered(grid, ven_id, "known", "unknown", message_id="3")
     assert answer.response.response_code == 452
     assert len(grid.told(ReportsReceived)) == 2, "the known part is taken all the same"
+
+
+@pytest.mark.rule(339)
+def test_the_report_id_of_data_means_nothing() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    data = Report(
+        dtstart=NOON,
+        intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
+        report_id="of another report",
+        report_request_id="known",
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+    message = UpdateReport(request_id="1", reports=(data,), ven_id=ven_id)
+    answer = one(Reply, asked(grid.vtn, message, grid.now)).message
+    assert isinstance(answer, UpdatedReport)
+    assert answer.response.ok
+
+
+@pytest.mark.rule(300, 304, 314, 315, 342)
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, 200),
+        ({"report_specifier_id": "other"}, 452),
+        ({"intervals": (interval(0), interval(0, "moon"))}, 452),
+        ({"intervals": (interval(0, "moon"),)}, 452),
+        ({"intervals": ()}, 454),
+        ({"intervals": (interval(0, "sun"),)}, 454),
+        ({"intervals": (interval(1), interval(0), interval(0, "sun"))}, 454),
+        ({"intervals": (interval(0), msgspec.structs.replace(interval(1, "sun"), duration=MINUTE))}, 454),
+        ({"intervals": (interval(0), msgspec.structs.replace(interval(1, "sun"), dtstart=None))}, 454),
+    ],
+    ids=[
+        *("as it was asked for", "another report", "another point as well", "another point", "no values"),
+        *("a point missing", "out of order", "some with a length", "some with a start"),
+    ],
+)
+def test_a_report_that_is_not_what_was_asked_for_is_refused(changes: dict[str, Any], code: int) -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known", r_ids=("load", "sun"))], grid.now)
+    data = Report(
+        dtstart=NOON,
+        intervals=(interval(0), interval(0, "sun"), interval(1), interval(1, "sun")),
+        report_request_id="known",
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+    message = UpdateReport(request_id="1", reports=(msgspec.structs.replace(data, **changes),), ven_id=ven_id)
+    outputs = asked(grid.vtn, message, grid.now)
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, UpdatedReport)
+    assert answer.response.response_code == code
+    assert any(isinstance(output, ReportsReceived) for output in outputs) == (code == 200)
+
+
+def test_a_gap_between_reports_is_told() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    told = []
+    for number, minutes in enumerate((0, 5, 2)):
+        data = Report(
+            dtstart=NOON + MINUTE * minutes,
+            intervals=(interval(minutes),),
+            report_request_id="known",
+            report_specifier_id="usage",
+            created_date_time=NOON,
+        )
+        message = UpdateReport(request_id=str(number), reports=(data,), ven_id=ven_id)
+        told += [output for output in asked(grid.vtn, message, grid.now) if isinstance(output, ReportGap)]
+    (gap,) = told
+    assert (gap.ven_id, gap.since, gap.until) == (ven_id, NOON, NOON + MINUTE * 5), "a correction leaves none"
+
+
+@pytest.mark.rule(306, 346)
+def test_a_report_that_outlives_its_registration_is_refused_each_time_and_not_forgotten() -> None:
+    grid = Grid(vtn_handlers={"on_update_report": lambda report: None})
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    grid.wire.drain(grid.host, grid.now)
+    report = data_report("known")
+    message = UpdateReport(request_id="1", reports=(report,), ven_id=ven_id)
+    call = one(Call, asked(grid.vtn, message, grid.now))
+    asked(grid.vtn, create(request_id="2", ven_id=ven_id), grid.now)
+    grid.vtn.call_returned(call.call, None, now=grid.now)
+    outputs = drained(grid.vtn, grid.now) + asked(grid.vtn, message, grid.now)
+    answers = [output.message for output in outputs if isinstance(output, Reply)]
+    assert [one.response.response_code for one in answers if isinstance(one, UpdatedReport)] == [452, 452]
+    assert not [output for output in outputs if isinstance(output, ReportsReceived)]
 
 
 @pytest.mark.rule(346)

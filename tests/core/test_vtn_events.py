@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -115,11 +115,29 @@ def test_each_status_begins_at_its_very_instant(at: timedelta, expected: str) ->
 
 
 @pytest.mark.rule(13)
-@pytest.mark.parametrize("ramp_up", [None, NONE, -MINUTE, CalendarDuration(months=1)])
+@pytest.mark.parametrize("ramp_up", [None, NONE, -MINUTE, CalendarDuration(months=-1)])
 def test_an_event_without_a_ramp_up_before_its_start_goes_from_far_to_active(ramp_up: Any) -> None:
     one = event(begin=NONE)
     one = msgspec.structs.replace(one, active_period=msgspec.structs.replace(one.active_period, ramp_up=ramp_up))
     assert event_status(one, NOON - TICK) is EventStatus.FAR
+    assert event_status(one, NOON) is EventStatus.ACTIVE
+
+
+@pytest.mark.rule(13, 31)
+@pytest.mark.parametrize(
+    ("ramp_up", "begins"),
+    [
+        (CalendarDuration(months=1), datetime(2026, 10, 20, 12, tzinfo=UTC)),
+        (CalendarDuration(months=12, rest=HOUR), datetime(2025, 11, 20, 11, tzinfo=UTC)),
+        (CalendarDuration(months=9), datetime(2026, 2, 20, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_ramp_up_of_months_goes_back_by_the_calendar(ramp_up: CalendarDuration, begins: datetime) -> None:
+    one = event(begin=NONE)
+    one = msgspec.structs.replace(one, active_period=msgspec.structs.replace(one.active_period, ramp_up=ramp_up))
+    assert event_status(one, begins - TICK) is EventStatus.FAR
+    assert event_status(one, begins) is EventStatus.NEAR
+    assert event_status(one, NOON - TICK) is EventStatus.NEAR
     assert event_status(one, NOON) is EventStatus.ACTIVE
 
 

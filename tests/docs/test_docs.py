@@ -36,7 +36,7 @@ def test_the_readme_shows_the_examples_as_they_are() -> None:
 
 
 def test_the_commands_that_the_readme_shows_exist() -> None:
-    verbs = "create|modify|list|show|cancel"
+    verbs = "create|modify|list|show|cancel|request|export"
     commands = re.findall(rf"^\$ oadr ([a-z]+(?: (?:{verbs}))?)(.*?)(?:  +#.*)?$", README, re.MULTILINE)
     assert len(commands) >= 10
     for command, rest in commands:

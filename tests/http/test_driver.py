@@ -27,6 +27,7 @@ from oadr_core import (
     Peer,
     PlainSealer,
     Poll,
+    ProfileName,
     RecordedExchange,
     Reply,
     Response,
@@ -70,7 +71,15 @@ class Script:
             await self.told.wait()
         return self.heard
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         self._inbound += 1
         inbound = InboundId(self._inbound)
         self.outputs += self.at_request(inbound)

@@ -21,6 +21,7 @@ def agree(vtn: Vtn, ven: Ven, now: datetime) -> None:
     assert core.phase is Startup.RUNNING
     assert core.ven.registration is Registration.REGISTERED
     state = core.ven.state
+    assert state.ven_id in vtn.records, f"the VTN does not know {ven.host.name}"
     record = vtn.records[state.ven_id]
     assert record.registration_id == state.registration_id or ven.usurped
     events = vtn.events_of(state.ven_id)

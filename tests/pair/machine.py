@@ -14,13 +14,16 @@ from oadr_core import Startup
 from tests.pair.actors import Ven
 from tests.pair.agreement import HEALING, agree
 from tests.pair.applications import Applications
-from tests.pair.network import Network
+from tests.pair.network import Network, Time
 from tests.pair.operator import Operator
-from tests.pair.troubles import Troubles
+from tests.pair.troubles import Clocks, Troubles
+from tests.pair.world import World
 
 
-class Pair(Network, Troubles, Operator, Applications):
+class Site(World):
     """A VTN and up to three VENs."""
+
+    clocks_always_wander = False
 
     @initialize(
         modes=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=3),
@@ -34,7 +37,7 @@ class Pair(Network, Troubles, Operator, Applications):
             Ven(f"ven{number}", pull=pull, agreed=agreed, seed=seed + number)
             for number, (pull, agreed) in enumerate(modes)
         ]
-        self.begin(vens, seed, clocks_wander=clocks_wander)
+        self.begin(vens, seed, clocks_wander=clocks_wander or self.clocks_always_wander)
         if settled:
             self.heal(30.0)
 
@@ -60,3 +63,21 @@ class Pair(Network, Troubles, Operator, Applications):
         self.heal(HEALING.total_seconds())
         for ven in self.vens:
             agree(self.vtn, ven, self.now.utc)
+
+
+class Orderly(Time, Operator, Applications, Site):
+    """A site on good days: people and applications do what they like, everything works."""
+
+
+class OutOfTime(Time, Clocks, Operator, Site):
+    """A site whose clocks are set, and put right, on days that are good otherwise."""
+
+    clocks_always_wander = True
+
+
+class Troubled(Troubles, Orderly):
+    """A site whose machines have their troubles, on a good network."""
+
+
+class Pair(Network, Troubled):
+    """A site where everything happens."""

@@ -1,4 +1,4 @@
-"""What a network does: it delivers, loses, repeats, delays and reorders, and sometimes it works for a while."""
+"""What a network does while time passes: it delivers, loses, repeats, delays and reorders, and sometimes it works."""
 
 from functools import partial
 
@@ -8,8 +8,35 @@ from hypothesis.stateful import precondition, rule
 from tests.pair.world import World
 
 
-class Network(World):
-    """Whatever can happen to what is on the wire, and time, which passes meanwhile."""
+class Time(World):
+    """Time passes, and things come to rest or do not."""
+
+    @rule(extra=st.sampled_from([0.0, 0.0, 0.0, 0.01, 3.0, 100.0]))
+    def tick(self, extra: float) -> None:
+        """Time passes until something is due, and a little beyond."""
+        self.pass_time(extra)
+
+    def pass_time(self, extra: float) -> None:
+        """Let time pass until something is due, and some seconds more."""
+        due = self.wire.next_timeout()
+        if due is not None:
+            self.clock.advance_to(due)
+        self.clock.advance(extra)
+        self.guarded(lambda: self.wire.wake(self.now))
+
+    @rule()
+    def everything_arrives(self) -> None:
+        """Whatever is on the wire arrives; handlers take their time."""
+        self.guarded(lambda: self.wire.settle(self.now))
+
+    @rule(seconds=st.sampled_from([1.0, 15.0, 90.0, 240.0]))
+    def quiet(self, seconds: float) -> None:
+        """For some time everything works."""
+        self.heal(seconds)
+
+
+class Network(Time):
+    """Whatever can happen to what is on the wire meanwhile."""
 
     @precondition(lambda self: any(flight.inbound is None for flight in self.wire.flights))
     @rule(data=st.data())
@@ -67,23 +94,3 @@ class Network(World):
                 self.guarded(partial(self.run, *self.calls[0]))
             else:
                 self.pass_time(0.0)
-
-    # --- time --------------------------------------------------------------------------------------------------------
-
-    @rule(extra=st.sampled_from([0.0, 0.0, 0.0, 0.01, 3.0, 100.0]))
-    def tick(self, extra: float) -> None:
-        """Time passes until something is due, and a little beyond."""
-        self.pass_time(extra)
-
-    def pass_time(self, extra: float) -> None:
-        """Let time pass until something is due, and some seconds more."""
-        due = self.wire.next_timeout()
-        if due is not None:
-            self.clock.advance_to(due)
-        self.clock.advance(extra)
-        self.guarded(lambda: self.wire.wake(self.now))
-
-    @rule(seconds=st.sampled_from([1.0, 15.0, 90.0, 240.0]))
-    def quiet(self, seconds: float) -> None:
-        """For some time everything works."""
-        self.heal(seconds)

@@ -1,16 +1,29 @@
-"""A VTN and its VENs over a bad wire: some dialogues in the ordinary run, many in the long one."""
+"""A VTN and its VENs, on good days and on bad ones: some dialogues in the ordinary run, many in the long one."""
 
 import pytest
 from hypothesis import settings
 
-from tests.pair.machine import Pair
+from tests.pair.machine import Orderly, Pair, Troubled
+
+TestOrderly = Orderly.TestCase
+TestOrderly.settings = settings(max_examples=15, stateful_step_count=30)
+
+TestTroubled = Troubled.TestCase
+TestTroubled.settings = settings(max_examples=15, stateful_step_count=30)
 
 TestPair = Pair.TestCase
-TestPair.settings = settings(max_examples=40, stateful_step_count=40)
+TestPair.settings = settings(max_examples=30, stateful_step_count=50)
 
 
 @pytest.mark.slow
 class TestPairForLong(Pair.TestCase):
     """The same, for longer."""
 
-    settings = settings(max_examples=500, stateful_step_count=80)
+    settings = settings(max_examples=300, stateful_step_count=80)
+
+
+@pytest.mark.slow
+class TestTroubledForLong(Troubled.TestCase):
+    """The same, for longer."""
+
+    settings = settings(max_examples=200, stateful_step_count=50)

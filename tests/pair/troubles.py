@@ -12,7 +12,21 @@ _MOST: Final = 6
 """How many troubles come to a world; with more of them nothing else would happen."""
 
 
-class Troubles(World):
+class Clocks(World):
+    """Whatever can happen to the wall clock of a machine; the monotonic one is never wrong."""
+
+    steps = 0
+
+    @precondition(lambda self: self.steps < _MOST and self.clocks_wander)
+    @rule(data=st.data(), seconds=st.sampled_from([-3600, -90, -5, 5, 90, 3600]))
+    def clock_is_set(self, data: st.DataObject, seconds: int) -> None:
+        """Somebody sets the wall clock of a machine, or puts it right."""
+        self.steps += 1
+        host = data.draw(st.sampled_from(self.hosts))
+        self.set_clock(host, timedelta(0) if host.clock_error else timedelta(seconds=seconds))
+
+
+class Troubles(Clocks):
     """Whatever can happen to a machine. The machine goes on with what it had saved."""
 
     troubles = 0
@@ -40,11 +54,3 @@ class Troubles(World):
         ven_id = data.draw(st.sampled_from(sorted(self.vtn.records)))
         del self.vtn.host.saved[f"ven/{ven_id}"]
         self.guarded(lambda: self.boot(self.vtn.host))
-
-    @precondition(lambda self: self.troubles < _MOST and self.clocks_wander)
-    @rule(data=st.data(), seconds=st.sampled_from([-3600, -90, -5, 5, 90, 3600]))
-    def clock_is_set(self, data: st.DataObject, seconds: int) -> None:
-        """Somebody sets the wall clock of a machine, or puts it right."""
-        self.troubles += 1
-        host = data.draw(st.sampled_from(self.hosts))
-        self.set_clock(host, timedelta(0) if host.clock_error else timedelta(seconds=seconds))

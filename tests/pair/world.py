@@ -267,7 +267,9 @@ class World(RuleBasedStateMachine):
         self.clock.advance_to(end)
         self.calm()
         for ven in self.vens:
-            if ven.pull and ven.runs and not ven.core.ven.sending(Poll):
+            due = ven.core.next_timeout()
+            rests = (due is None or due.at > self.now.mono) and not ven.core.ven.sending(Poll)
+            if ven.pull and ven.runs and rests:
                 self.judge.has_asked_for_all(ven.host)
 
     def calm(self) -> None:
