@@ -114,6 +114,7 @@ def test_an_event_for_nobody_is_refused(audience: Any, target: Target) -> None:
         ({"groups": ["east"]}, r"unknown field `groups`; it has ven_ids, group_ids"),
         ({"group_ids": "east"}, r"Expected `array`, got `str` - at `\$.group_ids`"),
         ([""], "ven_ids holds ''"),
+        (7, "the audience is 7; it is an audience, a dict of one, or the ids of VENs"),
     ],
 )
 def test_what_is_no_audience_is_refused_with_what_would_be_one(audience: Any, text: str) -> None:

@@ -1,5 +1,6 @@
 """Profile 2.0a at both ends: VENs of either profile beside each other at one VTN, and a VEN with an old VTN."""
 
+import random
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oadr_core import (
+    Audience,
+    Call,
     CreatedEvent,
     DistributeEvent,
     EiEvent,
@@ -26,6 +29,7 @@ from oadr_core import (
     Payload,
     Peer,
     PeerMisbehaved,
+    PlainSealer,
     Poll,
     ProfileName,
     Reply,
@@ -40,6 +44,7 @@ from oadr_core import (
     VenOffline,
     VenOnline,
     VenPolicy,
+    Vtn,
     decode,
     encode,
     signal_interval,
@@ -48,7 +53,9 @@ from oadr_core.answers import response_in
 from oadr_core.testing import Flight
 from oadr_core.wire.dialects import PROFILE_A
 from oadr_core.wire.verify import problems
-from tests.core.kit import HOUR, MINUTE, NONE, Grid, create_opt, drained, event, offer, one, request
+from tests.core.desk import Desk
+from tests.core.kit import HOUR, MINUTE, NONE, Grid, asked, create_opt, drained, event, offer, one, request
+from tests.core.test_registration import create
 
 A, B = ProfileName.V20A, ProfileName.V20B
 
@@ -229,6 +236,28 @@ def test_a_ven_that_comes_later_is_told_of_as_well() -> None:
     assert grid.told(EventWithheld) == []
     old(grid)
     assert [told.ven_ids for told in grid.told(EventWithheld)] == [("old",)]
+
+
+class Moving(Desk):
+    """A VTN whose application chooses the ids of VENs."""
+
+    def restart(self) -> None:
+        asks = ["on_create_party_registration"]
+        self.vtn = Vtn(self.config, sealer=PlainSealer(), entropy=random.Random(0), saved=self.saved, asks=asks)
+        self.vtn.start(self.now)
+
+
+def test_a_ven_that_moves_on_to_20b_under_its_id_is_given_what_it_had_no_words_for() -> None:
+    desk = Moving("other")
+    desk.vtn.add_ven("old", desk.now)
+    desk.vtn.add_event(without_level(), Audience(everyone=True), desk.now)
+    assert one(EventWithheld, desk.outputs()).ven_ids == ("old",)
+    call = one(Call, asked(desk.vtn, create(), desk.now))
+    desk.vtn.call_returned(call.call, ("old", "registration"), now=desk.now)
+    desk.outputs()
+    assert desk.list_of("old") == {"event"}
+    desk.vtn.modify_event(msgspec.structs.replace(without_level(), response_required=ResponseRequired.NEVER), desk.now)
+    assert [output for output in desk.outputs() if isinstance(output, EventWithheld)] == []
 
 
 # --- who is served ---------------------------------------------------------------------------------------------------
