@@ -253,10 +253,7 @@ class Vtn(CoreBase):
         before = {one.event_id for one in self._book.of(ven_id)}
         self._book.enrol(ven_id, enrolment)
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
-        events = self._book.of(ven_id)
-        come = [one for one in events if one.event_id not in before]
-        self._tell_withheld_of(come, ven_id)
-        self._tell_overlaps_of(come, events)
+        self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
 
     def add_event(self, event: EiEvent, audience: AudienceLike | None, now: Now) -> str:
@@ -783,7 +780,9 @@ class Vtn(CoreBase):
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
+            before = {one.event_id for one in self._book.of(ven_id)}
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
+            self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
             return
         if event.event_descriptor.event_status is cancelled:
@@ -886,9 +885,16 @@ class Vtn(CoreBase):
         for record in records if ven_id in self._of_20a else ():
             self._tell_withheld(record, [ven_id])
 
-    def _tell_overlaps_of(self, come: Sequence[EventRecord], events: Sequence[EventRecord]) -> None:
-        """Tell what events overlap that a VEN has come to; two that it has come to are told once."""
-        told: set[str] = set()
+    def _tell_of_new_events(self, ven_id: str, before: Container[str]) -> None:
+        """Tell which events a VEN has come to that it cannot be given, or that overlap others of its events.
+
+        :param ven_id: the VEN.
+        :param before: the events that were for it before.
+        """
+        events = self._book.of(ven_id)
+        come = [one for one in events if one.event_id not in before]
+        self._tell_withheld_of(come, ven_id)
+        told: set[str] = set()  # of two that overlap one another once
         for record in come:
             others = overlapping(record, [one for one in events if one.event_id not in told])
             told.add(record.event_id)
