@@ -102,8 +102,8 @@ class EventCommands:
         return ven if ven in self._server.enrolments else ven_id_of(self._server, ven)
 
     def _reach(self, event_id: str) -> dict[str, Any]:
-        """How many VENs an event is for."""
-        return {"vens": len(self._server.vens_of(event_id))}
+        """How many VENs an event is for, and the events that it overlaps with at some of them."""
+        return {"vens": len(self._server.vens_of(event_id)), "overlaps": list(self._server.overlaps(event_id))}
 
     # --- views -------------------------------------------------------------------------------------------------------
 
@@ -129,6 +129,7 @@ class EventCommands:
         record = find_event(self._server, asked)
         state = self.summary(record, datetime.now(UTC))
         state["vens"] = self.answers(record.event_id)
+        state["overlaps"] = list(self._server.overlaps(record.event_id))
         return {**written_form(self._form(record)), "state": state}
 
     def _form(self, record: EventRecord) -> EventForm:

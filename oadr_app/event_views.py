@@ -23,6 +23,9 @@ _STATUS_STYLE: Final = {
     "cancelled": "dim strike",
 }
 
+_FEW: Final = 3
+"""Events that are named where there may be many."""
+
 _MOST_ROWS: Final = 50
 """VENs that a table of answers holds at most; ``--json`` holds all."""
 
@@ -50,9 +53,12 @@ def _warnings(answer: Mapping[str, Any]) -> list[Text]:
     found = []
     if not answer.get("vens", 1):
         found.append(Text("! nobody is meant: no registered VEN is in its audience", style="yellow"))
-    for one in answer.get("overlaps", ()):
-        vens = ", ".join(clean(name) for name in one["vens"][:3]) + (", …" if len(one["vens"]) > 3 else "")
-        text = f"! it overlaps with {clean(one['event_id'])} at {vens}; which of them counts is up to the VEN (rule 18)"
+    overlaps = answer.get("overlaps", ())
+    if overlaps:
+        names = clean(", ".join(overlaps[:_FEW])) + (
+            f" and {len(overlaps) - _FEW} more" if len(overlaps) > _FEW else ""
+        )
+        text = f"! it overlaps with {names}; which of them counts is up to the VEN (rule 18)"
         found.append(Text(text, style="yellow"))
     return found
 

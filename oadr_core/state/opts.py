@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.messages import CreateOpt, EiEvent, OptType, Target, add_duration, is_zero
-from oadr_core.messages.uris import same_uri
+from oadr_core.messages.uris import normal_uri
 
 _CRITERIA: Final = tuple(name for name in Target.__struct_fields__ if name != "ven_id")
 """What tells the resources of a VEN apart; the VEN itself stands for all of them (rules 202 and 203, decision D3)."""
@@ -20,7 +20,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an opt is about: everything that meets all three conditions (rules 202, 205 and 209).
 
     :param target: resources, any of them; empty means all.
-    :param market_context: the program; None means any.
+    :param market_context: the program, as a URI in its normal form (rule 512); None means any.
     :param device_classes: the device classes, any of them; empty means all.
     """
 
@@ -32,7 +32,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether this speaks about all that is asked for; a limited opt says nothing about the whole."""
         return (
             (not self.target or any(_shared(self.target, asked.target, name) for name in _CRITERIA))
-            and self._is_in_program_of(asked)
+            and self.market_context in (None, asked.market_context)
             and _within(asked.device_classes, self.device_classes)
         )
 
@@ -40,22 +40,16 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether all that the other is about is certainly meant by this too."""
         return (
             (not self.target or (bool(other.target) and not other.target.beyond(self.target)))
-            and self._is_in_program_of(other)
+            and self.market_context in (None, other.market_context)
             and _within(other.device_classes, self.device_classes)
         )
 
     def touches(self, other: "Scope") -> bool:
         """Whether something can be meant by both; who belongs to a group is not known here."""
         classes = not self.device_classes or not other.device_classes
-        return (self._is_in_program_of(other) or other.market_context is None) and (
-            classes or bool(set(self.device_classes) & set(other.device_classes))
-        )
-
-    def _is_in_program_of(self, other: "Scope") -> bool:
-        """Whether it is about any program, or about that of the other (rules 205 and 512)."""
-        if None in (self.market_context, other.market_context):
-            return self.market_context is None
-        return same_uri(self.market_context or "", other.market_context or "")
+        return (
+            None in (self.market_context, other.market_context) or self.market_context == other.market_context
+        ) and (classes or bool(set(self.device_classes) & set(other.device_classes)))
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -160,7 +154,7 @@ def scope_of(opt: CreateOpt) -> Scope:
     """Whom an opt is about."""
     return Scope(
         target=msgspec.structs.replace(opt.target, ven_id=()),
-        market_context=opt.market_context or None,  # empty is the same as omitted (rule 46)
+        market_context=normal_uri(opt.market_context) if opt.market_context else None,  # empty is omitted (rule 46)
         device_classes=() if opt.device_class is None else opt.device_class.end_device_asset,
     )
 

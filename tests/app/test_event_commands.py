@@ -265,3 +265,11 @@ def test_a_terminal_that_is_narrow_or_without_colours_gets_all_the_same(field: F
     assert "now, " in shown.out
     begin = datetime(2036, 11, 20, 18, tzinfo=UTC) - datetime.now(UTC)
     assert f"now, {(begin - timedelta(minutes=12)).days}d" in shown.out
+
+
+def test_events_that_overlap_say_so(asked: Command, create: Create) -> None:
+    program = ("--market-context", "http://overlap.example", "--ven", "mill", "--start", "+9h")
+    first = event_id_of(create(*program))
+    ended = asked("event", "create", *program, "--id", "overlapping")
+    assert f"! it overlaps with {first}; which of them counts is up to the VEN (rule 18)" in ended.out
+    assert "! it overlaps with overlapping;" in asked("event", "show", first).out

@@ -450,15 +450,15 @@ def test_a_market_context_limits_a_schedule_to_the_events_of_a_program() -> None
     assert desk.is_out(market_context=PROGRAM)  # it is about something else
 
 
-@pytest.mark.rule(205, 512)
-def test_a_program_is_the_same_however_its_uri_is_written() -> None:
+@pytest.mark.rule(203, 205, 512)
+def test_a_market_context_is_the_same_however_its_scheme_and_host_are_written() -> None:
     desk = Desk()
-    desk.ask(create_opt(market_context=PROGRAM))
-    assert desk.is_out(market_context="HTTP://Program.Example/")
-    assert not desk.is_out(market_context=f"{PROGRAM}/Other")
-    desk.ask(create_opt("later", market_context="HTTP://Program.Example/", begin=3 * HOUR))
-    assert not desk.is_out(market_context=PROGRAM), "the later schedule has taken its place"
-    assert [one.opt.opt_id for one in desk.record.opts.schedules] == ["later"]
+    desk.ask(create_opt(market_context="HTTP://Program.Example"))
+    assert desk.is_out(market_context=PROGRAM)
+    assert desk.is_out(market_context="http://PROGRAM.example/")
+    assert not desk.is_out(market_context="http://program.example/Other")
+    desk.ask(create_opt("new", market_context=PROGRAM, begin=3 * HOUR))
+    assert [schedule.opt.opt_id for schedule in desk.book.schedules] == ["new"]
 
 
 @pytest.mark.rule(209)
