@@ -55,8 +55,9 @@ class Reports(msgspec.Struct, forbid_unknown_fields=True):
 class Readings(msgspec.Struct, forbid_unknown_fields=True):
     """``[readings]`` of a VTN: how long it keeps what its VENs reported.
 
-    :param keep: how old a reading may become; None for any age.
-    :param most: how many readings of each data point are kept, the newest ones; None for any number.
+    :param keep: how old a reading may become; None for any age. Green Button data are kept so long from when they came.
+    :param most: how many readings of each data point are kept, the newest ones, and how many feeds of Green Button data
+        of each report; None for any number.
     """
 
     keep: Period | None = None
