@@ -358,7 +358,9 @@ class OptReceived(Event, frozen=True, kw_only=True):
 
 
 class EventsOverlap(Event, frozen=True, kw_only=True):
-    """An event was made or changed, and overlaps others of its program for some VENs; what these do is not defined.
+    """An event overlaps others of its program for some VENs, and what these do then is not defined.
+
+    That is told when an event is made or changed, and when a VEN is enrolled where it gets several.
 
     :param event_id: the event.
     :param others: the others, in the order of their starts.

@@ -242,7 +242,7 @@ class Vtn(CoreBase):
         """Say what a VEN belongs to, instead of what was said before; that outlives its registrations.
 
         It gets the events that are alive for what it comes to, and has those no more whose audience it leaves (rule
-        61).
+        61). Which of its events overlap those that it gets is told (rule 18).
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
@@ -252,10 +252,10 @@ class Vtn(CoreBase):
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
-        before = self._book.of(ven_id)
+        before = {one.event_id for one in self._book.of(ven_id)}
         self._book.enrol(ven_id, enrolment)
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
-        self._tell_withheld_of([one for one in self._book.of(ven_id) if one not in before], ven_id)
+        self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
 
     def add_event(self, event: EiEvent, audience: AudienceLike | None, now: Now) -> str:
@@ -293,12 +293,14 @@ class Vtn(CoreBase):
             handed a list without it (rule 61).
         :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
             nobody is told but those that it is now for, or is for no more.
-        :raises LocalProtocolError: there is no such event, it is cancelled, the new form breaks a rule, or it changes
-            what lies in the past (rule 20).
+        :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
+            rule, or it changes what lies in the past (rule 20).
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        if event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError(f"a modification does not cancel the event {known.event_id!r}; cancel_event does")
         event = made(event, now.utc)
         changed = known
         if audience is not None:
@@ -565,7 +567,7 @@ class Vtn(CoreBase):
         wait = self._push_config.pause(push.setbacks, self._entropy)
         push.paused = True
         self._timers.after(("push", ven_id), now.mono + wait)
-        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
+        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
         self._take(self._records[ven_id], given, None, now)
         if push.message is None:
             return
@@ -780,7 +782,9 @@ class Vtn(CoreBase):
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
+            before = {one.event_id for one in self._book.of(ven_id)}
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
+            self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
             return
         if event.event_descriptor.event_status is cancelled:
@@ -795,6 +799,8 @@ class Vtn(CoreBase):
         self._records[record.ven_id] = record
         if record.profile is ProfileName.V20A:
             self._of_20a[record.ven_id] = None
+        else:
+            self._of_20a.pop(record.ven_id, None)  # the application may give a VEN of 2.0b the id of one of 2.0a
         if not record.pull:
             self._push_vens[record.ven_id] = None
         elif before is not None and not before.pull:
@@ -884,6 +890,22 @@ class Vtn(CoreBase):
     def _tell_withheld_of(self, records: Iterable[EventRecord], ven_id: str) -> None:
         for record in records if ven_id in self._of_20a else ():
             self._tell_withheld(record, [ven_id])
+
+    def _tell_of_new_events(self, ven_id: str, before: Container[str]) -> None:
+        """Tell which events a VEN has come to that it cannot be given, or that overlap others of its events.
+
+        :param ven_id: the VEN.
+        :param before: the events that were for it before.
+        """
+        events = self._book.of(ven_id)
+        come = [one for one in events if one.event_id not in before]
+        self._tell_withheld_of(come, ven_id)
+        told: set[str] = set()  # of two that overlap one another once
+        for record in come:
+            others = overlapping(record, [one for one in events if one.event_id not in told])
+            told.add(record.event_id)
+            if others:
+                self._emit(EventsOverlap(event_id=record.event_id, others=others))
 
     def _hand(self, ven_id: str, event_ids: Iterable[str]) -> None:
         """Keep which events handlers have returned for a VEN."""

@@ -144,7 +144,7 @@ def _made(turn: Turn, given: Made) -> None:
 def _push_failed(turn: Turn, given: PushFailed) -> None:
     """What was handed to a push VEN did not get through."""
     if turn.record is not None:
-        delivery.push_failed(turn)
+        delivery.push_failed(turn, given.message)
 
 
 def _push_refused(turn: Turn, given: PushRefused) -> None:

@@ -149,7 +149,9 @@ class Hand(msgspec.Struct, frozen=True):
 
 
 class PushFailed(msgspec.Struct, frozen=True):
-    """What was handed to a push VEN did not reach it."""
+    """What was handed to a push VEN did not reach it, as far as is known."""
+
+    message: Payload | None
 
 
 class PushRefused(msgspec.Struct, frozen=True):
