@@ -35,6 +35,7 @@ from oadr_core.messages import (
     RequestReregistration,
     Service,
     latest_end,
+    outruns,
 )
 from oadr_core.outputs import (
     Address,
@@ -47,6 +48,7 @@ from oadr_core.outputs import (
     InboundId,
     Output,
     PeerMisbehaved,
+    PollsTooSeldom,
     Reply,
     ReportEnded,
     Save,
@@ -676,8 +678,10 @@ class Vtn(CoreBase):
 
     def _take(self, record: VenRecord | None, given: Input, inbound: InboundId | None, now: Now) -> None:
         """Take one input, and do what comes of it."""
-        if inbound is not None and self._is_asking(record, given, inbound):
-            return
+        if self._asking and isinstance(given, Asked):  # seldom, and the digest of a long report is dear
+            given = msgspec.structs.replace(given, key=digest(given.message))
+            if inbound is not None and self._is_asking(record, given, inbound):
+                return
         self._bring_back(now)
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
@@ -711,10 +715,8 @@ class Vtn(CoreBase):
             if after.profile is ProfileName.V20A:
                 self._tell_withheld_of(self._book.of(after.ven_id), after.ven_id)
 
-    def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
+    def _is_asking(self, record: VenRecord | None, given: Asked, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
-        if not self._asking or not isinstance(given, Asked):
-            return False  # mostly so, and the digest of a long report is dear
         waiting = self._asking.get(_question_key(record, given))
         if waiting is None:
             return False
@@ -725,11 +727,14 @@ class Vtn(CoreBase):
         self, result: Step, given: Asked, record: VenRecord | None, waiting: list[InboundId], now: Now
     ) -> None:
         assert result.ask is not None
-        ask, key = result.ask, _question_key(record, given)
+        ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
+        key = _question_key(record, asked)
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
-            decided = Decided(given.message, given.identity, ask.handler, decision, given.profile)
+            decided = Decided(
+                given.message, given.identity, ask.handler, decision, given.profile, key=key[1], found=ask.found
+            )
             self._conclude(key, decided, later)
 
         self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
@@ -752,7 +757,7 @@ class Vtn(CoreBase):
         result = step(current, decided, self._shared, now)
         self._apply(current, result, now)
         if result.ask is not None:
-            asked = Asked(decided.message, decided.identity, decided.profile)
+            asked = Asked(decided.message, decided.identity, decided.profile, decided.key)
             self._put_question(result, asked, result.record, waiting, now)
             return
         for one in waiting:
@@ -871,6 +876,10 @@ class Vtn(CoreBase):
         others = self.overlaps(record.event_id)
         if others:
             self._emit(EventsOverlap(event_id=record.event_id, others=others))
+        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+        polled = len(self._records) > len(self._push_vens)
+        if polled and not is_cancelled and outruns(record.event.active_period, self.config.poll_freq):
+            self._emit(PollsTooSeldom(event_id=record.event_id, interval=self.config.poll_freq))
 
     def _tell_withheld(self, record: EventRecord, ven_ids: Iterable[str]) -> None:
         """Tell that some VENs of 2.0a are not given an event that is for them, where they have no words for it."""
@@ -1037,4 +1046,4 @@ def _who(peer: Peer) -> str:
 
 def _question_key(record: VenRecord | None, given: Asked) -> _Key:
     who = given.identity or "" if record is None else record.ven_id
-    return who, digest(given.message)
+    return who, given.key or digest(given.message)

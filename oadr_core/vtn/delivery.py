@@ -45,14 +45,15 @@ def hand(turn: Turn, request: Payload | None) -> None:
     :param turn: the step.
     :param request: the poll that asks, or None for push.
     """
-    record = turn.ven()
+    record, events = turn.ven(), listed(turn)
+    if not (record.queue or events or record.standings):
+        return  # mostly so, and VENs poll all the time
     waiting = [one for one in record.queue if not _is_offered(turn, one)]
     urgent = [one for one in waiting if VTN_OPERATIONS[type(one.message)].urgent]
     if urgent:
         _hand_out(turn, urgent[0])
         return
     told = by_event(record.standings)
-    events = listed(turn)
     patience = turn.config.answer_timeout
     awaited = any(is_awaited(one, told.get(one.event_id), turn.now, patience) for one in events)
     if awaited or len(waiting) < len(record.queue):
@@ -60,7 +61,9 @@ def hand(turn: Turn, request: Payload | None) -> None:
     metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
     if metadata:
         _hand_out(turn, metadata[0])
-    elif departed(turn) or any(has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events):
+    elif departed(turn, {one.event_id for one in events}) or any(
+        has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events
+    ):
         distribute(turn, request, None)
     elif waiting:
         _hand_out(turn, waiting[0])
