@@ -5,7 +5,7 @@ a message.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
@@ -210,6 +210,17 @@ class EventDecided(Event, frozen=True, kw_only=True):
     opt_type: OptType
     code: int = 200
     description: str | None = None
+
+
+class PollsTooSeldom(Event, frozen=True, kw_only=True):
+    """There is an event of which more than a fifth passes between two polls: changes of it may come late (rule 500).
+
+    :param event_id: the event.
+    :param interval: the time between two polls: of ours, or as a VTN asks for them.
+    """
+
+    event_id: str
+    interval: timedelta
 
 
 class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from oadr_core.messages import (
     RequestReregistration,
     Service,
     latest_end,
+    outruns,
 )
 from oadr_core.outputs import (
     Address,
@@ -47,6 +48,7 @@ from oadr_core.outputs import (
     InboundId,
     Output,
     PeerMisbehaved,
+    PollsTooSeldom,
     Reply,
     ReportEnded,
     Save,
@@ -874,6 +876,10 @@ class Vtn(CoreBase):
         others = self.overlaps(record.event_id)
         if others:
             self._emit(EventsOverlap(event_id=record.event_id, others=others))
+        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+        polled = len(self._records) > len(self._push_vens)
+        if polled and not is_cancelled and outruns(record.event.active_period, self.config.poll_freq):
+            self._emit(PollsTooSeldom(event_id=record.event_id, interval=self.config.poll_freq))
 
     def _tell_withheld(self, record: EventRecord, ven_ids: Iterable[str]) -> None:
         """Tell that some VENs of 2.0a are not given an event that is for them, where they have no words for it."""
