@@ -92,6 +92,7 @@ class Decided(msgspec.Struct, frozen=True):
     :param handler: the handler that was asked.
     :param decision: what came of it.
     :param profile: the profile that the request was sent in.
+    :param pushed: whether it came in the answer to a push, so that what is said to it needs a push of its own.
     """
 
     message: Payload
@@ -99,6 +100,7 @@ class Decided(msgspec.Struct, frozen=True):
     handler: str
     decision: Any
     profile: ProfileName = ProfileName.V20B
+    pushed: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
