@@ -1,6 +1,6 @@
 """Who asks for reports: what the peer offers, what it was asked for, and whether what it delivers is that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from oadr_core.messages import (
     CreatedReport,
     CreateReport,
     EiResponse,
+    Payload,
     ReadingType,
     RegisterReport,
     Report,
@@ -100,17 +101,23 @@ class Requester:
         """Whether offers were taken before: the answer was lost, and they came again."""
         return self._offered_with == digest(message)
 
-    def take_offers(self, message: RegisterReport) -> set[str]:
+    def take_offers(self, message: RegisterReport, by_the_way: Container[str]) -> set[str]:
         """Take the offers of the peer: they replace what it offered before, and end what it was asked for (rule 306).
 
-        A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel.
+        A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel. What the
+        peer has not answered yet is still asked for, in a request of its own.
 
+        :param message: the offers.
+        :param by_the_way: the unconfirmed requests that are in no request of their own; see :meth:`unconfirmed`.
         :returns: the requests that ended by it.
         """
         for_metadata = {key for key, one in self._requests.items() if _is_for_metadata(one.request)}
         if message.report_request_id in for_metadata:
             self.move({message.report_request_id}, self._of_answer(message.report_request_id))
-        replaced = set(self._requests) - for_metadata
+        still_asked = {
+            key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in by_the_way
+        }
+        replaced = set(self._requests) - for_metadata - still_asked
         self.move(replaced, ReportAtRequesterInput.REPLACE)
         self._offers, self._offered_with = pack_offers(message.reports), digest(message)
         return replaced
@@ -123,7 +130,7 @@ class Requester:
         :raises LocalProtocolError: a request breaks a rule, or its id is in use; the text says which, and why.
         """
         found: dict[str, ReportRequest] = {}
-        for one in map(without_reading_types, requests):
+        for one in map(_without_reading_types, requests):
             request_id = one.report_request_id
             refuse(one)
             if request_id in self._requests or request_id in found:
@@ -167,9 +174,15 @@ class Requester:
         self.move(ended, ReportAtRequesterInput.CONFIRM_CANCEL)
 
     def move(self, request_ids: set[str], given: ReportAtRequesterInput) -> None:
-        """Move requests; data that were under way when one ended are still taken."""
+        """Move requests; data that were under way when one ended are still taken.
+
+        Answers may be late: a request that reports are here of, or that is being cancelled, cannot be refused any more,
+        and one that was made anew under its old id is not the one whose cancellation is confirmed.
+        """
         for request_id in [one for one in self._requests if one in request_ids]:
             one = self._requests[request_id]
+            if not REPORT_AT_REQUESTER.allows(one.state, given):
+                continue
             state = REPORT_AT_REQUESTER.step(one.state, given)
             moved = one if state is one.state else msgspec.structs.replace(one, state=state)
             if state is ReportAtRequester.ENDED:
@@ -185,6 +198,17 @@ class Requester:
         """
         apart = {one.report_request_id for message in under_way for one in message.report_requests}
         return {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in apart}
+
+    def is_answered(self, message: Payload) -> bool:
+        """Whether a message asks for reports that have all come, or been confirmed or refused, whatever became of it.
+
+        The source may have crashed before it answered; asked again it would make once more what is wanted once.
+        """
+        return isinstance(message, CreateReport) and not any(
+            one.report_request_id in self._requests
+            and self._requests[one.report_request_id].state is ReportAtRequester.ASKED
+            for one in message.report_requests
+        )
 
     def expire(self, now: datetime) -> None:
         """End requests whose time is over; what is late is still taken (rule 341)."""
@@ -285,7 +309,7 @@ class Requester:
         return UpdatedReport(response=answered, cancel_report=cancel, ven_id=ven_id)
 
 
-def without_reading_types(request: ReportRequest) -> ReportRequest:
+def _without_reading_types(request: ReportRequest) -> ReportRequest:
     """Say the same request as rule 338 wants it; users of other software are used to name the reading type there."""
     specifier = request.report_specifier
     payloads = tuple(

@@ -333,7 +333,7 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         new = not requester.has_taken(message)
         if new:
-            requester.take_offers(message)
+            requester.take_offers(message, ())
             self._change(now, **requester.changes())
         self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if new:
@@ -425,6 +425,8 @@ class ReportService(VenBase):
         if isinstance(decision, EndReports):
             cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
         self._change(now, **requester.changes())
+        if not self.config.manual:  # there the application waits for what becomes of its requests
+            self._sender.withdraw(requester.is_answered)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)

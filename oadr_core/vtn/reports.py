@@ -66,10 +66,10 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
         turn.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
         return
     requester = Requester(turn.ven())
-    replaced = requester.take_offers(message)
+    replaced = requester.take_offers(message, _by_the_way(turn, requester))
     requester.ask(decision)
     turn.change(**requester.changes())
-    turn.withdraw(lambda one: _about(one.message, replaced))
+    turn.withdraw(lambda one: _about(one.message, replaced) or requester.is_answered(one.message))
     _registered(turn, message)
 
 
@@ -81,6 +81,11 @@ def _registered(turn: Turn, message: RegisterReport) -> None:
         if one.request.report_specifier.report_specifier_id != METADATA and not _is_queued(turn, one.request)
     )
     turn.answer = RegisteredReport(response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id)
+
+
+def _by_the_way(turn: Turn, requester: Requester) -> set[str]:
+    """The requests that went out in the answer to metadata, and are not confirmed."""
+    return requester.unconfirmed(one.message for one in turn.ven().queue if isinstance(one.message, CreateReport))
 
 
 def _is_queued(turn: Turn, request: ReportRequest) -> bool:
@@ -126,6 +131,8 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
     if isinstance(decision, EndReports):
         cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id)
     turn.change(**requester.changes())
+    if any(requester.is_answered(one.message) for one in turn.ven().queue):
+        turn.withdraw(lambda one: requester.is_answered(one.message))
     turn.events.append(ReportsReceived(ven_id=ven_id, message=_with(message, examined.taken)))
     if not examined.response.ok:
         _tell(turn, message, examined.response)
@@ -198,7 +205,7 @@ def take_created_report(turn: Turn, message: CreatedReport, operation: Payload |
     if isinstance(operation, CreateReport):
         asked = {one.report_request_id for one in operation.report_requests}
     else:
-        asked = requester.unconfirmed(one.message for one in turn.ven().queue if isinstance(one.message, CreateReport))
+        asked = _by_the_way(turn, requester)
     requester.take_created(message, asked)
     turn.change(**requester.changes())
     turn.tell("on_created_report", {"message": message})
