@@ -4,7 +4,7 @@ import random
 import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import process_time
 from typing import Any, Final
@@ -92,16 +92,14 @@ class _Days:
     """
 
     def __init__(self, message: oadr.UpdateReport) -> None:
-        begin = message.reports[0].dtstart
-        assert begin is not None
-        self._begin = begin
-        self._pieces = oadr.encode(message).split(begin.strftime("%Y-%m-%d").encode())
+        self._message = message
         self._number = 0
 
     def next(self) -> bytes:
         """The report of the next day."""
         self._number += 1
-        return (self._begin + self._number * _DAY).strftime("%Y-%m-%d").encode().join(self._pieces)
+        reports = tuple(_later(report, self._number * _DAY) for report in self._message.reports)
+        return oadr.encode(msgspec.structs.replace(self._message, reports=reports))
 
     def sample(self, work: Callable[[bytes], object]) -> Sample:
         """Measure some work that takes a report of another day each time."""
@@ -114,6 +112,16 @@ class _Days:
             return process_time() - began
 
         return sample
+
+
+def _later(report: oadr.Report, by: timedelta) -> oadr.Report:
+    """The same readings at a later time."""
+    assert report.dtstart is not None
+    intervals = []
+    for one in report.intervals:
+        assert isinstance(one.dtstart, datetime)
+        intervals.append(msgspec.structs.replace(one, dtstart=one.dtstart + by))
+    return msgspec.structs.replace(report, dtstart=report.dtstart + by, intervals=tuple(intervals))
 
 
 def _take(core: oadr.Vtn, document: bytes) -> None:
