@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oadr_app.readings import Series, StoredReading
+from oadr_app.readings import Series, StoredFeed, StoredReading
 from oadr_core import (
+    GreenButtonPayload,
     Measurement,
     Report,
     ReportDescription,
@@ -61,6 +62,21 @@ class Filing:
             known.series.get(r_id) or msgspec.structs.replace(unknown, r_id=r_id): readings
             for r_id, readings in found.items()
         }
+
+    def feeds(self, report: Report, ven_id: str) -> list[StoredFeed]:
+        """Take the Green Button data out of a report.
+
+        :param report: the report.
+        :param ven_id: the VEN that it comes from.
+        """
+        found: list[StoredFeed] = []
+        for interval in report.intervals:
+            time = interval.dtstart or report.dtstart or report.created_date_time
+            for payload in interval.payloads:
+                if isinstance(payload, GreenButtonPayload):
+                    place = sum(one.time == time for one in found)
+                    found.append(StoredFeed(ven_id, report.report_specifier_id, time, place, payload.feed))
+        return found
 
     def _offered(self, report: Report, ven_id: str) -> _Known:
         """What the offer says of the data points; nothing where it is gone."""

@@ -17,9 +17,12 @@ from oadr_app.readings import (
     ReadingsWriter,
     Retention,
     Series,
+    StoredFeed,
     StoredReading,
     StoredSeries,
+    add_feeds,
     list_series,
+    moment,
     reading_of,
 )
 from oadr_app.tables import prepare
@@ -92,12 +95,31 @@ class SqliteStore:
 
     # --- readings ----------------------------------------------------------------------------------------------------
 
-    async def add_readings(self, readings: Mapping[Series, Sequence[StoredReading]]) -> None:
-        """Store readings; one for the same data point and time replaces the one that is there (rule 346).
+    async def add_readings(
+        self, readings: Mapping[Series, Sequence[StoredReading]], feeds: Sequence[StoredFeed] = ()
+    ) -> None:
+        """Store what a report holds, wholly or not at all; what is there for the same time is replaced (rule 346).
 
-        :raises OSError: they are not stored.
+        :param readings: the readings by series.
+        :param feeds: Green Button data.
+        :raises OSError: it is not stored.
         """
-        await self._write(partial(self._readings.add, readings))
+
+        def add(connection: sqlite3.Connection) -> None:
+            self._readings.add(readings, connection)
+            add_feeds(feeds, connection)
+
+        await self._write(add)
+
+    def feeds(self, ven_id: str) -> list[StoredFeed]:
+        """Read the Green Button data of a VEN, by report and time."""
+        rows = self._reader.execute(
+            "SELECT ven_id, specifier_id, time, place, feed FROM feeds WHERE ven_id = ? ORDER BY 2, 3, 4", (ven_id,)
+        ).fetchall()
+        return [
+            StoredFeed(owner, specifier_id, moment(time), place, feed)
+            for owner, specifier_id, time, place, feed in rows
+        ]
 
     async def trim(self, keep: Retention, now: datetime, most: int) -> int:
         """Delete some of the readings that are not to be kept, in a transaction that is soon over.

@@ -6,7 +6,7 @@ from typing import Final
 _APPLICATION: Final = 0x6F616472
 """Says in the file's header that it is one of ours."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables."""
 
 _BLOBS: Final = "CREATE TABLE blobs (key TEXT PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID"
@@ -59,6 +59,17 @@ _READINGS: Final = (
     """,
 )
 
+_FEEDS: Final = """
+    CREATE TABLE feeds (
+        ven_id TEXT NOT NULL,
+        specifier_id TEXT NOT NULL,
+        time INTEGER NOT NULL,
+        place INTEGER NOT NULL, -- several may hold at one time
+        feed TEXT NOT NULL, -- Green Button data: an Atom feed
+        PRIMARY KEY (ven_id, specifier_id, time, place)
+    ) WITHOUT ROWID
+"""
+
 _FROM_1_TO_2: Final = (
     "ALTER TABLE readings RENAME TO former",
     *_READINGS,
@@ -76,7 +87,7 @@ _FROM_1_TO_2: Final = (
     "DROP TABLE former",
 )
 
-_CHANGES: Final = {1: _FROM_1_TO_2}
+_CHANGES: Final = {1: _FROM_1_TO_2, 2: (_FEEDS,)}
 """What makes the tables of a version those of the next."""
 
 
@@ -87,7 +98,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     """
     version = version_of(connection)
     if version is None:
-        _change(connection, (_BLOBS, *_READINGS, f"PRAGMA application_id = {_APPLICATION}"), VERSION)
+        _change(connection, (_BLOBS, *_READINGS, _FEEDS, f"PRAGMA application_id = {_APPLICATION}"), VERSION)
         return
     for present in range(version, VERSION):
         _change(connection, _CHANGES[present], present + 1)

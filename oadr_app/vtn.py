@@ -147,7 +147,7 @@ class VtnProgram:
     async def _store_report(self, report: Report, ven_id: str) -> tuple[int, str] | None:
         """Store what a VEN reports; it is confirmed when the disk has it, and asked for again when it has not."""
         try:
-            await self.store.add_readings(self._filing.readings(report, ven_id))
+            await self.store.add_readings(self._filing.readings(report, ven_id), self._filing.feeds(report, ven_id))
         except OSError as error:
             _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"

@@ -62,7 +62,11 @@ from oadr_http.store import Store
 _LOG: Final = logging.getLogger("oadr.vtn")
 
 Callback = Callable[..., object]
-"""Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event."""
+"""Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event.
+
+Callbacks, and those of the kind below, are called one after the other for each VEN, in the order of what has happened;
+one that takes longer than ``call_timeout`` is left to itself.
+"""
 
 DeliveryCallback = Callable[..., object]
 """Takes ``ven_id`` and ``event_id``, or fewer of these, whenever a VEN is handed an event."""
@@ -696,7 +700,8 @@ class OpenADRServer:
 
     def _start(self, callback: Callable[..., object] | None, told: Mapping[str, object]) -> None:
         if callback is not None and self._driver is not None:
-            self._driver.start(callback, arguments(callback, told))
+            patience = self._core.vtn.config.call_timeout
+            self._driver.start(callback, arguments(callback, told), turn=str(told["ven_id"]), patience=patience)
 
 
 def _listed(given: Iterable[str]) -> tuple[str, ...]:

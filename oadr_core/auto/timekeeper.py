@@ -199,7 +199,7 @@ class Timekeeper:
         self._emit(proceeds)
         told = {"event": followed.known.event}
         told |= {name: getattr(proceeds, name) for name in VEN_HANDLERS["on_event_status"] if name != "event"}
-        self._ven.tell_in_turn("on_event_status", stands.event_id, told, now)
+        self._ven.tell_in_turn("events", "on_event_status", told, now, about=stands.event_id)
 
 
 def _is_news(stands: EventProgress, told: EventProgress | None, *, ends: bool) -> bool:

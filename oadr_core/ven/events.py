@@ -79,7 +79,7 @@ class EventService(VenBase):
         :param decision: in or out, and if wanted why.
         :param send: whether to send it now; else it goes with the answer to the next list.
         :raises LocalProtocolError: the VEN is not registered; there is no such event, it is over, or must not be
-            answered; it cannot be carried out; or an oadrCreateOpt decides about it (rule 206).
+            answered; it cannot be carried out; or an oadrCreateOpt has decided otherwise (rule 206).
         """
         self._now = now
         self._require_registration()
@@ -94,6 +94,8 @@ class EventService(VenBase):
             return
         self._change(now, events=tuple(changed if one is known else one for one in self._state.events))
         self._tell_decided(changed)
+        if self._list is not None:
+            self._list.supersede(event_id)  # what was decided before may still wait for the answers to other events
         if send:
             answers = EventList(known.request_id, {})
             answers.respond(known.event, decision)
@@ -110,7 +112,7 @@ class EventService(VenBase):
             raise LocalProtocolError(f"the event {event_id!r} must not be answered (rule 62)")
         waiting = [one for one in self._state.unanswered_opts if isinstance(one, CreateOpt)]
         opts = [one for one in (*self._state.opts.event_opts, *waiting) if one.event_id == event_id]
-        if any(scope_of(one) == Scope() for one in opts):
+        if any(scope_of(one) == Scope() and one.opt_type is not decision.opt_type for one in opts):
             raise LocalProtocolError(
                 f"an oadrCreateOpt decides about the event {event_id!r}; only another one changes that (rule 206)"
             )
@@ -194,7 +196,8 @@ class EventService(VenBase):
             self.tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
-        self._await_answers(now)
+        if earlier is None:  # else it has waited for some time already
+            self._await_answers(now)
         self._answer_list(now)
 
     def _warn_of_months(self, taken: EventList) -> None:

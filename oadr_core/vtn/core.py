@@ -648,7 +648,7 @@ class Vtn(CoreBase):
         if not record.online:
             self._keep(msgspec.structs.replace(record, online=True))
             self._emit(VenOnline(ven_id=record.ven_id))
-            self.tell("on_ven_online", {"ven_id": record.ven_id}, now)
+            self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
         key = ("seen", record.ven_id)
         if not self._timers.is_set(key):
             self._timers.after(key, now.mono + self._offline_after(record))
@@ -668,7 +668,7 @@ class Vtn(CoreBase):
             return
         self._keep(msgspec.structs.replace(record, online=False))
         self._emit(VenOffline(ven_id=ven_id))
-        self.tell("on_ven_offline", {"ven_id": ven_id}, now)
+        self.tell_in_turn(ven_id, "on_ven_offline", {"ven_id": ven_id}, now)
 
     # --- taking a step -----------------------------------------------------------------------------------------------
 
@@ -703,7 +703,7 @@ class Vtn(CoreBase):
         for event in result.events:
             self._emit(event)
         for notice in result.notices:
-            self.tell(notice.handler, notice.arguments, now)
+            self.tell_in_turn(notice.ven_id, notice.handler, notice.arguments, now)
         if before is None and after is not None:
             self._heard_of(after, now)
             if after.profile is ProfileName.V20A:

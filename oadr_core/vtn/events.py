@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 
 from oadr_core.answers import response_to
-from oadr_core.codes import ResponseCode
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.decisions import application_events
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import (
@@ -32,7 +32,7 @@ from oadr_core.vtn.event_lists import (
 )
 from oadr_core.vtn.profile_20a import why_unfit
 from oadr_core.vtn.standings import Said, answered, answered_before, present_standing, told
-from oadr_core.vtn.turn import Ask, Notice, Turn
+from oadr_core.vtn.turn import Ask, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ def _take_response(
     given = EventAtVtnInput.ACKNOWLEDGE if is_cancelled else EventAtVtnInput.ANSWER
     said = _said(response)
     ruling = turn.ven().opts.for_event(record.event_id, Scope())
-    if ruling is not None:
+    if ruling is not None and not is_cancelled and is_success(said.code):  # it decides who takes part, no more
         said = msgspec.structs.replace(said, opt_type=ruling.opt_type)  # rule 206
     after = answered(record, before, said, EVENT_AT_VTN.step(state, given), turn.now, turn.config.answer_timeout)
     if after == before:
@@ -171,7 +171,7 @@ def _take_response(
     standings[record.event_id] = after
     turn.events.append(opt_received(turn.ven().ven_id, after))
     opt: dict[str, object] = {"event_id": record.event_id, "opt_type": said.opt_type}
-    turn.notices.append(Notice("on_created_event", {"ven_id": turn.ven().ven_id, **opt}))
+    turn.tell("on_created_event", opt)
 
 
 def _take_outdated(

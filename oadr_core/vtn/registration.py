@@ -22,7 +22,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import VenDeregistered, VenRegistered
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedOperation, VenRecord
-from oadr_core.vtn.turn import Ask, Notice, Turn, VtnConfig
+from oadr_core.vtn.turn import Ask, Turn, VtnConfig
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
@@ -197,8 +197,8 @@ def deregister(turn: Turn, message: CancelPartyRegistration) -> None:
     turn.answer = CanceledPartyRegistration(
         response=response_to(message), registration_id=message.registration_id, ven_id=turn.ven().ven_id
     )
+    turn.tell("on_cancel_party_registration", {"message": message})
     _forget(turn, by_peer=True)
-    turn.notices.append(Notice("on_cancel_party_registration", {"message": message}))
 
 
 def take_canceled(turn: Turn, message: CanceledPartyRegistration, operation: Payload | None) -> None:

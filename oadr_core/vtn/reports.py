@@ -34,7 +34,7 @@ from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, Report
 from oadr_core.reports import Requester, Source
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
-from oadr_core.vtn.turn import Ask, Notice, Turn
+from oadr_core.vtn.turn import Ask, Turn
 
 _RECENT: Final = 8
 """How many cancels a record remembers among the deliveries, to know one that comes again."""
@@ -199,7 +199,7 @@ def take_created_report(turn: Turn, message: CreatedReport, operation: Payload |
     requester = Requester(turn.ven())
     requester.take_created(message, asked)
     turn.change(**requester.changes())
-    turn.notices.append(Notice("on_created_report", {"ven_id": turn.ven().ven_id, "message": message}))
+    turn.tell("on_created_report", {"message": message})
 
 
 def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload | None) -> None:
@@ -269,7 +269,7 @@ def take_registered_report(turn: Turn, message: RegisteredReport, operation: Pay
     keep_source(turn, source)
     if message.report_requests:
         turn.answer = _create(turn, message, message.report_requests)
-    turn.notices.append(Notice("on_registered_report", {"ven_id": turn.ven().ven_id, "message": message}))
+    turn.tell("on_registered_report", {"message": message})
 
 
 def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload | None) -> None:

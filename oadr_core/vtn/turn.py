@@ -163,8 +163,9 @@ Input: TypeAlias = Asked | Decided | Answered | Queue | Offer | Made | Hand | Pu
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something that a handler is told of; its answer does not matter."""
+    """Something about a VEN that a handler is told of; its answer does not matter."""
 
+    ven_id: str
     handler: str
     arguments: Mapping[str, object]
 
@@ -257,6 +258,11 @@ class Turn:
             if unwanted(one):
                 DELIVERY.step(one.state, DeliveryInput.WITHDRAW)
         self.change(queue=tuple(one for one in self.ven().queue if not unwanted(one)))
+
+    def tell(self, handler: str, arguments: Mapping[str, object]) -> None:
+        """Tell a handler something about the VEN."""
+        ven_id = self.ven().ven_id
+        self.notices.append(Notice(ven_id, handler, {"ven_id": ven_id, **arguments}))
 
     # --- answers -----------------------------------------------------------------------------------------------------
 

@@ -450,6 +450,17 @@ def test_a_market_context_limits_a_schedule_to_the_events_of_a_program() -> None
     assert desk.is_out(market_context=PROGRAM)  # it is about something else
 
 
+@pytest.mark.rule(203, 205, 512)
+def test_a_market_context_is_the_same_however_its_scheme_and_host_are_written() -> None:
+    desk = Desk()
+    desk.ask(create_opt(market_context="HTTP://Program.Example"))
+    assert desk.is_out(market_context=PROGRAM)
+    assert desk.is_out(market_context="http://PROGRAM.example/")
+    assert not desk.is_out(market_context="http://program.example/Other")
+    desk.ask(create_opt("new", market_context=PROGRAM, begin=3 * HOUR))
+    assert [schedule.opt.opt_id for schedule in desk.book.schedules] == ["new"]
+
+
 @pytest.mark.rule(209)
 def test_a_device_class_narrows_the_targets_of_a_schedule() -> None:
     desk = Desk()
