@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oadr_core import (
+    AnswerState,
     CreatedEvent,
     DistributeEvent,
     EiEvent,
@@ -206,6 +207,8 @@ def test_an_event_without_words_in_20a_is_withheld_and_the_operator_is_told(
     assert why in told.why
     assert {said.ven_id for said in grid.told(OptReceived)} == {grid.ven_id("new")}
     assert grid.ven("old").ven.state.events == ()
+    standings = {one.ven_id: one.state for one in grid.vtn.vtn.answers("event", grid.now)}
+    assert standings == {"old": AnswerState.WITHHELD, grid.ven_id("new"): AnswerState.ANSWERED}
 
 
 @pytest.mark.rule(61)
