@@ -221,7 +221,12 @@ def _text(opt_type: OptType | None) -> str | None:
     return None if opt_type is None else opt_type.value
 
 
-_WITHOUT_ANSWER: Final = (AnswerState.REPORT_ONLY, AnswerState.WITHHELD, AnswerState.INFORMED, AnswerState.LEFT)
+_WITHOUT_ANSWER: Final = (
+    AnswerState.REPORT_ONLY,
+    AnswerState.WITHHELD,
+    AnswerState.INFORMED,
+    AnswerState.LEFT,
+)
 """States of VENs of which no answer is wanted."""
 
 

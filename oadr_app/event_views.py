@@ -199,7 +199,7 @@ def opt(answer: Mapping[str, Any]) -> Text:
 _WORDS: Final = {
     "absent": "– not registered",
     "report-only": "– takes no events",
-    "withheld": "– 2.0a has no words for it",
+    "withheld": "– cannot be told in 2.0a",
     "waiting": "– not told yet",
     "told": "… was told",
     "silent": "! silent",

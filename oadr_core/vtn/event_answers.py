@@ -23,7 +23,7 @@ class AnswerState(StrEnum):
     REPORT_ONLY = "report-only"
     """The VEN takes no events."""
     WITHHELD = "withheld"
-    """The VEN is not given the event, as its profile, 2.0a, has no words for it."""
+    """The VEN is one of 2.0a, which has no words for this event."""
     WAITING = "waiting"
     """The VEN will be told when it polls next, or when it can be reached."""
     TOLD = "told"

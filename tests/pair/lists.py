@@ -23,6 +23,7 @@ class ListReader:
         """What each list held, by its requestID."""
         self.acknowledged: set[tuple[str, Edition]] = set()
         """What a VEN has answered, as far as the answer has arrived."""
+        self._told: set[tuple[str, Edition]] = set()
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
@@ -47,7 +48,13 @@ class ListReader:
         listed = {one.event_descriptor.event_id: one for one in message.events}
         assert len(listed) == len(message.events), "an event is listed twice"
         self.made[message.request_id] = listed
-        wanted = {event_id: one for event_id, one in events.items() if self._has_to_be_listed(one, record, now)}
+        wanted = {
+            event_id: one
+            for event_id, one in events.items()
+            if self._has_to_be_listed(one, record, now)
+            and (event_id in listed or not self._may_be_dropped(one, record))
+        }
+        self._told |= {(record.ven_id, _edition(events[event_id])) for event_id in listed.keys() & events.keys()}
         if limit is None:
             assert listed.keys() == wanted.keys(), "a list is complete (rules 50 and 66)"
         else:
@@ -61,13 +68,18 @@ class ListReader:
         """Whether a list has to hold an event: until it is over for all, or its cancellation is acknowledged."""
         if booking.is_over(now):
             return False
-        edition = (booking.program.event_id, booking.number)
+        edition = _edition(booking)
         standings = {(one.event_id, one.modification_number): one.state for one in record.standings}
         gone = standings.get(edition) is EventAtVtn.GONE
         if gone:
             assert booking.cancelled
             assert (record.ven_id, edition) in self.acknowledged, "a cancellation is listed until it is acknowledged"
         return not gone
+
+    def _may_be_dropped(self, booking: Booking, record: VenRecord) -> bool:
+        """Whether a list may lack an event: its cancellation was told, and nobody will acknowledge it (rule 50)."""
+        silent = booking.cancelled and booking.program.required is ResponseRequired.NEVER
+        return silent and (record.ven_id, _edition(booking)) in self._told
 
     def _read_order(self, listed: list[Booking], wanted: list[Booking], record: VenRecord, now: datetime) -> None:
         """The order of rule 15; a cancelled event stays where it would be otherwise."""
@@ -116,6 +128,10 @@ class ListReader:
                 assert changed or len(given) < self._arrivals[ven, response.request_id], "an event is answered twice"
                 given.append(said)
         return cancelled
+
+
+def _edition(booking: Booking) -> Edition:
+    return booking.program.event_id, booking.number
 
 
 def _place(booking: Booking, now: datetime) -> tuple[int, int, datetime]:
