@@ -173,6 +173,14 @@ def ven(
     loop: Annotated[
         bool, typer.Option("--loop", help="Begin the file again at its end.", rich_help_panel=_REPORTS)
     ] = False,
+    kept: Annotated[
+        str | None,
+        typer.Option(
+            help="How long a stretch of the past can be asked for, where the file has times; a month, or as much as it "
+            "holds, if not given.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
     command: Annotated[
         str | None,
         typer.Option(help="Report what this command prints, each time that it is run.", rich_help_panel=_REPORTS),
@@ -194,7 +202,8 @@ def ven(
     report_name: Annotated[
         str | None,
         typer.Option(
-            help="The kind of report: TELEMETRY_USAGE for power and energy, or x-… for anything.",
+            help="The kind of report: TELEMETRY_USAGE for power and energy, HISTORY_USAGE for what a file has recorded "
+            "of them, or x-… for anything.",
             rich_help_panel=_REPORTS,
         ),
     ] = None,
@@ -223,6 +232,7 @@ def ven(
             command=command,
             resource=resource,
             loop=loop,
+            kept=kept,
             timeout=timeout,
             measurement=measurement,
             unit=unit,

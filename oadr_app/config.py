@@ -55,8 +55,9 @@ class Reports(msgspec.Struct, forbid_unknown_fields=True):
 class Readings(msgspec.Struct, forbid_unknown_fields=True):
     """``[readings]`` of a VTN: how long it keeps what its VENs reported.
 
-    :param keep: how old a reading may become; None for any age.
-    :param most: how many readings of each data point are kept, the newest ones; None for any number.
+    :param keep: how old a reading may become; None for any age. Green Button data are kept so long from when they came.
+    :param most: how many readings of each data point are kept, the newest ones, and how many feeds of Green Button data
+        of each report; None for any number.
     """
 
     keep: Period | None = None
@@ -163,11 +164,15 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     :param sampling: how often it can be read at most; as the VEN's if None. The values of a file without times are so
         far apart.
     :param report_name: the kind of report: ``TELEMETRY_USAGE`` holds powers, energies and pulses alone (rule 331),
-        ``TELEMETRY_STATUS`` what a command says of a resource, and an ``x-`` name anything.
+        ``TELEMETRY_STATUS`` what a command says of a resource, ``HISTORY_USAGE`` what a file has recorded, and an
+        ``x-`` name anything.
     :param report: the specifier of the report that it belongs to; made of its name if None.
     :param point: the id of the data point; made of the resource and the measurement if None.
     :param csv: the file that the values come from.
     :param loop: whether the file begins again at its end.
+    :param history: whether what a file of ``TELEMETRY_USAGE`` says of the past can be asked for as well, as
+        ``HISTORY_USAGE``; it needs times for that.
+    :param kept: how long a stretch of the past can be asked for; a month, or as much as the file holds, if None.
     :param command: the command that prints a value each time that it is run.
     :param timeout: how long the command may take.
     """
@@ -182,6 +187,8 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     point: _Name | None = None
     csv: Path | None = None
     loop: bool = False
+    history: bool = True
+    kept: Period | None = None
     command: _Name | None = None
     timeout: Period = Period(seconds=10)
 
@@ -196,6 +203,15 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("give either `csv`, a file, or `command`")
         if self.loop and self.csv is None:
             raise ValueError("`loop` is about a file, and there is no `csv`")
+        if self.kept is not None and self.csv is None:
+            raise ValueError("`kept` is about a file, and there is no `csv`")
+        if self.is_history and self.csv is None:
+            raise ValueError("give `csv`, a file with times: HISTORY_USAGE is of what was recorded")
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is of the past alone."""
+        return self.report_name == ReportName.HISTORY_USAGE
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True):

@@ -111,20 +111,23 @@ def request_report(
     oadr report request bakery --sampling 10s --reporting 1m asks for values every ten seconds, sent every minute;
     --once for one report; --last 24h for what a history holds of the last day.
     """
-    now = datetime.now(UTC)
-    begin, end = _stretch(since, until, last, now)
+    now = datetime.now(UTC).replace(microsecond=0)  # OpenADR knows whole seconds only (rule 1)
+    begin, end = (one and one.replace(microsecond=0) for one in _stretch(since, until, last, now))
     if once and (sampling or reporting or duration or begin or end):
         raise config.ConfigError("--once: a single report has neither a rhythm nor an end")
-    content: dict[str, Any] = {"ven": ven, "report": report, "points": point, "once": once}
+    past = begin is not None or end is not None
+    content: dict[str, Any] = {"ven": ven, "report": report, "points": point, "once": once, "past": past}
     content["sampling"] = _seconds("--sampling", sampling)
     content["reporting"] = _seconds("--reporting", reporting)
-    if begin is None and end is None:
+    if not past:
         with flag("--start"):
             begins = instant(start, now)
         content["duration"] = _seconds("--duration", duration)
     else:
         if begin is None:
             raise config.ConfigError("--to: from when on? say it with --from or --last")
+        if (end or now) <= begin:
+            raise config.ConfigError("--from: it must be earlier than --to, and than now")
         begins = begin
         content["duration"] = ((end or now) - begin).total_seconds()
         if duration or start != "now" or sampling or reporting:

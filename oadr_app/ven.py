@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from oadr_app.config import ConfigError, VenFile
+from oadr_app.config import ConfigError, VenFile, VenReport
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
-from oadr_app.sources import source_of
+from oadr_app.sources import CsvFile, source_of
 from oadr_core import (
     EiEvent,
     Event,
@@ -17,6 +17,7 @@ from oadr_core import (
     OptType,
     PresentSignal,
     ProfileName,
+    ReportName,
     SamplingRate,
     SignalName,
     StateError,
@@ -28,6 +29,11 @@ from oadr_http import OpenADRClient, Store, Trace
 
 _LONGEST: Final = timedelta(hours=1)
 """The time between samples at most."""
+
+_HISTORY: Final = "history-usage"
+"""The specifier of the report of what files say of the past."""
+
+_MONTH: Final = timedelta(days=31)
 
 
 class VenProgram:
@@ -109,19 +115,33 @@ class VenProgram:
                 r_id=f"{load.load.resource}-power",
                 sampling_rate=_rate(self.file.sampling),
             )
+        recorded: list[tuple[VenReport, CsvFile]] = []
         for one in self.file.reports:
             sampling = one.sampling or self.file.sampling
-            self.client.add_report(
-                source_of(one, sampling),
-                one.resource,
-                one.measurement,
-                unit=one.unit,
-                scale=one.scale,
-                report_specifier_id=one.specifier,
-                report_name=one.report_name,
-                r_id=one.point or f"{one.resource}-{one.measurement}",
-                sampling_rate=_rate(sampling),
-            )
+            source = source_of(one, sampling)
+            if isinstance(source, CsvFile) and source.has_times and _tells_history(one):
+                recorded.append((one, source))
+            if not one.is_history:
+                self._offer_point(source.read, one, one.report_name, one.specifier, sampling_rate=_rate(sampling))
+        kept = max((_kept(one, source) for one, source in recorded), default=None)
+        for one, source in recorded:
+            specifier = one.specifier if one.is_history else _HISTORY
+            self._offer_point(source.recorded, one, ReportName.HISTORY_USAGE, specifier, report_duration=kept)
+
+    def _offer_point(
+        self, read: Callable[..., object], one: VenReport, report_name: str, specifier_id: str, **rest: Any
+    ) -> None:
+        self.client.add_report(
+            read,
+            one.resource,
+            one.measurement,
+            unit=one.unit,
+            scale=one.scale,
+            report_specifier_id=specifier_id,
+            report_name=report_name,
+            r_id=one.point or f"{one.resource}-{one.measurement}",
+            **rest,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["VenProgram"]:
@@ -159,6 +179,16 @@ class VenProgram:
         for schedule in schedules:
             for load in self.loads:
                 load.follow(schedule.event.event_descriptor.event_id, _level(schedule.signals(now)))
+
+
+def _tells_history(one: VenReport) -> bool:
+    """Whether what a file says of the past is offered."""
+    return one.is_history or (one.history and one.report_name == ReportName.TELEMETRY_USAGE)
+
+
+def _kept(one: VenReport, source: CsvFile) -> timedelta:
+    """How long a stretch of the past is offered."""
+    return one.kept or max(source.reach, _MONTH)
 
 
 def _rate(shortest: timedelta) -> SamplingRate:

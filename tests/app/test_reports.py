@@ -141,6 +141,8 @@ def test_a_report_is_asked_for_and_ended(vtn: Vtn, asked: Command) -> None:
         (["request", "bakery", "--to", "now"], "--to: from when on?"),
         (["request", "bakery", "--from", "-2h", "--last", "1h"], "--last: give this or --from, not both"),
         (["request", "bakery", "--from", "-2h", "--to", "-3h"], "--to: it must be later than --from"),
+        (["request", "bakery", "--last", "1h"], "telemetry-usage is TELEMETRY_USAGE, which has no recorded values to"),
+        (["request", "bakery", "--from", "+2h"], "--from: it must be earlier than --to, and than now"),
         (["cancel", "no-such-request"], "no report is asked for under 'no-such-request'"),
     ],
 )
