@@ -99,13 +99,20 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
         turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
     standings = dict(by_event(turn.ven().standings))
     for one in events:
-        standing = standings.get(one.event_id)
-        standings[one.event_id] = told(one, standing, turn.now, turn.config.answer_timeout)
+        after = told(one, standings.get(one.event_id), turn.now, turn.config.answer_timeout)
+        pushed = request is None and one.event.response_required is ResponseRequired.NEVER
+        standings[one.event_id] = _under_way(after) if pushed else after
     for standing in departed(turn, present) if whole else ():
-        standings[standing.event_id] = seen_gone(standing)
+        after = seen_gone(standing)
+        standings[standing.event_id] = _under_way(after) if request is None else after
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
     over = tuple(one if not whole or one.event_id in present else left_out(one) for one in kept)
     turn.change(durable=over != kept, standings=over)
+
+
+def _under_way(standing: Standing) -> Standing:
+    """What no answer confirms is pushed until a push has arrived, be it after a crash while one was under way."""
+    return msgspec.structs.replace(standing, times=TELLINGS - 1) if standing.times == TELLINGS else standing
 
 
 def arrived(turn: Turn) -> None:

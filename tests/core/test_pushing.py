@@ -33,7 +33,7 @@ from oadr_core.machines.exchange import REMEDY, Remedy
 from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import EiResponse
 from oadr_core.testing import ManualClock
-from tests.core.desk import answer_to
+from tests.core.desk import Desk, answer_to
 from tests.core.kit import HOUR, NOON, Grid, asked, drained, event, one, request
 from tests.core.test_registration import create
 
@@ -184,6 +184,27 @@ def test_an_event_that_is_not_answered_is_pushed_until_it_arrives_and_then_no_mo
             assert not isinstance(transmit.message, DistributeEvent)
             bench.vtn.receive_response(transmit.exchange, b"", now=bench.clock.now)
         bench.wait()
+
+
+@pytest.mark.rule(50, 61)
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_no_answer_confirms_is_pushed_again_after_every_crash_until_it_has_arrived(leaves: bool) -> None:
+    desk = Desk("ven", pushed=["ven"])
+    desk.vtn.add_event(event(required=ResponseRequired.NEVER), ["ven"], desk.now)
+    if leaves:
+        arriving = one(Transmit, desk.outputs())
+        desk.vtn.receive_response(arriving.exchange, b"", now=desk.now)
+        desk.vtn.modify_event(event(required=ResponseRequired.NEVER), desk.now, ["another"])
+    for number in range(4):
+        pushed = one(Transmit, desk.outputs()).message
+        assert isinstance(pushed, DistributeEvent)
+        assert len(pushed.events) == (not leaves)
+        desk.vtn.create_report("ven", [request(str(number))], desk.now)  # for which all about the VEN is saved
+        desk.outputs()
+        desk.restart()
+    arriving = one(Transmit, desk.outputs())
+    desk.vtn.receive_response(arriving.exchange, b"", now=desk.now)
+    assert isinstance(one(Transmit, desk.outputs()).message, CreateReport), "then other things have their turn"
 
 
 def test_the_answer_of_a_ven_that_could_not_be_reached_before_is_not_late() -> None:

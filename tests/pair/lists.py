@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventStatus, ResponseRequired, VenRecord
+from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventResponse, EventStatus, ResponseRequired, VenRecord
 from oadr_core.machines.event import EventAtVtn
 from tests.pair.actors import Booking
 from tests.pair.diary import Edition
@@ -27,7 +27,7 @@ class ListReader:
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
-        self._answered: set[tuple[str, bytes]] = set()
+        self._messages: defaultdict[str, list[frozenset[EventResponse]]] = defaultdict(list)
 
     def read(
         self,
@@ -102,17 +102,17 @@ class ListReader:
         """A list has arrived at a VEN."""
         self._arrivals[ven, request_id] += 1
 
-    def read_answers(self, ven: str, message: CreatedEvent, body: bytes) -> set[Edition]:
+    def read_answers(self, ven: str, message: CreatedEvent) -> set[Edition]:
         """Read the answers of a VEN: to events that were listed so, that must be answered, and once to each list.
 
         :param ven: the VEN.
-        :param message: its answers.
-        :param body: the document; the same again is a retry.
+        :param message: its answers; the same again is a retry, without those that are out of date by now.
         :returns: the cancellations among what it answers.
         """
         cancelled: set[Edition] = set()
-        again = (ven, body) in self._answered
-        self._answered.add((ven, body))
+        responses = frozenset(message.event_responses or ())
+        again = any(responses <= before for before in self._messages[ven])
+        self._messages[ven].append(responses)
         for response in message.event_responses or ():
             event = self.made.get(response.request_id, {}).get(response.event_id)
             assert event is not None, "an answer repeats the requestID of the list (rule 42)"
