@@ -79,6 +79,8 @@ class ReportService(VenBase):
         self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
+        if report_request_id is not None:  # what waits while the VTN is away is old by now
+            self._sender.revise(lambda one: None if _answers(one, report_request_id) else one)
         message = RegisterReport(
             request_id=self._new_id(),
             reports=self._offers,
@@ -434,6 +436,11 @@ class ReportService(VenBase):
         self._answer_all(message, answer, waiting, now)
         if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
             self.cancel_report(overdue, now)
+
+
+def _answers(message: Payload, report_request_id: str) -> bool:
+    """Whether a message answers a request for metadata."""
+    return isinstance(message, RegisterReport) and message.report_request_id == report_request_id
 
 
 def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:

@@ -388,6 +388,15 @@ def test_what_was_made_is_not_made_again_where_the_clock_was_set_back_meanwhile(
     assert source.pending == (), "that was the one to follow (rule 345)"
 
 
+def test_periodic_metadata_do_not_add_up_while_the_vtn_is_away() -> None:
+    pair = Pair("VEN to VTN")
+    offering(pair)
+    pair.ask(metadata("often", SECOND * 10))
+    pair.grid.run(30)
+    pair.grid.run_without(pair.grid.host, 3600)
+    assert len(list(pair.grid.ven().ven._sender.messages(RegisterReport))) <= 2
+
+
 @pytest.mark.rule(336)
 def test_a_cancel_without_an_id_of_its_own_is_done_each_time(direction: str) -> None:
     pair = Pair(direction)
