@@ -239,7 +239,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
     :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
-    :param state: the file that keeps its state.
+    :param state: the file that keeps its state; made of its name if None, see :attr:`storage`.
     :param poll: how often to poll; None follows the VTN's wish.
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
     :param decisions: events in which it does otherwise; the first that fits counts.
@@ -261,7 +261,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     ven_id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fall_back: bool = False
-    state: Path = Path("ven.state")
+    state: Path | None = None
     poll: Period | None = None
     opt: OptType = OptType.OPT_IN
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -275,6 +275,11 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def storage(self) -> Path:
+        """The file that keeps its state: of several VENs in one folder, each has its own."""
+        return self.state or Path(self.name.replace("%", "%25").replace("/", "%2F") + ".state")
 
     @property
     def simulated(self) -> list[Load]:
@@ -298,11 +303,12 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     made = _checked(cls, content, str(path))
     if path is not None:
         _anchor(made, path.parent)
-    if not given:
-        return made
-    checked = _checked(cls, _nested(given), "")
-    for name in given:
-        _copy(checked, made, name.split("."))
+    if given:
+        checked = _checked(cls, _nested(given), "")
+        for name in given:
+            _copy(checked, made, name.split("."))
+    if isinstance(made, VenFile) and made.state is None and path is not None:
+        made.state = path.parent / made.storage
     return made
 
 
@@ -326,7 +332,8 @@ def _copy(source: Any, target: Any, name: list[str]) -> None:
 
 def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     """Paths in a file are relative to the file."""
-    made.state = folder / made.state
+    if made.state is not None:
+        made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
     for report in made.reports if isinstance(made, VenFile) else ():

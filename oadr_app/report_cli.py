@@ -1,11 +1,12 @@
 """``oadr report``: what VENs report, asked for, shown and handed on."""
 
+import io
 import json
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import msgspec
 import typer
@@ -239,7 +240,7 @@ def export_reports(
     with ExitStack() as stack:
         archive = stack.enter_context(Archive(_state(config_file, state)))
         chosen = _chosen(archive, ven, report, point)
-        sink = stack.enter_context(written(output)) if to_file and output is not None else sys.stdout
+        sink = stack.enter_context(written(output)) if to_file and output is not None else _standard_output()
         bar = stack.enter_context(_progress(quiet or (not to_file and sys.stdout.isatty())))
         whole = begin is None and end is None
         total = sum(one.readings if whole else archive.count(one, begin, end) for one in chosen)
@@ -249,6 +250,13 @@ def export_reports(
         )
     if to_file and not quiet:
         ERR.print(f"{number:,} readings of {len(chosen):,} series are in {output}", style="dim", soft_wrap=True)
+
+
+def _standard_output() -> TextIO:
+    """The standard output for data, which are in UTF-8 as in a file, whatever a terminal would show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def _progress(hidden: bool) -> Progress:

@@ -45,6 +45,7 @@ class VenProgram:
     :param trace: takes every exchange.
     :param decide: says whether it takes part in an event, instead of the configuration.
     :param call_timeout: how long ``decide`` may take before the VEN answers without it.
+    :param longest_wait: how long it waits at most before it tries again what did not get through.
     :raises OSError: the storage cannot be opened, or is damaged.
     :raises LocalProtocolError: two data points have one name, or one cannot be offered.
     :raises ConfigError: the source of a report cannot be used.
@@ -59,10 +60,11 @@ class VenProgram:
         trace: Trace | None = None,
         decide: Callable[[EiEvent], object] | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
+        longest_wait: timedelta = timedelta(minutes=1),
     ) -> None:
         self.file: Final = file
         self.loads: Final = [SimulatedLoad(load) for load in file.simulated]
-        self._own = None if store is not None else FileStore(file.state)
+        self._own = None if store is not None else FileStore(file.storage)
         poll = None if file.poll is None else file.poll.total_seconds()
         try:
             self.client: Final = OpenADRClient(
@@ -80,6 +82,7 @@ class VenProgram:
                 signals=file.signals,
                 typed=True,
                 call_timeout=call_timeout,
+                longest_wait=longest_wait,
                 policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
                 store=store or self._own,
                 observe=observe,
@@ -92,7 +95,7 @@ class VenProgram:
                 raise ConfigError("a VEN of OpenADR 2.0a reports nothing; take out `reports`")
         except StateError as error:
             self.close()
-            raise OSError(f"{file.state}: {error}") from None
+            raise OSError(f"{file.storage}: {error}") from None
         except (LocalProtocolError, ConfigError):
             self.close()
             raise

@@ -156,6 +156,29 @@ def test_a_window_is_not_negative() -> None:
     assert "startafter: is -0:01:00; it is zero or more" in refusal(event(startafter=-MINUTE))
 
 
+def test_an_event_that_makes_lists_too_large_for_a_ven_is_refused() -> None:
+    """It would be offered again and again, and nothing behind it would come through."""
+    desk = Desk("ven")
+    desk.vtn.add_event(with_intervals("event", 4_320), ["ven"], desk.now)
+    assert decode(encode(desk.given("ven")))
+    for large in (
+        with_intervals("many", 5_000),
+        but(event("long"), descriptor_vtn_comment="x" * 1_100_000),
+    ):
+        with pytest.raises(LocalProtocolError, match="a list is a document that VENs take whole"):
+            desk.vtn.add_event(large, ["ven"], desk.now)
+    assert desk.list_of("ven") == {"event"}
+
+
+def with_intervals(event_id: str, number: int) -> EiEvent:
+    """An event with some number of intervals, a minute each."""
+    return but(
+        event(event_id),
+        signal_intervals=intervals(*[(MINUTE, 1.0)] * number),
+        period_duration=number * MINUTE,
+    )
+
+
 @pytest.mark.rule(33)
 def test_a_new_event_is_not_over_already() -> None:
     desk = Desk("ven")
