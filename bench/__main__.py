@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench import codec, memory, one_report, over_http, poll, readings
+from bench import codec, many, memory, one_report, over_http, poll, readings
 from bench.figures import Result, WrongAnswer
 from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
@@ -20,6 +20,7 @@ _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
     "memory": memory.run,
     "report": one_report.run,
     "readings": readings.run,
+    "many": many.run,
 }
 
 _ABOUT: Final = """\
@@ -34,6 +35,7 @@ Measure, side by side with a floor or a peer:
   readings
           readings from VENs over HTTP into SQLite, how many in a second, and in how much memory over a long run: ten
           million readings, or half a million with --quick
+  many    one event for 10,000 VENs: making it, and each VEN's poll and answer, against idle polls
 """
 
 _AFTER: Final = """\

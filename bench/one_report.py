@@ -26,7 +26,6 @@ from oadr_app.sqlite_store import SqliteStore
 _READINGS: Final = 1440
 _PARSE: Final = "hardened lxml parse"
 _BARE: Final = "a bare INSERT of the same rows"
-_DAY: Final = timedelta(days=1)
 _POINT: Final = oadr.data_point(lambda: 0.0, r_id="meter_1", resource_id="meter", scale="k")
 
 
@@ -46,16 +45,16 @@ def run(effort: Effort) -> Result:
 
 def _measure(store: SqliteStore, floor: sqlite3.Connection, effort: Effort, result: Result) -> None:
     core, ven_id, message = _asked_for_it()
-    days = _Days(message)
+    months = _Months(message)
     parser = hardened_parser()
     data = oadr.encode(message)
     rows = [(1, number, 3500.5) for number in range(_READINGS)]
     samples: dict[str, Sample] = {
         _PARSE: here(lambda: etree.fromstring(data, parser)),
         "read": here(lambda: oadr.decode(data)),
-        "taken": days.sample(lambda document: _take(core, document)),
+        "taken": months.sample(lambda document: _take(core, document)),
         _BARE: here(lambda: _insert(floor, rows)),
-        "stored": _storing(store, Filing({ven_id: core.vens[ven_id]}), days),
+        "stored": _storing(store, Filing({ven_id: core.vens[ven_id]}), months),
     }
     series = by_turns(samples, effort)
     for sample, what, against, budget in (
@@ -85,26 +84,25 @@ def _asked_for_it() -> tuple[oadr.Vtn, str, oadr.UpdateReport]:
     return core, ven_id, msgspec.structs.replace(update_report(readings=_READINGS), ven_id=ven_id)
 
 
-class _Days:
-    """The report of one day after the other, as the same again is not taken twice.
+class _Months:
+    """The same report month after month, as the very same again is not taken twice.
 
-    :param message: the report of the first.
+    :param message: the first; it is about two days of one month.
     """
 
     def __init__(self, message: oadr.UpdateReport) -> None:
         begin = message.reports[0].dtstart
         assert begin is not None
-        self._begin = begin
-        self._pieces = oadr.encode(message).split(begin.strftime("%Y-%m-%d").encode())
-        self._number = 0
+        self._pieces = oadr.encode(message).split(begin.strftime("%Y-%m").encode())
+        self._number = 12 * begin.year + begin.month - 1
 
     def next(self) -> bytes:
-        """The report of the next day."""
+        """The report of the next month."""
         self._number += 1
-        return (self._begin + self._number * _DAY).strftime("%Y-%m-%d").encode().join(self._pieces)
+        return f"{self._number // 12}-{self._number % 12 + 1:02}".encode().join(self._pieces)
 
     def sample(self, work: Callable[[bytes], object]) -> Sample:
-        """Measure some work that takes a report of another day each time."""
+        """Measure some work that takes a report of another month each time."""
 
         def sample(times: int) -> float:
             documents = [self.next() for _ in range(times)]
@@ -122,7 +120,7 @@ def _take(core: oadr.Vtn, document: bytes) -> None:
         raise WrongAnswer(f"report: {VTN_ID} answers {answer}")
 
 
-def _storing(store: SqliteStore, filing: Filing, days: _Days) -> Sample:
+def _storing(store: SqliteStore, filing: Filing, months: _Months) -> Sample:
     """Measure filing and storing, each report in a transaction of its own."""
 
     async def sample_all(reports: Sequence[oadr.UpdateReport]) -> float:
@@ -132,7 +130,7 @@ def _storing(store: SqliteStore, filing: Filing, days: _Days) -> Sample:
         return process_time() - began
 
     def sample(times: int) -> float:
-        reports: list[Any] = [oadr.decode(days.next()) for _ in range(times)]
+        reports: list[Any] = [oadr.decode(months.next()) for _ in range(times)]
         return anyio.run(sample_all, reports, backend="trio")
 
     return sample

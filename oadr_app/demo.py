@@ -26,12 +26,15 @@ from oadr_app.demo_views import Behaviour
 from oadr_app.periods import Period
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.ven import VenProgram
-from oadr_core import EiEvent, Event, OptType, VenRecord, log_line
+from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_http import MemoryStore
 from oadr_http.groups import alone
 
 _SHORTEST: Final = 8.0
 """Seconds that the demo needs at least."""
+
+_LONGEST_WAIT: Final = timedelta(seconds=1)
+"""How long a VEN waits before it tries again: a VTN that was killed is back soon, and the event is short."""
 
 _EVENT: Final = "shed-load"
 
@@ -126,6 +129,7 @@ class Demo:
             observe=observe,
             decide=_wait_for_ever if behaviour.opt is None else None,
             call_timeout=timedelta(seconds=2 * self.seconds),  # longer than anybody will wait
+            longest_wait=_LONGEST_WAIT,
         )
         async with program.running():
             await anyio.sleep_forever()
@@ -208,7 +212,9 @@ class Demo:
         """Read the VTN's storage, now that it has stopped, and say what it holds."""
         store = SqliteStore(folder / "vtn.sqlite")
         try:
-            records = [VenRecord.load(blob) for key, blob in store.load().items() if key.startswith("ven/")]
+            blobs = store.load()
+            records = [VenRecord.load(blob) for key, blob in blobs.items() if key.startswith("ven/")]
+            events = [EventRecord.load(blob) for key, blob in blobs.items() if key.startswith("event/")]
             counts = store.count_readings()
         finally:
             store.close()
@@ -220,6 +226,7 @@ class Demo:
         if self._json:
             print(json.dumps({"ok": ok, "seconds": self.seconds, "vens": vens}), flush=True)
         else:
+            self._console.print(demo_views.timelines([one.event for one in events], datetime.now(UTC)))
             self._console.print(demo_views.summary(vens, ok=ok, stopped=bool(self._stopped_by)))
         if self._stopped_by:
             return 128 + self._stopped_by

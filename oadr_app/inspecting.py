@@ -55,6 +55,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     :param forgiven: what a lenient receiver overlooks, as pairs of place and sentence.
     :param findings: the rules that it breaks.
     :param signed: whether it carries a signature.
+    :param profile: the profile that it is of, such as ``2.0b``; empty where nothing could be made of it.
     :param content: the message as a dict.
     """
 
@@ -64,6 +65,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     forgiven: tuple[tuple[str, str], ...]
     findings: tuple[Finding, ...]
     signed: bool
+    profile: str
     content: Mapping[str, Any]
 
     @property
@@ -120,11 +122,11 @@ def inspect(data: bytes) -> Inspection:
     """
     refusal = None
     try:
-        document = read(data, strict=True)
+        document = read(data, strict=True, profile=None)
     except SchemaError as error:
         refusal = str(error)
         try:
-            document = read(data, strict=False)
+            document = read(data, strict=False, profile=None)
         except SchemaError as hopeless:
             return Inspection(
                 message_type="",
@@ -133,6 +135,7 @@ def inspect(data: bytes) -> Inspection:
                 forgiven=(),
                 findings=(),
                 signed=False,
+                profile="",
                 content={},
             )
     message_type, content = to_dict(document.message)
@@ -143,6 +146,7 @@ def inspect(data: bytes) -> Inspection:
         forgiven=tuple((one.place, one.what) for one in document.forgiven),
         findings=tuple(check_document(document)),
         signed=document.signed,
+        profile=document.profile,
         content=content,
     )
 
@@ -170,9 +174,9 @@ def render(inspection: Inspection | TraceInspection, name: str) -> RenderableTyp
 def _verdict(inspection: Inspection) -> list[RenderableType]:
     lines: list[RenderableType] = [Text()]
     if inspection.verdict == "valid":
-        lines.append(Text("✓ the schema accepts it", style="green"))
+        lines.append(Text(f"✓ the schema of {inspection.profile} accepts it", style="green"))
     else:
-        lines.append(Text(clean(f"✗ the schema refuses it: {inspection.refusal}"), style="red"))
+        lines.append(Text(clean(f"✗ the schema of {inspection.profile} refuses it: {inspection.refusal}"), style="red"))
         for place, what in inspection.forgiven:
             lines.append(
                 Text(clean(f"  a lenient receiver overlooks, at {place or 'the root'}: {what}"), style="yellow")

@@ -319,7 +319,7 @@ def _recount(series: int, gone: int, connection: sqlite3.Connection) -> None:
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """Which readings are kept.
+    """Which readings are kept, and which Green Button data.
 
     :param age: those that are not older than this; None keeps them whatever their age.
     :param count: so many of each series, the newest ones; None keeps them however many they are.

@@ -85,7 +85,7 @@ class ReportCommands:
         """Ask a VEN for a report: from time to time, once, or for what it has recorded."""
         ven_id = self._ven_id(_text(asked, "ven"))
         offers = self._server.offered_reports(ven_id)
-        offer = _offer(offers, asked.get("report"))
+        offer = _offer(offers, asked.get("report"), past=bool(asked.get("past")))
         points = _points(offer, asked.get("points"))
         specifier = ReportSpecifier(
             report_specifier_id=offer.report_specifier_id,
@@ -98,12 +98,15 @@ class ReportCommands:
         except RemoteProtocolError as error:
             raise LocalProtocolError(f"the VEN does not offer that: {error}") from None
         self._server.create_report(ven_id, request)
-        return {"ven_id": ven_id, **_asked_for(request)}
+        return {"ven_id": ven_id, "ven": self._server.vens[ven_id].ven_name, **_asked_for(request)}
 
     def _times(self, offer: Report, points: Sequence[ReportDescription], asked: Mapping[str, Any]) -> dict[str, Any]:
         """When the report is to be made, of what, and how often."""
         begin = _moment(asked, "dtstart") or datetime.now(UTC).replace(microsecond=0)
         length = _length(asked, "duration") or _NONE
+        if asked.get("past") and data_name(offer.report_name) not in _HISTORY:
+            name = data_name(offer.report_name)
+            raise LocalProtocolError(f"{offer.report_specifier_id} is {name}, which has no recorded values to ask for")
         if data_name(offer.report_name) in _HISTORY:
             if length == _NONE or asked.get("dtstart") is None:
                 raise LocalProtocolError("of what was recorded, say from when to when it is wanted")
@@ -152,7 +155,8 @@ class ReportCommands:
             raise LocalProtocolError(f"{len(found)} requests begin with {wanted!r}, such as {found[0][1]}")
         ((owner, request_id),) = found
         self._server.cancel_report(owner, request_id, report_to_follow=bool(asked.get("final")))
-        return {"ven_id": owner, "report_request_id": request_id, "final": bool(asked.get("final"))}
+        told = {"ven_id": owner, "ven": self._server.vens[owner].ven_name, "report_request_id": request_id}
+        return {**told, "final": bool(asked.get("final"))}
 
 
 # --- reading what is asked -------------------------------------------------------------------------------------------
@@ -192,8 +196,16 @@ def _moment(asked: Mapping[str, Any], name: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def _offer(offers: Sequence[Report], wanted: object) -> Report:
-    """Find an offer by its specifier or its name; the only one if none is named."""
+def _offer(offers: Sequence[Report], wanted: object, *, past: bool) -> Report:
+    """Find an offer by its specifier or its name; if none is named the only one, of recorded values or of others.
+
+    :param offers: what is offered.
+    :param wanted: the name; None if none is named.
+    :param past: whether recorded values are wanted.
+    """
+    fitting = [one for one in offers if (data_name(one.report_name) in _HISTORY) is past]
+    if wanted is None and fitting:
+        offers = fitting
     names = ", ".join(f"{one.report_specifier_id} ({data_name(one.report_name)})" for one in offers) or "nothing"
     found = [one for one in offers if wanted in (None, one.report_specifier_id)]
     found = found or [one for one in offers if wanted in (one.report_name, data_name(one.report_name))]

@@ -92,17 +92,15 @@ def rhythm(one: Mapping[str, Any]) -> str:
 
 def requested(answer: Mapping[str, Any]) -> str:
     """Say what a VEN was asked for."""
-    points = ", ".join(map(clean, answer["points"]))
-    return (
-        f"{clean(answer['ven_id'])} is asked for {points} of {clean(answer['report'])}, {rhythm(answer)}: "
-        f"request {answer['report_request_id']}"
-    )
+    who, points = clean(answer["ven"] or answer["ven_id"]), ", ".join(map(clean, answer["points"]))
+    what = f"{points} of {clean(answer['report'])}, {rhythm(answer)}"
+    return f"{who} is asked for {what}: request {answer['report_request_id']}"
 
 
 def cancelled(answer: Mapping[str, Any]) -> str:
     """Say what a VEN is asked for no more."""
     follows = "; one more report follows" if answer["final"] else ""
-    return f"{clean(answer['ven_id'])} is asked to end {clean(answer['report_request_id'])}{follows}"
+    return f"{clean(answer['ven'] or answer['ven_id'])} is asked to end {clean(answer['report_request_id'])}{follows}"
 
 
 def _unit(point: Mapping[str, Any]) -> str:

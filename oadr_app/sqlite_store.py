@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from oadr_app.feeds import StoredFeed, add_feeds, list_feeds, trim_feeds
 from oadr_app.locks import Lock
 from oadr_app.readings import (
     READING,
@@ -92,24 +93,41 @@ class SqliteStore:
 
     # --- readings ----------------------------------------------------------------------------------------------------
 
-    async def add_readings(self, readings: Mapping[Series, Sequence[StoredReading]]) -> None:
-        """Store readings; one for the same data point and time replaces the one that is there (rule 346).
+    async def add_readings(
+        self, readings: Mapping[Series, Sequence[StoredReading]], feeds: Sequence[StoredFeed] = ()
+    ) -> None:
+        """Store what a report holds, wholly or not at all; what is there for the same time is replaced (rule 346).
 
-        :raises OSError: they are not stored.
+        :param readings: the readings by series.
+        :param feeds: Green Button data.
+        :raises OSError: it is not stored.
         """
-        await self._write(partial(self._readings.add, readings))
+
+        def add(connection: sqlite3.Connection) -> None:
+            self._readings.add(readings, connection)
+            add_feeds(feeds, connection)
+
+        await self._write(add)
+
+    def feeds(self, ven_id: str) -> list[StoredFeed]:
+        """Read the Green Button data of a VEN, by report and time."""
+        return list_feeds(self._reader, ven_id)
 
     async def trim(self, keep: Retention, now: datetime, most: int) -> int:
-        """Delete some of the readings that are not to be kept, in a transaction that is soon over.
+        """Delete some of the readings, or of the Green Button data, that are not to be kept, in a short transaction.
 
         :param keep: which are to be kept.
         :param now: the present.
-        :param most: how many to delete at most.
-        :returns: how many were deleted; none where all are to be kept.
+        :param most: how many readings to delete at most.
+        :returns: how many readings and feeds were deleted; none where all are to be kept.
         :raises OSError: none was deleted.
         """
         deleted: list[int] = []
-        await self._write(lambda connection: deleted.append(self._readings.trim(keep, now, most, connection)))
+
+        def trim(connection: sqlite3.Connection) -> None:
+            deleted.append(self._readings.trim(keep, now, most, connection) or trim_feeds(keep, now, connection))
+
+        await self._write(trim)
         return deleted[-1]
 
     def series(self, ven_id: str | None = None) -> list[StoredSeries]:

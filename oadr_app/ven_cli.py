@@ -1,10 +1,13 @@
 """``oadr vens``: looking at the VENs of a running VTN, enrolling them, and asking something of them."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from oadr_app import ven_views
+from oadr_app.checked import read_toml_or_json
 from oadr_app.terminal import Json, Socket, VtnConfigFile, ask_vtn, show
 from oadr_app.texts import clean
 
@@ -77,6 +80,32 @@ def enrol(
     given = {"group_ids": group, "resource_ids": resource, "party_ids": party, "market_contexts": program}
     lists = {name: [] if one == ["none"] else one for name, one in given.items()}
     show(ask_vtn(config_file, socket, "vens/enrol", ven=ven, new=new, **lists), ven_views.enrolled, as_json)
+
+
+@vens.command("ask")
+def ask(
+    ven: _Ven,
+    operation: Annotated[
+        str,
+        typer.Argument(
+            help="What is asked: oadrRegisterReport, oadrCreateReport, oadrUpdateReport, oadrCancelReport, "
+            "oadrRequestReregistration or oadrCancelPartyRegistration.",
+            show_default=False,
+        ),
+    ],
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Its content, in TOML or JSON; - reads the standard input.")
+    ] = None,
+    config_file: VtnConfigFile = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Ask anything of a VEN that a VTN may ask; it is handed over when the VEN polls, until it answers."""
+    content = {} if file is None else read_toml_or_json(file)
+    if content:
+        content = json.loads(json.dumps(content, default=lambda one: one.isoformat()))  # times of TOML are texts here
+    answer = ask_vtn(config_file, socket, "vens/ask", ven=ven, operation=operation, content=content)
+    show(answer, lambda one: f"{clean(one['ven_id'])} will be asked for {clean(one['operation'])}", as_json)
 
 
 @vens.command("reregister")

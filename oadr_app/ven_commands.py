@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any, Final
 
 import anyio.to_thread
@@ -10,11 +11,29 @@ from oadr_app.asking import event_of, maybe_text, text_of, texts_of, time_of, ve
 from oadr_app.control import Command
 from oadr_app.periods import written
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import CreateOpt, QueuedOperation, Report, VenRecord
+from oadr_core import (
+    CancelPartyRegistration,
+    CancelReport,
+    CreateOpt,
+    CreateReport,
+    LocalProtocolError,
+    QueuedOperation,
+    RegisterReport,
+    Report,
+    UpdateReport,
+    VenRecord,
+    new_id,
+)
 from oadr_http import OpenADRServer
 
 _KINDS: Final = ("group_ids", "resource_ids", "party_ids", "market_contexts")
 """What VENs can be enrolled in."""
+
+
+_WITH_REQUEST_ID: Final = tuple(
+    one.message_type() for one in (RegisterReport, CreateReport, UpdateReport, CancelReport, CancelPartyRegistration)
+)
+"""What has a requestID, which is made up if it is not given."""
 
 
 class VenCommands:
@@ -32,6 +51,7 @@ class VenCommands:
         """The commands that change something, by name."""
         return {
             "vens/enrol": self._enrol,
+            "vens/ask": self._ask,
             "vens/reregister": self._reregister,
             "vens/remove": self._remove,
         }
@@ -127,6 +147,15 @@ class VenCommands:
 
     def _server_ven_or_new(self, asked: Mapping[str, Any], named: str) -> str:
         return named if asked.get("new") else ven_id_of(self._server, named)
+
+    async def _ask(self, asked: Mapping[str, Any]) -> object:
+        ven_id, operation, content = self._ven_id(asked), text_of(asked, "operation"), asked.get("content") or {}
+        if not isinstance(content, dict):
+            raise LocalProtocolError("`content` must be a JSON object")
+        if operation in _WITH_REQUEST_ID:
+            content = {"request_id": new_id(SystemRandom()), **content}
+        self._server.queue(ven_id, operation, content)
+        return {"ven_id": ven_id, "operation": operation}
 
     async def _reregister(self, asked: Mapping[str, Any]) -> object:
         ven_id = self._ven_id(asked)

@@ -4,6 +4,7 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, Final
 
@@ -17,7 +18,16 @@ from oadr_app.filing import Filing
 from oadr_app.readings import Retention
 from oadr_app.retention import trim_for_ever
 from oadr_app.sqlite_store import SqliteStore
-from oadr_core import Enrolment, RegistrationDecision, Report, ResponseCode, StateError, new_id
+from oadr_core import (
+    Enrolment,
+    LocalProtocolError,
+    ProfileName,
+    RegistrationDecision,
+    Report,
+    ResponseCode,
+    StateError,
+    new_id,
+)
 from oadr_http import OpenADRServer, Trace
 from oadr_http.groups import alone
 
@@ -46,6 +56,11 @@ class VtnProgram:
         except StateError as error:
             self.store.close()
             raise OSError(f"{file.state}: {error}") from None
+        try:
+            self._make_known()
+        except LocalProtocolError as error:
+            self.store.close()
+            raise ConfigError(f"vens: {error}") from None
         self._filing: Final = Filing(self.server.vens)
         self.server.add_handler("on_update_report", self._store_report)
         if file.vens:
@@ -54,6 +69,20 @@ class VtnProgram:
             ven_id = self._id_of(known)
             if ven_id is not None:
                 self._enrol(ven_id, known)
+
+    def _make_known(self) -> None:
+        """Make the VENs of 2.0a known that are not yet.
+
+        :raises LocalProtocolError: one cannot be.
+        """
+        for one in self.file.vens:
+            if one.openadr is ProfileName.V20B:
+                continue
+            if one.id is None:
+                raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
+            known = self.server.vens.get(one.id)
+            if known is None or known.profile is ProfileName.V20B:
+                self.server.add_ven(one.id, ven_name=one.name, poll_interval=one.poll)
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file
@@ -95,7 +124,7 @@ class VtnProgram:
 
     @asynccontextmanager
     async def _tidying(self) -> AsyncIterator[None]:
-        """Delete readings that are not to be kept while the body runs."""
+        """Delete readings and Green Button data that are not to be kept while the body runs."""
         readings = self.file.readings
         with alone():
             async with anyio.create_task_group() as group:
@@ -119,7 +148,8 @@ class VtnProgram:
     async def _store_report(self, report: Report, ven_id: str) -> tuple[int, str] | None:
         """Store what a VEN reports; it is confirmed when the disk has it, and asked for again when it has not."""
         try:
-            await self.store.add_readings(self._filing.readings(report, ven_id))
+            feeds = self._filing.feeds(report, ven_id, datetime.now(UTC))
+            await self.store.add_readings(self._filing.readings(report, ven_id), feeds)
         except OSError as error:
             _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
@@ -129,7 +159,7 @@ class VtnProgram:
         """Register the VENs of the configuration, and no others."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
-            if known.name == name:
+            if known.name == name and known.openadr is ProfileName.V20B:
                 ven_id = self._id_of(known)
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())

@@ -7,13 +7,13 @@ outputs in that order, and sleep until ``next_timeout`` or until something comes
 import itertools
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from oadr_core.clock import Deadline, Now, Timers
 from oadr_core.decisions import nothing
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import Service
+from oadr_core.messages import ProfileName, Service
 from oadr_core.outputs import Call, CallId, ExchangeId, HandlerFailed, InboundId, Output, PeerForgiven, TicketId
 from oadr_core.seal import Opened, Peer, Sealer
 
@@ -21,13 +21,22 @@ from oadr_core.seal import Opened, Peer, Sealer
 class Core(Protocol):
     """What a driver needs to know of a VEN or a VTN."""
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request of a peer; a ``Reply`` with the same id will follow.
 
         :param body: the document.
         :param peer: who sent it, as the transport knows.
         :param service: the endpoint it was sent to, or None where the transport has none.
         :param now: the present.
+        :param profile: the profile that the endpoint is for; each has endpoints of its own (rule 511).
         """
         ...
 
@@ -97,6 +106,10 @@ def _no_more(_: None, __: Now) -> None:
     """What follows from an answer that does not matter."""
 
 
+_Told: TypeAlias = tuple[str, Mapping[str, object]]
+"""What is told: the handler, and its arguments."""
+
+
 class CoreBase:
     """The parts that a VEN and a VTN share.
 
@@ -115,7 +128,7 @@ class CoreBase:
         self._outputs: deque[Output] = deque()
         self._questions: dict[CallId, Question[Any]] = {}
         self._timers: Timers[tuple[str, Any]] = Timers()
-        self._turns: dict[str, dict[str, Mapping[str, object]]] = {}  # what waits to be told, by handler and subject
+        self._turns: dict[str, dict[str | int, _Told]] = {}  # what waits to be told, by turn
         self._now: Now | None = None
 
     def _emit(self, output: Output) -> None:
@@ -135,35 +148,41 @@ class CoreBase:
         """
         self._ask(Question(handler, arguments, nothing, None, None, _no_more), now)
 
-    def tell_in_turn(self, handler: str, about: str, arguments: Mapping[str, object], now: Now) -> None:
-        """Tell the application something once its handler is done with what it was told before.
+    def tell_in_turn(
+        self, turn: str, handler: str, arguments: Mapping[str, object], now: Now, *, about: str | None = None
+    ) -> None:
+        """Tell the application something once it is done with what it was told before in the same turn.
 
-        So it hears things in their order, however a driver runs handlers. What it is too slow to hear is not told of
-        something about which there is news already.
+        So it hears things in their order, however a driver runs handlers.
 
+        :param turn: what has an order of its own, such as all that is told of one VEN.
         :param handler: the handler.
-        :param about: what it is about.
         :param arguments: what to tell.
         :param now: the present.
+        :param about: what it is about. What the application is too slow to hear is not told of something about which
+            there is news already; None where everything has to be told.
         """
         if handler not in self._asks:
             return
-        waiting = self._turns.get(handler)
+        told = handler, arguments
+        waiting = self._turns.get(turn)
         if waiting is None:
-            self._turns[handler] = {}
-            self._tell_next(handler, arguments, now)
+            self._turns[turn] = {}
+            self._tell_next(turn, told, now)
         else:
-            waiting.pop(about, None)
-            waiting[about] = arguments
+            key = next(self._numbers) if about is None else about
+            waiting.pop(key, None)
+            waiting[key] = told
 
-    def _tell_next(self, handler: str, arguments: Mapping[str, object], now: Now) -> None:
+    def _tell_next(self, turn: str, told: _Told, now: Now) -> None:
         def then(_: None, later: Now) -> None:
-            waiting = self._turns[handler]
+            waiting = self._turns[turn]
             if waiting:
-                self._tell_next(handler, waiting.pop(next(iter(waiting))), later)
+                self._tell_next(turn, waiting.pop(next(iter(waiting))), later)
             else:
-                del self._turns[handler]
+                del self._turns[turn]
 
+        handler, arguments = told
         self._ask(Question(handler, arguments, nothing, None, None, then), now)
 
     def _tell_forgiven(self, opened: Opened, who: str) -> None:

@@ -136,29 +136,30 @@ class KnownVen(msgspec.Struct, frozen=True, kw_only=True):
     """A VEN that the application knows, though the VTN does not.
 
     :param ven_id: its id.
-    :param registration_id: its registration.
+    :param registration_id: its registration; empty for a 2.0a VEN, which has none.
     :param ven_name: its name for people.
     :param fingerprint: the fingerprint of its certificate; the VEN has to show that one then.
     """
 
     ven_id: str
-    registration_id: str
+    registration_id: str = ""
     ven_name: str = ""
     fingerprint: str | None = None
 
 
-def known_ven(value: object) -> KnownVen | None:
+def known_ven(value: object, *, registers: bool = True) -> KnownVen | None:
     """Read what ``ven_lookup`` returned.
 
     :param value: None for a VEN that is not known, a :class:`KnownVen`, or a dict with ``ven_id`` and
         ``registration_id`` and if wanted ``ven_name`` and ``fingerprint``. A VEN without a registration is not known.
+    :param registers: whether VENs of its profile register at all; else it needs no registration to be known.
     :raises LocalProtocolError: it is none of these.
     """
     if value is None or isinstance(value, KnownVen):
         return value
     if not isinstance(value, Mapping):
         raise LocalProtocolError(f"{_shown(value)}, where a dict with ven_id and registration_id, or None, is expected")
-    if not value.get("registration_id"):
+    if registers and not value.get("registration_id"):
         return None
     told = {key: value[key] for key in KnownVen.__struct_fields__ if value.get(key) is not None}
     return msgspec.convert(told, KnownVen)

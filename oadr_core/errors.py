@@ -44,6 +44,17 @@ class SchemaError(RemoteProtocolError):
         self.place = place
 
 
+class OtherProfile(SchemaError):
+    """A document is of another profile than the one that is spoken here (rule 506).
+
+    :param profile: the profile that it is of, such as ``2.0a``.
+    """
+
+    def __init__(self, profile: str) -> None:
+        super().__init__(f"this is a document of the {profile} profile")
+        self.profile = profile
+
+
 class SealError(RemoteProtocolError):
     """A document is not signed as it must be; it is ignored (rule 514, decision D21)."""
 

@@ -63,6 +63,13 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             )
         ),
     ),
+    told.OtherProfileFound: (
+        Level.WARNING,
+        lambda one: (
+            f"the VTN speaks OpenADR {one.profile} alone"
+            + (", and so do we from now on" if one.falling_back else "; a VEN of that profile can talk to it")
+        ),
+    ),
     told.ReregistrationRequested: (Level.INFO, lambda one: "the VTN asks us to register again"),
     told.EventDecided: (
         Level.INFO,
@@ -112,9 +119,30 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             + (", late" if one.late else "")
         ),
     ),
+    told.PollsTooSeldom: (
+        Level.WARNING,
+        lambda one: (
+            f"event {one.event_id} is short for polls every {one.interval.total_seconds():g} s; "
+            "changes of it may come late"
+        ),
+    ),
+    told.EventsOverlap: (
+        Level.WARNING,
+        lambda one: (
+            f"event {one.event_id} overlaps {', '.join(one.others)} for some VENs; what a VEN does then is not defined"
+        ),
+    ),
     told.OptTaken: (Level.INFO, lambda one: f"VEN {one.ven_id} says {_opt(one.message)}"),
     told.OptCancelled: (Level.INFO, lambda one: f"VEN {one.ven_id} takes its schedule {one.opt_id} back"),
     told.EventOffered: (Level.DEBUG, lambda one: f"VEN {one.ven_id} was told of {', '.join(one.event_ids)}"),
+    told.EventWithheld: (
+        Level.WARNING,
+        lambda one: (
+            f"event {one.event_id} (modification {one.modification_number}) is not given to "
+            f"{len(one.ven_ids)} of its VENs, {', '.join(one.ven_ids[:5])}{' …' if len(one.ven_ids) > 5 else ''}: "
+            f"{one.why}"
+        ),
+    ),
     told.ReportsReceived: (
         Level.DEBUG,
         lambda one: (

@@ -5,7 +5,7 @@ a message.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
@@ -13,7 +13,7 @@ import msgspec
 
 from oadr_core.clock import Deadline, Now
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreateOpt, EventStatus, OptType, Payload, Service, UpdateReport
+from oadr_core.messages import CreateOpt, EventStatus, OptType, Payload, ProfileName, Service, UpdateReport
 
 if TYPE_CHECKING:
     from oadr_core.seal import Sealer
@@ -36,10 +36,12 @@ class Address(msgspec.Struct, frozen=True):
 
     :param transport: ``simpleHttp`` or ``xmpp``.
     :param base: the base URL or the JID of a VEN that is reached by push; empty for the VTN, which the driver knows.
+    :param profile: the profile that is spoken there; each has paths of its own over HTTP (rule 511).
     """
 
     transport: str
     base: str = ""
+    profile: ProfileName = ProfileName.V20B
 
 
 class Transmit(msgspec.Struct, frozen=True):
@@ -169,6 +171,17 @@ class RegistrationEnded(Event, frozen=True, kw_only=True):
     cancelled: bool
 
 
+class OtherProfileFound(Event, frozen=True, kw_only=True):
+    """The VTN has answered our registration in another profile: it does not speak ours (rule 506).
+
+    :param profile: the profile that it speaks, such as ``2.0a``.
+    :param falling_back: whether we go on in that one.
+    """
+
+    profile: str
+    falling_back: bool
+
+
 class ReregistrationRequested(Event, frozen=True, kw_only=True):
     """The VTN wants us to register again."""
 
@@ -197,6 +210,17 @@ class EventDecided(Event, frozen=True, kw_only=True):
     opt_type: OptType
     code: int = 200
     description: str | None = None
+
+
+class PollsTooSeldom(Event, frozen=True, kw_only=True):
+    """There is an event of which more than a fifth passes between two polls: changes of it may come late (rule 500).
+
+    :param event_id: the event.
+    :param interval: the time between two polls: of ours, or as a VTN asks for them.
+    """
+
+    event_id: str
+    interval: timedelta
 
 
 class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
@@ -333,6 +357,19 @@ class OptReceived(Event, frozen=True, kw_only=True):
     instead_of: OptType | None = None
 
 
+class EventsOverlap(Event, frozen=True, kw_only=True):
+    """An event overlaps others of its program for some VENs, and what these do then is not defined.
+
+    That is told when an event is made or changed, and when a VEN is enrolled where it gets several.
+
+    :param event_id: the event.
+    :param others: the others, in the order of their starts.
+    """
+
+    event_id: str
+    others: tuple[str, ...]
+
+
 class OptTaken(Event, frozen=True, kw_only=True):
     """A VEN has opted in or out by oadrCreateOpt, for an event or by a schedule, which was accepted."""
 
@@ -352,6 +389,21 @@ class EventOffered(Event, frozen=True, kw_only=True):
 
     ven_id: str
     event_ids: tuple[str, ...]
+
+
+class EventWithheld(Event, frozen=True, kw_only=True):
+    """An event is not handed out to some of its VENs, as their profile has no words for it (section 7.1, rule 7).
+
+    :param event_id: the event.
+    :param modification_number: its modification; the VENs were perhaps told of an earlier one, which is over for them.
+    :param ven_ids: the VENs.
+    :param why: why not.
+    """
+
+    event_id: str
+    modification_number: int
+    ven_ids: tuple[str, ...]
+    why: str
 
 
 # --- told by both ----------------------------------------------------------------------------------------------------

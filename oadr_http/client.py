@@ -7,7 +7,7 @@ from typing import Final, Self
 import anyio
 import httpx
 
-from oadr_core import Failure, LocalProtocolError, Transmit
+from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit
 from oadr_http.compression import BadCoding, decompressed
 from oadr_http.driver import ExchangeFailed
 from oadr_http.outcomes import failure
@@ -16,6 +16,7 @@ LONGEST_ANSWER: Final = 2 * 1024 * 1024
 """Bytes of an answer that are taken, before and after decompression."""
 
 _PROFILE: Final = "OpenADR2/Simple/2.0b"
+_PROFILE_20A: Final = "OpenADR2/Simple"
 
 _HIGHEST_PORT: Final = 65535
 
@@ -100,13 +101,20 @@ class HttpCarrier:
     def _address(self, transmit: Transmit) -> str:
         """The endpoint (rule 511). A push VEN may have registered its root, or the whole path.
 
+        That of 2.0a is the one of 2.0b without its last part, so a base URL of 2.0b serves for both.
+
         :raises LocalProtocolError: what the VEN has registered is no URL, or it has registered none.
         """
+        in_20a = transmit.to.profile is ProfileName.V20A
         if not transmit.to.base and self._url:
-            return f"{self._url}/{transmit.service}"
-        base = base_url(transmit.to.base)
-        if not base.endswith(_PROFILE):
-            base = f"{base}/{_PROFILE}"
+            base = self._url
+        else:
+            base = base_url(transmit.to.base)
+            usual = _PROFILE_20A if in_20a else _PROFILE
+            if not base.endswith((usual, _PROFILE)):
+                base = f"{base}/{usual}"
+        if in_20a:
+            base = base.removesuffix("/2.0b")
         return f"{base}/{transmit.service}"
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import anyio
 import anyio.abc
@@ -27,6 +27,7 @@ from oadr_core import (
     Now,
     Output,
     Peer,
+    ProfileName,
     Reply,
     Save,
     Service,
@@ -46,6 +47,9 @@ _LAST_SAVE: Final = 30.0
 """Seconds that the store is given at the end."""
 
 _ValueT = TypeVar("_ValueT")
+
+_Started: TypeAlias = tuple[Callable[..., object], dict[str, object], float]
+"""A function of the application that nobody waits for: it, its arguments, and the seconds that it may take."""
 
 
 class ExchangeFailed(Exception):
@@ -112,6 +116,7 @@ class Driver:
         self._lost = False
         self._replies: dict[InboundId, Reply | None] = {}  # for those who still want one
         self._waiting: dict[InboundId, anyio.Event] = {}
+        self._turns: dict[str, deque[_Started]] = {}  # what is to be run, one after the other in each turn
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -276,21 +281,35 @@ class Driver:
             self._core.call_returned(call.call, value, now=self._now())
         self.pump()
 
-    def start(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
-        """Run a function of the application that nobody waits for.
+    def start(
+        self, function: Callable[..., object], arguments: dict[str, object], *, turn: str, patience: float
+    ) -> None:
+        """Run a function of the application that nobody waits for, after those that were started before in its turn.
 
         :param function: a function or a coroutine function.
         :param arguments: its keyword arguments.
+        :param turn: what has an order of its own, such as all that is told of one VEN.
+        :param patience: seconds that it may take; then those behind it are run.
         """
-        if self._group is not None:
-            self._group.start_soon(self._run_alone, function, arguments)
+        if self._group is None:
+            return
+        waiting = self._turns.get(turn)
+        if waiting is None:
+            self._turns[turn] = waiting = deque()
+            self._group.start_soon(self._run_in_turn, turn)
+        waiting.append((function, arguments, patience))
 
-    async def _run_alone(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
+    async def _run_in_turn(self, turn: str) -> None:
         assert self._limiter is not None
-        try:
-            await run_handler(function, arguments, self._limiter)
-        except Exception:  # whatever a user's function may raise
-            _LOG.exception("the callback %r failed", function)
+        waiting = self._turns[turn]
+        while waiting:
+            function, arguments, patience = waiting.popleft()
+            try:
+                with anyio.fail_after(patience):
+                    await run_handler(function, arguments, self._limiter)
+            except Exception:  # whatever a user's function may raise
+                _LOG.exception("the callback %r failed", function)
+        del self._turns[turn]
 
     def in_loop(self, work: Callable[[], _ValueT]) -> _ValueT:
         """Do something in the thread of the event loop, for a caller in it or in the thread of a handler.
@@ -311,7 +330,9 @@ class Driver:
 
     # --- requests of peers -------------------------------------------------------------------------------------------
 
-    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
         """Hand a request of a peer to the core.
 
         :returns: why the transport should refuse it, or None; and the body of the answer.
@@ -319,7 +340,7 @@ class Driver:
         if self._group is None:
             return Failure.BUSY, b""
         began = self._now()
-        inbound = self._core.receive_request(body, peer=peer, service=service, now=began)
+        inbound = self._core.receive_request(body, peer=peer, service=service, now=began, profile=profile)
         self._replies[inbound] = None
         try:
             self.pump()

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
 
-from oadr_core import Failure, Peer, Service
+from oadr_core import Failure, LocalProtocolError, Peer, ProfileName, Service
 from oadr_http.compression import compressed
 from oadr_http.outcomes import status
 
@@ -35,7 +35,9 @@ _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|
 class Receiver(Protocol):
     """What takes a request: a driver."""
 
-    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
         """Hand a request to the core."""
         ...
 
@@ -62,16 +64,30 @@ class Endpoints:
     :param receiver: takes those that are let in.
     :param prefix: the path before the name of a service, with or without slashes around it.
     :param services: what is served.
+    :param prefix_20a: the path before EiEvent for VENs of 2.0a; they are not served if None.
+    :raises LocalProtocolError: the two prefixes are the same.
     """
 
-    def __init__(self, receiver: Receiver, *, prefix: str = PREFIX, services: Sequence[Service] = VTN_SERVICES) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        *,
+        prefix: str = PREFIX,
+        services: Sequence[Service] = VTN_SERVICES,
+        prefix_20a: str | None = None,
+    ) -> None:
         self._receiver = receiver
-        base = normalised(f"/{prefix.strip('/')}").rstrip("/")
-        self._paths = {f"{base}/{service}": service for service in services}
+        base = _folder(prefix)
+        self._paths = {f"{base}/{service}": (service, ProfileName.V20B) for service in services}
+        if prefix_20a is not None:
+            other = _folder(prefix_20a)
+            if other == base:
+                raise LocalProtocolError(f"2.0a and 2.0b need paths of their own, and both have {base or '/'}")
+            self._paths[f"{other}/{Service.EI_EVENT}"] = (Service.EI_EVENT, ProfileName.V20A)
 
     def serves(self, path: str) -> bool:
         """Whether a path is that of a service."""
-        return self._service(path) is not None
+        return self._endpoint(path) is not None
 
     def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Refuse a request by its head, or say that its body may come.
@@ -80,7 +96,7 @@ class Endpoints:
         :param path: the path, with or without query.
         :param headers: the headers by their names in lower case.
         """
-        if self._service(path) is None:
+        if self._endpoint(path) is None:
             return Answer(HTTPStatus.NOT_FOUND)
         if method != "POST":
             return Answer(HTTPStatus.NOT_IMPLEMENTED, headers=[(b"allow", b"POST")])
@@ -93,8 +109,9 @@ class Endpoints:
 
     async def answer(self, path: str, headers: Mapping[bytes, bytes], body: bytes, peer: Peer) -> Answer:
         """Take a request that :meth:`refuse` has let in; whatever goes wrong here is no fault of the peer."""
+        service, profile = self._endpoint(path) or (None, ProfileName.V20B)
         try:
-            refusal, content = await self._receiver.receive(body, peer, self._service(path))
+            refusal, content = await self._receiver.receive(body, peer, service, profile)
         except Exception:  # one request that fails must not end the server
             _LOG.exception("the request of %s cannot be answered", peer.identity or peer.address or "a peer")
             return Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -107,10 +124,24 @@ class Endpoints:
             answer_headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
         return Answer(code, sent, answer_headers)
 
-    def _service(self, path: str) -> Service | None:
-        """Find the service of a path; forms that RFC 3986 calls equivalent are the same (rule 511)."""
+    def _endpoint(self, path: str) -> tuple[Service, ProfileName] | None:
+        """Find what a path is for; forms that RFC 3986 calls equivalent are the same (rule 511)."""
         found = self._paths.get(path)
         return self._paths.get(normalised(path)) if found is None else found
+
+
+def usual_prefix_20a(prefix: str) -> str | None:
+    """Work out the path for 2.0a: that for 2.0b without its last part, which is ``2.0b`` (section 7.1 of the profile).
+
+    :param prefix: the path before the name of a service of 2.0b.
+    :returns: None where that ends otherwise, so that there is no usual one.
+    """
+    folder, _, last = _folder(prefix).rpartition("/")
+    return folder if last.lower() == "2.0b" else None
+
+
+def _folder(prefix: str) -> str:
+    return normalised(f"/{prefix.strip('/')}").rstrip("/")
 
 
 def normalised(path: str) -> str:

@@ -19,6 +19,7 @@ from oadr_core import (
     Now,
     Payload,
     PlainSealer,
+    ProfileName,
     Report,
     ReportRequest,
     Role,
@@ -60,11 +61,18 @@ class OpenADRClient:
 
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param profile: the profile that it speaks, ``2.0b`` or ``2.0a``. In 2.0a there are events alone: it registers
+        nowhere, offers no reports and has no opts. The base URL is then such as ``https://vtn.example/OpenADR2/Simple``.
+    :param vtn_id: the id of a VTN of 2.0a, where it was agreed beforehand; lists of events of another are refused.
+    :param fall_back: whether it goes on in 2.0a with a VTN that answers its registration in 2.0a (rule 506); needs a
+        ``ven_id``. Either way :class:`oadr_core.OtherProfileFound` is told.
     :param auto_polling: whether it runs by itself.
     :param poll_interval: how often to poll; None follows the VTN's wish.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param request_timeout: how long to wait for an answer of the VTN; 5 seconds at least (section 9.1.6).
+    :param longest_wait: how long it waits at most before it tries again what did not get through; the first time it
+        waits a second, and then twice as long each time.
     :param strict: whether to refuse answers that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param compression: whether the VTN may compress its answers.
@@ -79,7 +87,8 @@ class OpenADRClient:
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: ``vtn_url`` is no URL.
+    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, a ``ven_id`` is missing, or
+        ``longest_wait`` is nothing.
     """
 
     def __init__(
@@ -88,10 +97,14 @@ class OpenADRClient:
         vtn_url: str,
         *,
         ven_id: str | None = None,
+        profile: str = ProfileName.V20B,
+        vtn_id: str = "",
+        fall_back: bool = False,
         auto_polling: bool = True,
         poll_interval: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
         request_timeout: timedelta = timedelta(seconds=30),
+        longest_wait: timedelta = timedelta(minutes=1),
         strict: bool = False,
         typed: bool = False,
         compression: bool = True,
@@ -106,6 +119,8 @@ class OpenADRClient:
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
+        if longest_wait <= timedelta(0):
+            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VEN_HANDLERS, typed=typed)
         self._url, self._compression = base_url(vtn_url), compression
@@ -115,6 +130,9 @@ class OpenADRClient:
         config = VenConfig(
             ven_name=ven_name,
             ven_id=ven_id or "",
+            profile=_profile(profile),
+            vtn_id=vtn_id,
+            fall_back=fall_back,
             call_timeout=call_timeout.total_seconds(),
             market_contexts=_maybe(market_contexts),
             group_ids=_maybe(group_ids),
@@ -123,7 +141,7 @@ class OpenADRClient:
             device_classes=_maybe(device_classes),
             signals=_maybe(signals),
             manual=not auto_polling,
-            sender=SenderConfig(timeout=request_timeout.total_seconds()),
+            sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
         sealer = PlainSealer(strict=strict)
         self._auto: AutoVen | None = None
@@ -161,8 +179,13 @@ class OpenADRClient:
 
     @property
     def registered(self) -> bool:
-        """Whether the VTN knows it."""
-        return self._state.registered
+        """Whether the VTN knows it; in 2.0a that was agreed beforehand."""
+        return self._state.registered or self.profile is ProfileName.V20A
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that it speaks; not always the one that it was made with, see ``fall_back``."""
+        return (self._auto or self._by_hand()).ven.profile
 
     @property
     def phase(self) -> Startup:
@@ -561,6 +584,14 @@ class OpenADRClient:
 
 def _maybe(listed: Sequence[_T] | None) -> tuple[_T, ...] | None:
     return None if listed is None else tuple(listed)
+
+
+def _profile(name: str) -> ProfileName:
+    try:
+        return ProfileName(name)
+    except ValueError:
+        known = " and ".join(ProfileName)
+        raise LocalProtocolError(f"there is no profile {name!r}; there are {known}") from None
 
 
 def _policy(poll_interval: timedelta | None) -> VenPolicy:

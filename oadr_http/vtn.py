@@ -30,6 +30,7 @@ from oadr_core import (
     Payload,
     Peer,
     PlainSealer,
+    ProfileName,
     Report,
     ReportRequest,
     ReportRule,
@@ -52,7 +53,7 @@ from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
-from oadr_http.endpoints import PREFIX, Endpoints
+from oadr_http.endpoints import PREFIX, Endpoints, usual_prefix_20a
 from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
@@ -61,7 +62,11 @@ from oadr_http.store import Store
 _LOG: Final = logging.getLogger("oadr.vtn")
 
 Callback = Callable[..., object]
-"""Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event."""
+"""Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event.
+
+Callbacks, and those of the kind below, are called one after the other for each VEN, in the order of what has happened;
+one that takes longer than ``call_timeout`` is left to itself.
+"""
 
 DeliveryCallback = Callable[..., object]
 """Takes ``ven_id`` and ``event_id``, or fewer of these, whenever a VEN is handed an event."""
@@ -81,6 +86,8 @@ class OpenADRServer:
         is for trusted networks.
     :param http_port: the port to listen on; 0 takes a free one, see :attr:`port`.
     :param http_path_prefix: the path before the name of a service.
+    :param http_path_prefix_20a: the path before EiEvent for VENs of 2.0a, see :meth:`add_ven`. If None it is
+        ``http_path_prefix`` without its last part where that is ``2.0b``; else VENs of 2.0a are not served.
     :param ven_lookup: the handler of that name; see :meth:`add_handler`.
     :param requested_poll_freq: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
@@ -106,6 +113,7 @@ class OpenADRServer:
         http_host: str = "127.0.0.1",
         http_port: int = 8080,
         http_path_prefix: str = PREFIX,
+        http_path_prefix_20a: str | None = None,
         ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
@@ -129,6 +137,8 @@ class OpenADRServer:
         if ven_lookup is not None:
             self._handlers.add("ven_lookup", ven_lookup)
         self._host, self._port, self._prefix = http_host, http_port, f"/{http_path_prefix.strip('/')}"
+        self._prefix_20a = usual_prefix_20a(self._prefix) if http_path_prefix_20a is None else http_path_prefix_20a
+        self._endpoints = Endpoints(self, prefix=self._prefix, prefix_20a=self._prefix_20a)
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VTN, trace)
@@ -171,8 +181,17 @@ class OpenADRServer:
     @property
     def url(self) -> str:
         """The base URL that VENs need."""
+        return f"{self._origin}{self._prefix}"
+
+    @property
+    def url_20a(self) -> str | None:
+        """The base URL that VENs of 2.0a need; None where they are not served."""
+        return None if self._prefix_20a is None else f"{self._origin}/{self._prefix_20a.strip('/')}"
+
+    @property
+    def _origin(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}{self._prefix}"
+        return f"http://{host}:{self.port}"
 
     @property
     def vens(self) -> Mapping[str, VenRecord]:
@@ -195,6 +214,17 @@ class OpenADRServer:
         :raises LocalProtocolError: there is no such event.
         """
         return self._core.vtn.vens_of(event_id)
+
+    def overlaps(self, event_id: str) -> tuple[str, ...]:
+        """The events of the same program that overlap an event for any VEN; what VENs do then is not defined.
+
+        Making or changing an event that overlaps others is no mistake, nor is enrolling a VEN where it gets several
+        such; it is logged as a warning, and told to ``observe`` as :class:`oadr_core.EventsOverlap`.
+
+        :returns: their ids, in the order of their starts.
+        :raises LocalProtocolError: there is no such event.
+        """
+        return self._core.vtn.overlaps(event_id)
 
     def answers(self, event_id: str) -> list[EventAnswer]:
         """Who was told of an event, who answered what and when, and who is silent.
@@ -348,7 +378,8 @@ class OpenADRServer:
         :param audience: whom it is for from now on; None leaves that as it is. VENs that it is no longer for have it
             taken from their lists.
         :returns: its new modification number.
-        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a rule,
+            or it changes what lies in the past.
         """
         return self._do(
             lambda now: self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now, audience),
@@ -378,6 +409,41 @@ class OpenADRServer:
             await self._driver.saved()
 
     # --- VENs and reports --------------------------------------------------------------------------------------------
+
+    def add_ven(
+        self,
+        ven_id: str,
+        *,
+        ven_name: str = "",
+        fingerprint: str | None = None,
+        poll_interval: timedelta | None = None,
+        address: str | None = None,
+    ) -> None:
+        """Make a VEN of 2.0a known, whose ids were agreed beforehand as it cannot register.
+
+        It is served at :attr:`url_20a`. VENs of 2.0b register themselves.
+
+        :param ven_id: its id.
+        :param ven_name: a name for people.
+        :param fingerprint: that of its certificate, which it has to show then.
+        :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
+        :param address: the base URL where it is reached by push; it polls if None.
+        :raises LocalProtocolError: there is a VEN of the id already, or 2.0a is not served.
+        """
+        if self._prefix_20a is None:
+            raise LocalProtocolError("VENs of 2.0a are not served; give http_path_prefix_20a= a path for them")
+        self._do(
+            lambda now: self._core.vtn.add_ven(
+                ven_id, now, ven_name=ven_name, identity=fingerprint, poll_interval=poll_interval, address=address
+            )
+        )
+
+    def remove_ven(self, ven_id: str) -> None:
+        """Forget a VEN of 2.0a.
+
+        :raises LocalProtocolError: there is no such VEN, or it has registered itself.
+        """
+        self._do(lambda now: self._core.vtn.remove_ven(ven_id, now))
 
     def queue(self, ven_id: str, message: Payload | str, content: Mapping[str, object] | None = None) -> None:
         """Ask anything of a VEN that a VTN may ask; it is handed over when the VEN polls, and again until it answers.
@@ -578,7 +644,7 @@ class OpenADRServer:
         """
         listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
         self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
-        server = Server(Endpoints(self, prefix=self._prefix), self._limits)
+        server = Server(self._endpoints, self._limits)
         async with listener, self.driving(), server.serving(listener):
             _LOG.debug("the VTN listens at %s", self.url)
             yield self
@@ -599,13 +665,15 @@ class OpenADRServer:
 
         Wherever it is mounted there, ``http_path_prefix`` may be the whole path or what follows that of the mount.
         """
-        return AsgiApp(Endpoints(self, prefix=self._prefix), self.driving, longest_body=self._limits.body)
+        return AsgiApp(self._endpoints, self.driving, longest_body=self._limits.body)
 
-    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
         """Take a request; for the HTTP servers."""
         if self._driver is None:
             return Failure.BUSY, b""
-        return await self._driver.receive(body, peer, service)
+        return await self._driver.receive(body, peer, service, profile)
 
     def _do(self, work: Callable[[Now], _ValueT]) -> _ValueT:
         """Do something with the core, then what follows from it."""
@@ -633,7 +701,8 @@ class OpenADRServer:
 
     def _start(self, callback: Callable[..., object] | None, told: Mapping[str, object]) -> None:
         if callback is not None and self._driver is not None:
-            self._driver.start(callback, arguments(callback, told))
+            patience = self._core.vtn.config.call_timeout
+            self._driver.start(callback, arguments(callback, told), turn=str(told["ven_id"]), patience=patience)
 
 
 def _listed(given: Iterable[str]) -> tuple[str, ...]:

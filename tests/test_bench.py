@@ -4,6 +4,7 @@ Nothing here is judged by the clock: how fast something was is told, and never a
 """
 
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -19,8 +20,12 @@ from bench import readings
 from bench.documents import documents
 from bench.figures import WrongAnswer, at_least, at_most, figure, ratio
 from bench.load import load
+from bench.one_for_all import _see_that_all_have_answered
+from bench.one_for_all import main as one_for_all
+from bench.poll import CONFIG, NOW
 from bench.timing import Effort
-from oadr_core import EiResponse, Response, check, decode, encode, verify
+from oadr_core import Audience, EiResponse, PlainSealer, Response, Vtn, check, decode, encode, verify
+from tests.core.kit import event
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120.0
@@ -114,6 +119,19 @@ def test_ratios_are_taken_pair_by_pair() -> None:
 @pytest.mark.parametrize(("budget", "met"), [(at_most(5), True), (at_most(4), False), (at_least(6), False)])
 def test_the_median_is_held_against_the_budget(budget: Any, met: bool) -> None:
     assert figure("any", "any", "µs", [1.0, 5.0, 90.0], budget=budget).met is met
+
+
+def test_one_event_for_many_vens_is_made_once_and_answered_by_all() -> None:
+    told = one_for_all(20)
+    assert told["documents"] == 1
+    assert all(told[name] > 0 for name in ("made", "made for one", "exchange", "idle", "all"))
+
+
+def test_a_ven_that_has_not_answered_spoils_the_measurement() -> None:
+    core = Vtn(CONFIG, sealer=PlainSealer(), entropy=random.Random(1))
+    core.add_event(event("for all"), Audience(everyone=True), NOW)
+    with pytest.raises(WrongAnswer, match="1 VENs have not answered, such as ven"):
+        _see_that_all_have_answered(core, ["ven"])
 
 
 # --- load ------------------------------------------------------------------------------------------------------------

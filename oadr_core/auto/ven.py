@@ -5,7 +5,7 @@ It stands on a :class:`~oadr_core.ven.Ven` and has the same surface, so the same
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -35,6 +35,7 @@ from oadr_core.messages import (
     OptType,
     Payload,
     Poll,
+    ProfileName,
     QueryRegistration,
     RegisterReport,
     Report,
@@ -43,17 +44,21 @@ from oadr_core.messages import (
     Service,
     UpdateReport,
     is_zero,
+    outruns,
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import (
     Call,
     CallId,
     Event,
+    EventDecided,
     ExchangeAbandoned,
     ExchangeDone,
     ExchangeId,
     InboundId,
+    OtherProfileFound,
     Output,
+    PollsTooSeldom,
     Registered,
     RegistrationEnded,
     RegistrationRefused,
@@ -110,7 +115,7 @@ class _VenParty:
         self,
         ven: Ven,
         handlers: Handlers,
-        made: Callable[[Report, Now], None],
+        made: Callable[[Report, Now, bool, datetime | None], None],
         metadata: Callable[[Now], Sequence[Report]],
     ) -> None:
         self._ven = ven
@@ -145,7 +150,7 @@ class _VenParty:
     ) -> None:
         """Keep a report, and send it."""
         if report is not None:
-            self._made(report, now)
+            self._made(report, now, last, until)
         self._ven.note_made(key[1], now, made=made, last=last, until=until)
 
     def next_report(self, told: Mapping[str, object]) -> tuple[Handler, Mapping[str, object]] | None:
@@ -197,13 +202,14 @@ class AutoVen:
         self._phase = Startup.OFF
         self._asked_again_until = 0.0  # on the monotonic clock
         self._in_a_row = 0
+        self._poll_is_due = False  # and waits until the events are answered (rule 64)
         self._offers_renewed_until = 0.0  # on the monotonic clock
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
         self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
         self._timekeeper = Timekeeper(self.ven, self._outputs.append, saved)
         party = _VenParty(self.ven, handlers, self._report_made, lambda now: self._reporter.metadata(now))
-        self._reporter = Reporter(party, self._outputs.append)
+        self._reporter = Reporter(party, self._outputs.append, saved)
         rules = self.policy.report_rules
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_report")
         self._now: Now | None = None
@@ -228,8 +234,10 @@ class AutoVen:
             :func:`oadr_core.build.data_point` describes it; see :func:`oadr_core.auto.readings.readings` for what a
             function may return.
         :param now: the present, where the VEN runs already.
-        :raises LocalProtocolError: the offer breaks a rule, or a data point has no callback.
+        :raises LocalProtocolError: the offer breaks a rule, a data point has no callback, or the VEN speaks 2.0a.
         """
+        if self._is_20a:
+            raise LocalProtocolError("OpenADR 2.0a, which this VEN speaks, has no reports (section 7.1)")
         self._reporter.offer(report, points, now)
         if self._phase is Startup.RUNNING and now is not None:
             self.ven.register_report(self._reporter.metadata(now), now)
@@ -239,14 +247,16 @@ class AutoVen:
     ) -> None:
         """Hand over a value of a data point whose application owns its timing.
 
-        A report holds the last value of each sampling interval. Values are kept in memory until then.
+        A report holds the last value of each sampling interval. Values are kept until no report can need them, over a
+        restart too.
 
         :param report_specifier_id: the report.
         :param r_id: the data point.
         :param value: what it shows; see :func:`oadr_core.auto.readings.readings`.
         :param now: the present.
         :param time: when that was; now if None.
-        :raises LocalProtocolError: there is no such data point, its values are not submitted, or the value is none.
+        :raises LocalProtocolError: there is no such data point, its values are not submitted, the value is none, or its
+            time has no time zone.
         """
         self._reporter.submit(report_specifier_id, r_id, value, now, time)
 
@@ -266,7 +276,9 @@ class AutoVen:
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
-        self._report_made(self._reporter.corrected(report_request_id, values, dtstart, now, ""), now)
+        self._send_report(
+            self._outbox.put(self._reporter.corrected(report_request_id, values, dtstart, now, ""), now), now
+        )
 
     def bind(self, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that the VTN was asked for by hand."""
@@ -325,18 +337,17 @@ class AutoVen:
         self._now = now
         if self._phase is not Startup.OFF:
             raise LocalProtocolError("the VEN was started before")
-        self._move(StartupInput.START)
+        if not self._is_20a:
+            self._move(StartupInput.START)
         self._timekeeper.start(now)
+        self._outbox.recover(now)
         for accepted in self.ven.state.report_requests:
-            specifier, request_id = accepted.request.report_specifier, accepted.request.report_request_id
-            if specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration):
-                # all is offered anyway, once the registration is renewed (rule 405)
-                self.ven.note_made(request_id, now, last=True)
-                self.ven.note_delivered([request_id], now)
-            else:
-                self._reporter.begin("", request_id, now, resumed=True)
+            if not _is_for_metadata_once(accepted):  # that is answered with the offers that are told anyway
+                self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
         self._reporter.start(now)
-        if self.policy.query_first:
+        if self._is_20a:
+            self._begin_in_20a(now)
+        elif self.policy.query_first:
             self.ven.query_registration(now)
         else:
             self._move(StartupInput.QUERIED)
@@ -377,10 +388,18 @@ class AutoVen:
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request that the VTN pushed; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        return self.ven.receive_request(body, peer=peer, service=service, now=now)
+        return self.ven.receive_request(body, peer=peer, service=service, now=now, profile=profile)
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take an answer of the VTN; see :class:`~oadr_core.core.Core`."""
@@ -460,6 +479,10 @@ class AutoVen:
         chosen = self._handlers.arguments(call.handler, told)
         return msgspec.structs.replace(call, arguments=chosen, function=self._handlers.get(call.handler))
 
+    @property
+    def _is_20a(self) -> bool:
+        return self.ven.profile is ProfileName.V20A
+
     # --- the way to the steady state ---------------------------------------------------------------------------------
 
     def _move(self, given: StartupInput) -> None:
@@ -469,12 +492,14 @@ class AutoVen:
         """Go on from what the core has told."""
         if self._phase is Startup.OFF:
             return
-        if isinstance(event, ExchangeDone | ExchangeAbandoned):
+        if isinstance(event, OtherProfileFound) and event.falling_back:
+            self._begin_in_20a(now)
+        elif isinstance(event, ExchangeDone | ExchangeAbandoned):
             answer = event.answer if isinstance(event, ExchangeDone) else None
             self._exchanged(event.request, answer, now, given_up=isinstance(event, ExchangeAbandoned))
         elif isinstance(event, Registered):
             self._move(StartupInput.REGISTERED)
-            self.ven.register_report(self._reporter.metadata(now), now)
+            self._tell_offers(now)
         elif isinstance(event, RegistrationRefused):
             self._refused(event, now)
         elif isinstance(event, RegistrationEnded):
@@ -487,6 +512,31 @@ class AutoVen:
             self._reporter.begin(event.ven_id, event.report_request_id, now)
         elif isinstance(event, ReportEnded):
             self._reporter.end(event.ven_id, event.report_request_id)
+        elif isinstance(event, EventDecided) and event.opt_type is OptType.OPT_IN:
+            self._look_at_length(event.event_id)
+        if self._poll_is_due:
+            self._poll(now)
+
+    def _tell_offers(self, now: Now) -> None:
+        """Tell all that can be reported; that answers who asked for it before a restart, and was not answered."""
+        asked = [one.request.report_request_id for one in self.ven.state.report_requests if _is_for_metadata_once(one)]
+        for request_id in asked:
+            self.ven.note_made(request_id, now, last=True)
+        self.ven.register_report(self._reporter.metadata(now), now, report_request_id=next(iter(asked), None))
+        for request_id in asked[1:]:
+            self.ven.register_report(self._reporter.metadata(now), now, report_request_id=request_id)
+
+    def _look_at_length(self, event_id: str) -> None:
+        """Tell if an event that we take part in is too short for how often we poll."""
+        interval = timedelta(seconds=self._poll_interval())
+        periods = [one.event.active_period for one in self.ven.state.events if one.event_id == event_id]
+        if self.ven.config.pull and any(outruns(one, interval) for one in periods):
+            self._outputs.append(PollsTooSeldom(event_id=event_id, interval=interval))
+
+    def _begin_in_20a(self, now: Now) -> None:
+        """Fetch the events, as there is nothing to register for."""
+        self._move(StartupInput.PRESET)
+        self.ven.request_event(now)
 
     def _register(self, now: Now) -> None:
         if self.ven.registration in (Registration.UNREGISTERED, Registration.REGISTERED):
@@ -542,6 +592,9 @@ class AutoVen:
             self._synchronise(now)
         elif isinstance(request, RequestEvent) and self._phase is Startup.SYNCHRONISING:
             self._run(now)
+        elif self._phase is Startup.RUNNING and self._is_20a:
+            if isinstance(request, RequestEvent):  # the list was complete, so there is no more to fetch at once
+                self._plan_poll(now)
         elif self._phase is Startup.RUNNING and isinstance(request, UpdateReport):
             self._renew_offers(answer, now)
         elif self._phase is Startup.RUNNING and isinstance(request, Poll):
@@ -575,6 +628,9 @@ class AutoVen:
     def _run(self, now: Now) -> None:
         self._move(StartupInput.SYNCHRONISED)
         self._in_a_row = 0
+        if self._is_20a:
+            self._plan_poll(now)
+            return
         self._outbox.deliver_all(now)
         self.ven.deliver_opts(now)
         self.ven.deliver_report_requests(now)
@@ -584,7 +640,7 @@ class AutoVen:
 
     def _plan_poll(self, now: Now, *, at_once: bool = False) -> None:
         """Poll again: at once while there may be more, else after the interval (rule 500)."""
-        if not self.ven.config.pull or self.ven.sending(Poll):
+        if not self.ven.config.pull or self.ven.polling:
             return
         wait = 0.0
         if not at_once:
@@ -596,17 +652,28 @@ class AutoVen:
         return max(wish, self.policy.shortest_poll_interval)
 
     def _poll(self, now: Now) -> None:
-        if self._phase is not Startup.RUNNING or self.ven.sending(Poll):
+        self._poll_is_due = False
+        if self._phase is not Startup.RUNNING or self.ven.polling:
             return
-        if self.ven.registration is Registration.REGISTERED:
+        if self._is_20a and self.ven.answering:
+            self._poll_is_due = True
+        elif self.ven.registration is Registration.REGISTERED:
             self.ven.poll(now)
         else:
             self._plan_poll(now)
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
-    def _report_made(self, report: Report, now: Now) -> None:
+    def _report_made(self, report: Report, now: Now, last: bool, until: datetime | None) -> None:
         """Keep a report that is complete, then send it."""
-        key = self._outbox.put(report, now)
+        self._send_report(self._outbox.put(report, now, last=last, until=until), now)
+
+    def _send_report(self, key: str, now: Now) -> None:
         if self._phase is Startup.RUNNING:
             self._outbox.deliver(key, now)
+
+
+def _is_for_metadata_once(accepted: AcceptedRequest) -> bool:
+    """Whether a request is one for the offers, once (rules 324 and 327)."""
+    specifier = accepted.request.report_specifier
+    return specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration)

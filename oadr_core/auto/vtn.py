@@ -19,7 +19,7 @@ from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy
 from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreatePartyRegistration, Payload, Report, Service
+from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, Service
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -162,7 +162,7 @@ class AutoVtn:
         party = _VtnParty(self.vtn, handlers)
         rules = self.policy.rules()
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
-        self._reporter = Reporter(party, self._outputs.append)
+        self._reporter = Reporter(party, self._outputs.append, saved)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
@@ -207,7 +207,7 @@ class AutoVtn:
     ) -> None:
         """Send a report once more, as it was or corrected; see :meth:`AutoVen.resend_report`."""
         report = self._reporter.corrected(report_request_id, values, dtstart, now, ven_id)
-        self.vtn.report_made(ven_id, report_request_id, report, now)
+        self.vtn.update_report(ven_id, [report], now)
 
     def bind(self, ven_id: str, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that a VEN was asked for by hand."""
@@ -215,9 +215,17 @@ class AutoVtn:
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request of a VEN; see :class:`~oadr_core.core.Core`."""
-        return self.vtn.receive_request(body, peer=peer, service=service, now=now)
+        return self.vtn.receive_request(body, peer=peer, service=service, now=now, profile=profile)
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take the answer of a push VEN; see :class:`~oadr_core.core.Core`."""
@@ -272,10 +280,11 @@ class AutoVtn:
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
-        found = [self.vtn.next_timeout()]
-        if self._now is not None:
-            found.append(self._reporter.next_timeout(self._now))
-        return min((deadline for deadline in found if deadline is not None), key=lambda one: one.at, default=None)
+        found = self.vtn.next_timeout()
+        mine = None if self._now is None else self._reporter.next_timeout(self._now)
+        if found is None or mine is None:
+            return found or mine
+        return min(found, mine, key=lambda one: one.at)
 
     def _call(self, call: Call, now: Now) -> None:
         """Turn a question of the core into calls of the application's handlers."""

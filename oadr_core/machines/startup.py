@@ -22,6 +22,7 @@ class StartupInput(Enum):
     """What can happen on the way."""
 
     START = "it is started"
+    PRESET = "it speaks 2.0a, and its ids were agreed beforehand"
     QUERIED = "the VTN has said what it supports, or will not"
     REGISTERED = "the VTN has registered it"
     REFUSED = "the VTN does not register it, or cannot be asked"
@@ -43,10 +44,13 @@ STARTUP: Final = Machine(
     initial=Startup.OFF,
     table={
         (_STATE.OFF, _INPUT.START): _STATE.QUERYING,
+        (_STATE.OFF, _INPUT.PRESET): _STATE.SYNCHRONISING,
         (_STATE.QUERYING, _INPUT.QUERIED): _STATE.REGISTERING,
+        (_STATE.QUERYING, _INPUT.PRESET): _STATE.SYNCHRONISING,  # it falls back to 2.0a (rule 506)
         (_STATE.QUERYING, _INPUT.STOP): _STATE.OFF,
         (_STATE.REGISTERING, _INPUT.REGISTERED): _STATE.OFFERING,
         (_STATE.REGISTERING, _INPUT.REFUSED): _STATE.WAITING,
+        (_STATE.REGISTERING, _INPUT.PRESET): _STATE.SYNCHRONISING,
         (_STATE.REGISTERING, _INPUT.LOST): _STATE.REGISTERING,
         (_STATE.REGISTERING, _INPUT.ENDED): _STATE.WAITING,
         (_STATE.REGISTERING, _INPUT.STOP): _STATE.OFF,

@@ -17,7 +17,14 @@ from oadr_core.messages.common import (
     signal_interval,
 )
 from oadr_core.messages.declare import Part, Payload
-from oadr_core.messages.durations import CalendarDuration, Duration, add_duration, as_timedelta, is_zero
+from oadr_core.messages.durations import (
+    CalendarDuration,
+    Duration,
+    add_duration,
+    as_timedelta,
+    is_zero,
+    subtract_duration,
+)
 from oadr_core.messages.enums import (
     DataQuality,
     DeviceClass,
@@ -46,6 +53,7 @@ from oadr_core.messages.event import (
     EventSignal,
     RequestEvent,
     latest_end,
+    outruns,
     status_at,
     urgency,
     value_at,
@@ -201,8 +209,10 @@ __all__ = [
     "is_zero",
     "latest_end",
     "measurement",
+    "outruns",
     "signal_interval",
     "status_at",
+    "subtract_duration",
     "urgency",
     "value_at",
 ]

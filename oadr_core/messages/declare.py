@@ -7,10 +7,12 @@ A field is annotated with :class:`At`, which holds a path of steps from the elem
 A step is a prefixed name, with ``@`` before the name of an attribute, and with these marks behind it:
 
 * ``~``  the schema declares the element in place, not globally;
-* ``?``  at most once;  ``*``  any number of times;  ``+``  once or more.
+* ``?``  at most once;  ``*``  any number of times;  ``+``  once or more;
+* ``!``  once, though the field can hold several: another profile lets them.
 
 Steps shared by neighbouring fields are one element in the document. Encoder, decoders, dict view, schema and Hypothesis
-strategies are all derived from the tree of steps that :func:`shape` makes of a class.
+strategies are all derived from the tree of steps that :func:`shape` makes of a class. Another profile says where it
+departs from that, in the same terms: see :func:`variant`.
 """
 
 import types
@@ -33,16 +35,17 @@ class Occurs(Enum):
     OPTIONAL = "?"
     ANY = "*"
     MANY = "+"
+    ONE_OF_MANY = "!"
 
     @property
     def repeated(self) -> bool:
-        """Whether the step may occur more than once."""
-        return self in (Occurs.ANY, Occurs.MANY)
+        """Whether the field has room for the step more than once."""
+        return self in (Occurs.ANY, Occurs.MANY, Occurs.ONE_OF_MANY)
 
     @property
     def required(self) -> bool:
         """Whether the step must occur at least once."""
-        return self in (Occurs.ONCE, Occurs.MANY)
+        return self in (Occurs.ONCE, Occurs.MANY, Occurs.ONE_OF_MANY)
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,7 @@ class Step:
         attribute = text.startswith("@")
         name = text.lstrip("@")
         occurs = Occurs.ONCE
-        if name[-1] in "?*+":
+        if name[-1] in "?*+!":
             occurs, name = Occurs(name[-1]), name[:-1]
         local = name.endswith("~")
         return cls(name.rstrip("~"), occurs, local, attribute)
@@ -341,9 +344,27 @@ def shape(cls: type[msgspec.Struct]) -> Shape:
 
     :raises TypeError: a declaration contradicts the annotation of its field.
     """
+    return variant(cls, {})
+
+
+def variant(cls: type[msgspec.Struct], departures: Mapping[str, At | None]) -> Shape:
+    """Collect what a message class declares, as another profile has it.
+
+    :param cls: the class.
+    :param departures: by the names of fields, where they stand instead; None for those that the profile does not have,
+        which keep their defaults when they are read.
+    :raises TypeError: a declaration contradicts the annotation of its field, or there is no such field.
+    """
+    unknown = departures.keys() - set(cls.__struct_fields__)
+    if unknown:
+        raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
     hints = get_type_hints(cls, include_extras=True)
     defaults = dict(zip(reversed(cls.__struct_fields__), reversed(cls.__struct_defaults__), strict=False))
-    fields = tuple(_field(cls, name, hints[name], defaults) for name in cls.__struct_fields__)
+    fields = tuple(
+        _field(cls, name, hints[name], defaults, departures.get(name))
+        for name in cls.__struct_fields__
+        if departures.get(name, True) is not None
+    )
     root = Node(Step(cls.__name__))
     for declared in fields:
         _plant(root, declared)
@@ -353,7 +374,7 @@ def shape(cls: type[msgspec.Struct]) -> Shape:
     return Shape(cls, fields, attributes, children)
 
 
-def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Field:
+def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any], instead: At | None) -> Field:
     where = f"{cls.__name__}.{name}"
     if get_origin(hint) is not Annotated:
         raise TypeError(f"{where} has no At(...)")
@@ -361,6 +382,7 @@ def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Fiel
     at = next((note for note in notes if isinstance(note, At)), None)
     if at is None:
         raise TypeError(f"{where} has no At(...)")
+    at = instead or at
     steps = tuple(Step.parse(text) for text in at.path.split("/"))
     alternatives = set(_alternatives(python_type))
     nullable = type(None) in alternatives
@@ -374,6 +396,8 @@ def _field(cls: type, name: str, hint: Any, defaults: Mapping[str, Any]) -> Fiel
     if sum(step.occurs.repeated for step in steps) > 1:
         raise TypeError(f"{where}: more than one step may occur more than once")
     optional = any(step.occurs is Occurs.OPTIONAL for step in steps)
+    if instead is not None and not optional:
+        nullable = False  # what another profile may leave out
     if nullable and not optional:
         raise TypeError(f"{where} may be None, but its path is required")
     if optional and not nullable and not repeated:

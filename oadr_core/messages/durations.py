@@ -32,16 +32,30 @@ def add_duration(start: datetime, duration: Duration) -> datetime:
     :param duration: what to add. Months keep the day of the month, or take the last day of a shorter month.
     :returns: the later instant, or the last one that can be told where it lies beyond the year 9999.
     """
+    return _moved(start, duration, 1)
+
+
+def subtract_duration(end: datetime, duration: Duration) -> datetime:
+    """Find the instant a duration before another; see :func:`add_duration`.
+
+    :param end: the instant to go back from, with a time zone.
+    :param duration: how far to go back.
+    """
+    return _moved(end, duration, -1)
+
+
+def _moved(instant: datetime, duration: Duration, sign: int) -> datetime:
+    """Go forth (1) or back (-1) in time."""
     rest = duration
     if isinstance(duration, CalendarDuration):
-        start = _add_months(start, duration.months)
+        instant = _add_months(instant, sign * duration.months)
         rest = duration.rest
     assert isinstance(rest, timedelta)
     try:
-        return start + rest
+        return instant + rest if sign > 0 else instant - rest
     except OverflowError:
-        limit = datetime.max if rest > timedelta(0) else datetime.min
-        return limit.replace(tzinfo=start.tzinfo)
+        limit = datetime.max if (rest > timedelta(0)) is (sign > 0) else datetime.min
+        return limit.replace(tzinfo=instant.tzinfo)
 
 
 def _add_months(start: datetime, months: int) -> datetime:

@@ -1,7 +1,7 @@
 """EiEvent: what a VTN asks of its VENs (section 8.1, rules 1 to 116)."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from oadr_core.messages.common import (
     DATE_TIME_PROPERTY,
@@ -14,7 +14,7 @@ from oadr_core.messages.common import (
     Interval,
 )
 from oadr_core.messages.declare import At, Part, Payload
-from oadr_core.messages.durations import Duration, add_duration, is_zero
+from oadr_core.messages.durations import Duration, add_duration, as_timedelta, is_zero, subtract_duration
 from oadr_core.messages.enums import EventStatus, OptType, ResponseRequired, SignalName, SignalType
 from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
@@ -105,15 +105,29 @@ def latest_end(period: ActivePeriod) -> datetime | None:
     return end
 
 
+_SHARE: Final = 0.2
+"""What share of an event may pass between two polls."""
+
+
+def outruns(period: ActivePeriod, interval: timedelta) -> bool:
+    """Tell whether an event is too short for those that poll so seldom: its end could come before the news (rule 500).
+
+    :param period: the active period of the event.
+    :param interval: the time between two polls.
+    """
+    length = as_timedelta(period.duration, period.dtstart)
+    return timedelta(0) < length * _SHARE < interval
+
+
 def status_at(period: ActivePeriod, now: datetime) -> EventStatus:
     """Find where an event stands at a time: far, near, active or completed (rules 13 and 47).
 
     :param period: its active period. An event is near from the beginning of its ramp-up on, and not at all where the
-        ramp-up is absent, zero, negative, or told in months (decision D44); one without end is never completed.
+        ramp-up is absent, zero or negative, and so has no part before the start; one without end is never completed.
     :param now: the time.
     """
     if now < period.dtstart:
-        ramps_up = isinstance(period.ramp_up, timedelta) and add_duration(now, period.ramp_up) >= period.dtstart
+        ramps_up = period.ramp_up is not None and subtract_duration(period.dtstart, period.ramp_up) <= now
         return EventStatus.NEAR if ramps_up else EventStatus.FAR
     if is_zero(period.duration) or now < add_duration(period.dtstart, period.duration):
         return EventStatus.ACTIVE

@@ -1,5 +1,6 @@
 """The XML namespaces of OpenADR 2.0b and the prefixes this package writes for them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 NAMESPACES: Final = {
@@ -34,8 +35,8 @@ def clark(name: str) -> str:
     return f"{{{NAMESPACES[prefix]}}}{local}"
 
 
-def in_prefixes(message: str) -> str:
+def in_prefixes(message: str, namespaces: Mapping[str, str] = NAMESPACES) -> str:
     """Shorten a message of libxml2: namespaces become prefixes."""
-    for prefix, uri in NAMESPACES.items():
+    for prefix, uri in namespaces.items():
         message = message.replace(f"{{{uri}}}", f"{prefix}:")
     return message.removesuffix(".")

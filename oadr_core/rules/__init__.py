@@ -4,6 +4,7 @@ import msgspec
 
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import EiEvent
+from oadr_core.rules import deliveries as _deliveries
 from oadr_core.rules import dialogue as _dialogue
 from oadr_core.rules import events as _events
 from oadr_core.rules import exchanges as _exchanges
@@ -13,15 +14,9 @@ from oadr_core.rules import opts as _opts
 from oadr_core.rules import reports as _reports
 from oadr_core.rules.catalogue import CATALOGUE, Bound, OfficialRule, Strength, official_rule
 from oadr_core.rules.events import is_known_signal
-from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, check_alone, rule, rules
-from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_trace
-from oadr_core.wire.envelope import Document
+from oadr_core.rules.registry import Fault, Finding, Rule, Severity, check, rule, rules
+from oadr_core.rules.trace import Exchange, RecordedExchange, Role, TraceReport, check_document, check_trace
 from oadr_core.wire.verify import verify
-
-
-def check_document(document: Document) -> list[Finding]:
-    """Judge a document that was read: its message, and what only the document shows."""
-    return [*check_alone(document), *check(document.message)]
 
 
 def refuse(part: msgspec.Struct) -> None:
@@ -68,4 +63,5 @@ __all__ = [
     "rules",
 ]
 
-_MODULES = (_dialogue, _events, _exchanges, _general, _lists, _opts, _reports)  # importing them declares their rules
+# importing them declares their rules
+_MODULES = (_deliveries, _dialogue, _events, _exchanges, _general, _lists, _opts, _reports)

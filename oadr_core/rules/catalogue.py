@@ -50,6 +50,9 @@ _MEANING: Final = "says what something means; nothing that is sent can be agains
 _TRANSPORT: Final = "lies below the messages"
 _CAPABILITY: Final = "what a product is able to do shows only when it is asked to"
 _AT_BIRTH: Final = "whether an event was changed before it was first handed out is known to its VTN alone"
+_AT_SOURCE: Final = "what data there are is known to their source alone"
+_WITH_405: Final = "is judged with rule 405, which asks for the same"
+_WITH_325: Final = "is judged with rule 325, which says what the start means"
 
 _VEN, _VTN, _BOTH = Bound.VEN, Bound.VTN, Bound.BOTH
 _MUST, _SHOULD, _MAY = Strength.MUST, Strength.SHOULD, Strength.MAY
@@ -227,8 +230,8 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
     (211, _BOTH, _MUST, "Opts for events are not cancelled; to cancel a superseded schedule is no error.", ""),
     # reports
     (300, _BOTH, _MUST, "Requests ask for what was offered, and reports hold all that was requested.", ""),
-    (301, _BOTH, _MUST, "Both sides tell what they can report at the start, though it be nothing.", ""),
-    (302, _BOTH, _MUST, "A report covers the resources of its data source, within its market context.", ""),
+    (301, _BOTH, _MUST, "Both sides tell what they can report at the start, though it be nothing.", _WITH_405),
+    (302, _BOTH, _MUST, "A report covers the resources of its data source, within its market context.", _MEANING),
     (303, _BOTH, _MUST, "Answers about reports repeat the requestID, where there is one.", ""),
     (304, _BOTH, _SHOULD, "The ids of reports are verified, and wrong ones answered with 452.", ""),
     (
@@ -238,10 +241,10 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
         "An offer describes data points and holds no data; where there is nothing to offer there is none.",
         "",
     ),
-    (306, _BOTH, _MUST, "New offers replace the old ones, and end the reports that were requested by them.", ""),
+    (306, _BOTH, _MUST, "New offers replace the old ones, and end the reports that were requested by them.", _INSIDE),
     (307, _BOTH, _MUST, "The subject of a report names device classes alone.", ""),
     (308, _BOTH, _MUST, "Specifier ids are unique among the offers, and rIDs within one.", ""),
-    (309, _BOTH, _MUST, "Offers are exchanged before anything but registration and oadrRequestEvent.", ""),
+    (309, _BOTH, _MUST, "Offers are exchanged before anything but registration and oadrRequestEvent.", _WITH_405),
     (
         311,
         _BOTH,
@@ -255,16 +258,16 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
     (315, _BOTH, _MUST, "All intervals of a report have a duration, or none has; the report's spans them.", ""),
     (316, _BOTH, _MUST, "Intervals of a report that have no start are numbered from 0.", ""),
     (317, _BOTH, _MUST, "The granularity is how far values are apart, and at most the time between reports.", ""),
-    (318, _BOTH, _MUST, "Missing data are told as such, by their quality.", ""),
+    (318, _BOTH, _MUST, "Missing data are told as such, by their quality.", _AT_SOURCE),
     (319, _BOTH, _MUST, "The accuracy is in the unit of the value, and a status has none.", ""),
     (321, _BOTH, _MUST, "A request has no units, and its interval only a start and a duration.", ""),
     (322, _BOTH, _MUST, "The reportRequestID of a request is its own.", ""),
     (324, _BOTH, _MUST, "A reportBackDuration of 0 asks for one report, any other for periodic ones.", ""),
     (325, _BOTH, _MUST, "The interval of a request says from when on and how long, or which part of a history.", ""),
-    (327, _BOTH, _MUST, "Offers are asked for by the reportSpecifierID METADATA.", ""),
+    (327, _BOTH, _MUST, "Offers are asked for by the reportSpecifierID METADATA.", _MEANING),
     (328, _BOTH, _MUST, "A cancellation may come with the answer to data, and is acted upon.", ""),
     (329, _BOTH, _MUST, "The pending reports are all that are still to come.", ""),
-    (330, _BOTH, _MAY, "An rID is any text.", ""),
+    (330, _BOTH, _MAY, "An rID is any text.", _LEAVE),
     (
         331,
         _BOTH,
@@ -280,16 +283,16 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
         "A status report tells the parts of the load control state that fit, the same in each interval.",
         "",
     ),
-    (335, _BOTH, _MUST, "Where reports go on after a cancellation that came with an answer, it is repeated.", ""),
-    (336, _BOTH, _MUST, "A cancellation may name several reports; one that fails is answered with a 4xx.", ""),
-    (337, _BOTH, _MUST, "Who offers interval data of usage has them ready when they are asked for.", ""),
+    (335, _BOTH, _MUST, "Where reports go on after a cancellation that came with an answer, it is repeated.", _INSIDE),
+    (336, _BOTH, _MUST, "A cancellation may name several reports; one that fails is answered with a 4xx.", _INSIDE),
+    (337, _BOTH, _MUST, "Who offers interval data of usage has them ready when they are asked for.", _AT_SOURCE),
     (338, _BOTH, _MUST, "The reading type of a request is x-notApplicable.", ""),
-    (339, _BOTH, _SHOULD, "The eiReportID is ignored.", ""),
-    (340, _BOTH, _MUST, "A request for more than was offered is answered with 454.", ""),
-    (341, _BOTH, _MUST, "Reports begin at the point nearest to the start that was requested.", ""),
+    (339, _BOTH, _SHOULD, "The eiReportID is ignored.", _INSIDE),
+    (340, _BOTH, _MUST, "A request for more than was offered is answered with 454.", _INSIDE),
+    (341, _BOTH, _MUST, "Reports begin at the point nearest to the start that was requested.", _WITH_325),
     (342, _BOTH, _MUST, "Some combinations of starts and durations are not allowed.", ""),
-    (343, _BOTH, _MUST, "A report without source, subject and context covers all resources.", ""),
-    (344, _BOTH, _MUST, "Requests may come with the answer to offers, and are acted upon.", ""),
+    (343, _BOTH, _MUST, "A report without source, subject and context covers all resources.", _MEANING),
+    (344, _BOTH, _MUST, "Requests may come with the answer to offers, and are acted upon.", _INSIDE),
     (345, _BOTH, _MUST, "A cancellation may ask for one last report.", ""),
     (346, _BOTH, _SHOULD, "Reports come in regular sequence; later data replace earlier.", ""),
     # registration

@@ -1,8 +1,9 @@
 """Rules about events: 1 to 116."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Final
 
 from oadr_core.codes import ResponseCode
@@ -83,15 +84,16 @@ def uids(part: EventSignal | EventBaseline) -> Iterator[Fault]:
 @rule("R8", EiEvent)
 def signal_lengths(event: EiEvent) -> Iterator[Fault]:
     """The intervals of each signal take as long as the active period."""
+    period = event.active_period
     for number, signal in enumerate(event.event_signals):
-        faults = _lengths(signal.intervals, event.active_period.duration, "the active period")
+        faults = _lengths(signal.intervals, period.dtstart, period.duration, "the active period")
         yield from within(f"event_signals[{number}].intervals", faults)
 
 
 @rule("R102", EventBaseline)
 def baseline_lengths(baseline: EventBaseline) -> Iterator[Fault]:
     """The intervals of a baseline take as long as the baseline."""
-    yield from within("intervals", _lengths(baseline.intervals, baseline.duration, "the baseline"))
+    yield from within("intervals", _lengths(baseline.intervals, baseline.dtstart, baseline.duration, "the baseline"))
 
 
 @rule("R102", EventSignal)
@@ -103,17 +105,43 @@ def interval_lengths(part: EventSignal | EventBaseline) -> Iterator[Fault]:
             yield Fault("no duration", "every interval has one", f"intervals[{index}].duration")
 
 
-def _lengths(intervals: tuple[Interval, ...], whole: Duration, name: str) -> Iterator[Fault]:
-    lengths = [interval.duration for interval in intervals if isinstance(interval.duration, timedelta)]
-    if len(lengths) != len(intervals) or not isinstance(whole, timedelta):
-        return  # months have no length of their own
+def _lengths(intervals: tuple[Interval, ...], begin: datetime, whole: Duration, name: str) -> Iterator[Fault]:
+    """Compare what intervals take altogether; months by themselves, or else by the calendar from the start on."""
+    lengths = [interval.duration for interval in intervals if interval.duration is not None]
+    if len(lengths) != len(intervals):
+        return  # rule 102 says it
+    total, wanted = _total(lengths), _total([whole])
+    if total == wanted:
+        return
+    by_calendar = any(isinstance(one, CalendarDuration) for one in (*lengths, whole))
+    if by_calendar and reduce(add_duration, lengths, begin) == add_duration(begin, whole):
+        return
+    found = "more than can be told" if total is None else _shown(total)
+    right = f"{name} has no end, and so a single interval of no length"
+    yield Fault(f"the intervals take {found}", right if is_zero(whole) else f"{name} takes {_shown(wanted)}")
+
+
+_Total = tuple[int, timedelta]
+"""Calendar months, and the rest."""
+
+
+def _total(lengths: Iterable[Duration]) -> _Total | None:
+    """Add durations up; None where that is more than can be told."""
+    months, rest = 0, timedelta(0)
     try:
-        total = str(sum(lengths, timedelta(0)))
+        for one in lengths:
+            months += one.months if isinstance(one, CalendarDuration) else 0
+            rest += one.rest if isinstance(one, CalendarDuration) else one
     except OverflowError:
-        total = "more than can be told"
-    if total != str(whole):
-        right = f"{name} takes {whole}" if whole else f"{name} has no end, and so a single interval of no length"
-        yield Fault(f"the intervals take {total}", right)
+        return None
+    return months, rest
+
+
+def _shown(total: _Total | None) -> str:
+    months, rest = total or (0, timedelta(0))
+    if not months:
+        return str(rest)
+    return f"{months} calendar month{'s' if abs(months) != 1 else ''}" + (f" and {rest}" if rest else "")
 
 
 @rule("R9", EventSignal)

@@ -112,7 +112,8 @@ def ven_id_of_vens(exchange: Exchange) -> Iterator[Fault]:
     for place, who, message in exchange.said:
         first = isinstance(message, CreatePartyRegistration) and not message.registration_id
         refusal = not getattr(getattr(message, "response", None), "ok", True)
-        if who is Role.VEN and getattr(message, "ven_id", "") is None and not first and not refusal:
+        nameless = isinstance(message, Response) and message.schema_version == "2.0a"  # where it has no venID
+        if who is Role.VEN and getattr(message, "ven_id", "") is None and not (first or refusal or nameless):
             yield Fault(f"no venID in {message.message_type()}", "a VEN names itself", f"{place}.ven_id")
 
 

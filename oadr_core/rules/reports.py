@@ -173,6 +173,16 @@ def granularity(specifier: ReportSpecifier) -> Iterator[Fault]:
         yield Fault(f"a granularity of {spacing}", f"it is not above the reportBackDuration {back}", "granularity")
 
 
+@rule("R308", ReportSpecifier, severity=Severity.WARNING)
+def metadata_have_no_points(specifier: ReportSpecifier) -> Iterator[Fault]:
+    """A request for metadata names the data point 0, as there is none."""
+    if specifier.report_specifier_id == "METADATA":
+        for number, payload in enumerate(specifier.specifier_payloads):
+            if payload.r_id != "0":
+                place = f"specifier_payloads[{number}].r_id"
+                yield Fault(f"the rID {payload.r_id!r}", "it is 0 where metadata are asked for", place)
+
+
 @rule("R338", ReportSpecifier)
 def reading_type(specifier: ReportSpecifier) -> Iterator[Fault]:
     """The reading type in a request is x-notApplicable."""

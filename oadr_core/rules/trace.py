@@ -17,6 +17,7 @@ from oadr_core.messages import (
     CancelPartyRegistration,
     CreatePartyRegistration,
     Payload,
+    ProfileName,
     QueryRegistration,
 )
 from oadr_core.rules.registry import Finding, Severity, check, check_alone
@@ -171,7 +172,7 @@ def _read_exchange(recorded: RecordedExchange, number: int, findings: list[Findi
 def _read(text: str, place: str, findings: list[Finding]) -> Payload | None:
     """Read and judge a document; what a lenient receiver can make nothing of is None."""
     try:
-        document = read(text.encode(errors="replace"), strict=False)
+        document = read(text.encode(errors="replace"), strict=False, profile=None)
     except SchemaError as error:
         findings.append(_refused(place, str(error)))
         return None
@@ -186,8 +187,18 @@ def _refused(place: str, what: str) -> Finding:
     return Finding(rule="schema", severity=Severity.ERROR, place=place, found=what, right="the schema refuses this")
 
 
+_NOT_IN_20A: Final = ("R104", "R116")
+"""Rules about parts of messages that 2.0a does not have: there the type of a signal is a hint (rule 69)."""
+
+
+def check_document(document: Document) -> list[Finding]:
+    """Judge a document that was read: its message, and what only the document shows."""
+    found = [*check_alone(document), *check(document.message)]
+    return [one for one in found if document.profile is ProfileName.V20B or one.rule not in _NOT_IN_20A]
+
+
 def _placed(document: Document, place: str) -> Iterator[Finding]:
-    for one in (*check_alone(document), *check(document.message)):
+    for one in check_document(document):
         yield msgspec.structs.replace(one, place=f"{place}.{one.place}")
 
 

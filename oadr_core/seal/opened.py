@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from oadr_core.clock import Now
-from oadr_core.messages import Payload
+from oadr_core.messages import Payload, ProfileName
 from oadr_core.wire.envelope import Document
 
 _KEY: Final = object()
@@ -67,6 +67,10 @@ class Sealer(Protocol):
         :raises SchemaError: it cannot be read, or is not valid.
         :raises SealError: its seal is missing or broken.
         """
+        ...
+
+    def speaking(self, profile: ProfileName) -> "Sealer":
+        """Give a sealer that reads and writes a profile, with the same settings otherwise; 2.0a has no signatures."""
         ...
 
 

@@ -3,8 +3,8 @@
 from typing import Final
 
 from oadr_core.clock import Now
-from oadr_core.messages import DistributeEvent, Payload
-from oadr_core.seal.opened import Opened, opened
+from oadr_core.messages import DistributeEvent, Payload, ProfileName
+from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.wire.envelope import encode, read
 from oadr_core.wire.parse import LIMITS, Limits
 
@@ -17,16 +17,20 @@ class PlainSealer:
 
     :param strict: whether to refuse documents that the schema refuses.
     :param limits: how large a document may be.
+    :param profile: the profile that it reads and writes.
     """
 
-    def __init__(self, *, strict: bool = True, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, *, strict: bool = True, limits: Limits = LIMITS, profile: ProfileName = ProfileName.V20B
+    ) -> None:
         self._strict = strict
         self._limits = limits
+        self._profile = profile
         self._written: tuple[tuple[Payload, bytes], ...] = ()
 
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return self._write_once(message) if isinstance(message, DistributeEvent) else encode(message)
+        return self._write_once(message) if isinstance(message, DistributeEvent) else self._write(message)
 
     def _write_once(self, message: Payload) -> bytes:
         """Write a list of events, which a VTN hands to many VENs.
@@ -36,10 +40,19 @@ class PlainSealer:
         for known, data in self._written:
             if known is message:
                 return data
-        data = encode(message)
+        data = self._write(message)
         self._written = ((message, data), *self._written[: _MOST_WRITTEN - 1])
         return data
 
+    def _write(self, message: Payload) -> bytes:
+        return encode(message, profile=self._profile)
+
     def open(self, data: bytes, now: Now) -> Opened:
         """Read a document; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return opened(read(data, strict=self._strict, limits=self._limits), None)
+        return opened(read(data, strict=self._strict, limits=self._limits, profile=self._profile), None)
+
+    def speaking(self, profile: ProfileName) -> "Sealer":
+        """Give a sealer for a profile; see :class:`~oadr_core.seal.opened.Sealer`."""
+        if profile is self._profile:
+            return self  # the same, or one of a subclass
+        return PlainSealer(strict=self._strict, limits=self._limits, profile=profile)

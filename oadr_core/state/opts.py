@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.messages import CreateOpt, EiEvent, OptType, Target, add_duration, is_zero
+from oadr_core.messages.uris import normal_uri
 
 _CRITERIA: Final = tuple(name for name in Target.__struct_fields__ if name != "ven_id")
 """What tells the resources of a VEN apart; the VEN itself stands for all of them (rules 202 and 203, decision D3)."""
@@ -19,7 +20,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an opt is about: everything that meets all three conditions (rules 202, 205 and 209).
 
     :param target: resources, any of them; empty means all.
-    :param market_context: the program; None means any.
+    :param market_context: the program, as a URI in its normal form (rule 512); None means any.
     :param device_classes: the device classes, any of them; empty means all.
     """
 
@@ -153,7 +154,7 @@ def scope_of(opt: CreateOpt) -> Scope:
     """Whom an opt is about."""
     return Scope(
         target=msgspec.structs.replace(opt.target, ven_id=()),
-        market_context=opt.market_context or None,  # empty is the same as omitted (rule 46)
+        market_context=normal_uri(opt.market_context) if opt.market_context else None,  # empty is omitted (rule 46)
         device_classes=() if opt.device_class is None else opt.device_class.end_device_asset,
     )
 

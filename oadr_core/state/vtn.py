@@ -130,6 +130,8 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     :param standings: where its events stand; an event that is missing here has not been answered.
     :param queue: what it has to be asked.
     :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
+    :param poll_interval: seconds between its polls, where it was agreed beforehand; else they are those that the VTN
+        asks for.
     """
 
     ven_id: str
@@ -147,6 +149,7 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     standings: tuple[Standing, ...] = ()
     queue: tuple[QueuedOperation, ...] = ()
     opts: OptBook = OptBook()
+    poll_interval: float | None = None
 
     @property
     def key(self) -> str:

@@ -201,7 +201,9 @@ class Wire:
         if self.on_deliver is not None:
             self.on_deliver(flight)
         peer = Peer("simpleHttp", flight.source.identity, flight.source.name)
-        inbound = host.core.receive_request(flight.body, peer=peer, service=flight.service, now=host.reads(now))
+        inbound = host.core.receive_request(
+            flight.body, peer=peer, service=flight.service, now=host.reads(now), profile=flight.to.profile
+        )
         flight.inbound = inbound
         self._waiting[host.name, host.boots, inbound] = flight
         self.drain(host, now)

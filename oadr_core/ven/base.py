@@ -13,7 +13,7 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.machines.table import NotAllowed
-from oadr_core.messages import Payload
+from oadr_core.messages import Payload, ProfileName, TransportName
 from oadr_core.outputs import Address, EventDecided, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
 from oadr_core.seal import Sealer
 from oadr_core.sender import Sender
@@ -47,10 +47,42 @@ class VenBase(CoreBase):
         self.config: Final = config
         self._state = state or VenState(ven_id=config.ven_id)
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
-        self._sender = Sender(Address(config.transport), sealer, entropy, config.sender, self._numbers)
         self._refuser = Refuser()
         self._save_waits = False
         self._unsaved = False  # something is remembered whose save may wait until the next message leaves
+        self._confirmed = False  # whether the VTN has registered us, or again, since we were started
+        if config.fall_back and not config.ven_id:
+            raise LocalProtocolError("fall_back needs a ven_id, as a VEN of OpenADR 2.0a cannot register")
+        self._speak(config.profile)
+
+    def _speak(self, profile: ProfileName) -> None:
+        """Speak a profile from now on; nothing is under way."""
+        if profile is ProfileName.V20A:
+            self._forgo_registration()
+        self._profile = profile
+        self._sealer = self._sealer.speaking(profile)
+        to = Address(self.config.transport, profile=profile)
+        self._sender = Sender(to, self._sealer, self._entropy, self.config.sender, self._numbers)
+
+    def _forgo_registration(self) -> None:
+        """Stand with the VTN as a VEN of 2.0a does, from the beginning: by ids that were agreed beforehand.
+
+        :raises LocalProtocolError: there are none.
+        """
+        config = self.config
+        if not config.ven_id:
+            raise LocalProtocolError("a VEN of OpenADR 2.0a does not register; its ven_id has to be agreed beforehand")
+        if config.report_only or config.transport is not TransportName.SIMPLE_HTTP:
+            raise LocalProtocolError("OpenADR 2.0a has events alone, and HTTP alone")
+        known = self._state
+        self._state = VenState(ven_id=config.ven_id, vtn_id=config.vtn_id, events=known.events, ending=known.ending)
+        self._registration = Registration.REGISTERED
+        self._confirmed = True
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that it speaks."""
+        return self._profile
 
     @property
     def state(self) -> VenState:
@@ -127,6 +159,10 @@ class VenBase(CoreBase):
             self._save_waits = self._unsaved = False
             return Save("ven", self._state.dump())
         return output
+
+    def _require_20b(self, what: str) -> None:
+        if self._profile is ProfileName.V20A:
+            raise LocalProtocolError(f"OpenADR 2.0a, which this VEN speaks, has no {what} (section 7.1)")
 
     def _require_registration(self) -> None:
         if self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):

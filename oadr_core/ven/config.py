@@ -2,7 +2,7 @@
 
 import msgspec
 
-from oadr_core.messages import OptType, TransportName
+from oadr_core.messages import OptType, ProfileName, TransportName
 from oadr_core.sender import SenderConfig
 
 
@@ -10,7 +10,12 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a VEN is.
 
     :param ven_name: a name for people.
-    :param ven_id: an id that was agreed beforehand, if one was.
+    :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param profile: the profile that it speaks. In 2.0a there are events alone: no registration, as the ids were agreed
+        beforehand, no reports and no opts (section 7.1 of the profile).
+    :param vtn_id: the id of a 2.0a VTN, where it was agreed beforehand; lists of another are refused. In 2.0b the VTN
+        says it itself.
+    :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else (rule 506); needs a ``ven_id``.
     :param transport: how it talks to its VTN.
     :param pull: whether it polls; over HTTP alone.
     :param address: where a push VEN is reached: a base URL or a full JID.
@@ -36,6 +41,9 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     ven_name: str = ""
     ven_id: str = ""
+    profile: ProfileName = ProfileName.V20B
+    vtn_id: str = ""
+    fall_back: bool = False
     transport: TransportName = TransportName.SIMPLE_HTTP
     pull: bool = True
     address: str | None = None

@@ -11,7 +11,7 @@ from typing import Final
 from oadr_core.answers import response_in
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
-from oadr_core.errors import LocalProtocolError, SchemaError, SealError
+from oadr_core.errors import LocalProtocolError, OtherProfile, SchemaError, SealError
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.machines.registration import Registration, RegistrationInput
@@ -22,6 +22,7 @@ from oadr_core.messages import (
     CancelOpt,
     CancelPartyRegistration,
     CancelReport,
+    CreatedEvent,
     CreatedOpt,
     CreatedPartyRegistration,
     CreatedReport,
@@ -32,6 +33,7 @@ from oadr_core.messages import (
     EiResponse,
     Payload,
     Poll,
+    ProfileName,
     QueryRegistration,
     RegisteredReport,
     RegisterReport,
@@ -48,6 +50,7 @@ from oadr_core.outputs import (
     ExchangeId,
     ExchangeSetBack,
     InboundId,
+    OtherProfileFound,
     Output,
     Reply,
     TicketId,
@@ -94,14 +97,21 @@ class Ven(RegistrationService):
 
     # --- what the application can ask for ----------------------------------------------------------------------------
 
+    @property
+    def polling(self) -> bool:
+        """Whether a poll waits or is under way."""
+        return self._sender.waiting(RequestEvent if self._profile is ProfileName.V20A else Poll)
+
     def poll(self, now: Now) -> TicketId:
-        """Ask whether the VTN has anything (rule 500).
+        """Ask whether the VTN has anything (rule 500); in 2.0a, where there is no oadrPoll, for the list of events.
 
         :raises LocalProtocolError: the VEN is not registered, or does not pull.
         """
         self._require_registration()
         if not self.config.pull:
             raise LocalProtocolError("a push VEN does not poll (rules 500 and 507)")
+        if self._profile is ProfileName.V20A:
+            return self.request_event(now)
         return self._send(Poll(ven_id=self._state.ven_id), now)
 
     def send(self, message: Payload, now: Now) -> TicketId:
@@ -112,6 +122,8 @@ class Ven(RegistrationService):
         """
         if type(message) not in VEN_REQUESTS or isinstance(message, CreatePartyRegistration | CancelPartyRegistration):
             raise LocalProtocolError(f"{message.message_type()} is not sent this way")
+        if not isinstance(message, RequestEvent | CreatedEvent):
+            self._require_20b(message.message_type())
         refuse(message)
         if not isinstance(message, QueryRegistration):
             self._require_registration()
@@ -127,7 +139,15 @@ class Ven(RegistrationService):
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request that the VTN pushed; see :class:`~oadr_core.core.Core`."""
         self._now = now
         inbound = InboundId(next(self._numbers))
@@ -159,6 +179,9 @@ class Ven(RegistrationService):
             return
         try:
             opened = self._sealer.open(body, now) if body else None
+        except OtherProfile as error:
+            self._found_other_profile(error, now)
+            return
         except (SchemaError, SealError) as error:
             self._misbehaved(f"answered with what cannot be read: {error}")
             self._failed(Failure.BAD_ANSWER, now)
@@ -186,6 +209,21 @@ class Ven(RegistrationService):
         request = self._sender.answered()
         self._emit(ExchangeDone(ticket=request.ticket, request=sent, answer=answer))
         self._answered(sent, answer, now)
+
+    def _found_other_profile(self, error: OtherProfile, now: Now) -> None:
+        """The VTN has answered in another profile; while we register that means that it speaks nothing else."""
+        self._misbehaved(f"answered with what cannot be read: {error}")
+        if not isinstance(self._sender.in_flight, QueryRegistration | CreatePartyRegistration):
+            self._failed(Failure.BAD_ANSWER, now)
+            return
+        request = self._sender.answered()
+        if isinstance(request.message, CreatePartyRegistration):
+            self._move(RegistrationInput.GIVEN_UP)
+        falling_back = self.config.fall_back and self._registration is Registration.UNREGISTERED
+        self._emit(OtherProfileFound(profile=error.profile, falling_back=falling_back))
+        self._emit(ExchangeAbandoned(ticket=request.ticket, request=request.message, why=Failure.BAD_ANSWER))
+        if falling_back:
+            self.fall_back(now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a request brought no answer; see :class:`~oadr_core.core.Core`."""
@@ -262,6 +300,7 @@ class Ven(RegistrationService):
     # --- what comes back ---------------------------------------------------------------------------------------------
 
     def _answered(self, sent: Payload, answer: Payload | None, now: Now) -> None:
+        self.expire_report_requests(now)
         response = response_in(answer) if answer is not None else None
         if isinstance(sent, UpdateReport):
             self._reports_delivered(sent, now)
@@ -322,6 +361,7 @@ class Ven(RegistrationService):
 
     def _operation(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """Do what the VTN asks: pushed with ``inbound``, or as the answer to a poll without."""
+        self.expire_report_requests(now)
         named = getattr(message, "ven_id", None)
         if named and named != self._state.ven_id:
             self._misbehaved(f"sent us {message.message_type()} for {named}", ResponseCode.INVALID_ID)

@@ -5,14 +5,22 @@ from datetime import datetime
 
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EventDecision
-from oadr_core.messages import EiEvent, EventSignal, OptType, Target, is_zero
+from oadr_core.messages import EiEvent, EventSignal, OptType, ProfileName, SignalName, Target, is_zero
 from oadr_core.messages.uris import same_uri
 from oadr_core.rules import check, is_known_signal
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_list import is_over
 
 
-def refusal(event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool) -> EventDecision | None:
+def refusal(
+    event: EiEvent,
+    config: VenConfig,
+    ven_id: str,
+    now: datetime,
+    *,
+    new: bool,
+    profile: ProfileName = ProfileName.V20B,
+) -> EventDecision | None:
     """Say why a VEN cannot carry out an event.
 
     :param event: the event.
@@ -20,15 +28,16 @@ def refusal(event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, ne
     :param ven_id: its id.
     :param now: the present.
     :param new: whether it is listed for the first time; only then it must not be over already.
+    :param profile: the profile that it came in.
     :returns: None where the application decides.
     """
-    for code, why in _faults(event, config, ven_id, now, new=new):
+    for code, why in _faults(event, config, ven_id, now, new=new, profile=profile):
         return EventDecision(opt_type=OptType.OPT_OUT, code=code, description=why)
     return None
 
 
 def _faults(
-    event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool
+    event: EiEvent, config: VenConfig, ven_id: str, now: datetime, *, new: bool, profile: ProfileName
 ) -> Iterator[tuple[ResponseCode, str]]:
     if new and is_over(event, now):
         yield ResponseCode.INVALID_DATA, "the event is over"  # rule 33: a new event with an old date
@@ -38,7 +47,7 @@ def _faults(
     if not is_meant(event.target, config, ven_id):
         yield ResponseCode.TARGET_MISMATCH, "the event is meant for others"
     for signal in event.event_signals:
-        if not _is_supported(signal, config):
+        if not _is_supported(signal, config, profile):
             name, kind = signal.signal_name, signal.signal_type
             yield ResponseCode.SIGNAL_NOT_SUPPORTED, f"the signal {name} of type {kind} is not supported"
     if not any(_has_devices(signal, config) for signal in event.event_signals):
@@ -78,7 +87,10 @@ def is_meant(target: Target, config: VenConfig, ven_id: str) -> bool:
     return any(names and (ours is None or not set(ours).isdisjoint(names)) for names, ours in named)
 
 
-def _is_supported(signal: EventSignal, config: VenConfig) -> bool:
+def _is_supported(signal: EventSignal, config: VenConfig, profile: ProfileName) -> bool:
+    if profile is ProfileName.V20A and signal.signal_name.upper() == SignalName.SIMPLE:
+        # its type is a hint (rule 69)
+        return config.signals is None or any(name == SignalName.SIMPLE for name, _ in config.signals)
     if not is_known_signal(signal):
         return False
     if config.signals is None:

@@ -154,7 +154,7 @@ def _take_again(taken: EventList, known: KnownEvent, required: ResponseRequired)
     known = msgspec.structs.replace(known, event=event, request_id=taken.request_id)
     taken.known[_id(event)] = known
     if known.opt_type is None:
-        _, update = taken.ask.get(_id(event), (event, False))
+        _, update = taken.ask.get(_id(event), (event, known.earlier_opt is not None))
         taken.ask[_id(event)] = (event, update)
         taken.wait_for(event)
     else:

@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from oadr_core.messages import EiEvent, EventSignal, EventStatus, Interval, add_duration, is_zero
-from oadr_core.messages.durations import Duration
+from oadr_core.messages import (
+    EiEvent,
+    EventSignal,
+    EventStatus,
+    Interval,
+    add_duration,
+    is_zero,
+    subtract_duration,
+)
 from oadr_core.outputs import EventPhase, PresentSignal
 from oadr_core.state.ven import EndingEvent, KnownEvent
 
@@ -64,17 +71,14 @@ class EventSchedule:
         self.start: Final = add_duration(period.dtstart, offset)
         self.end: Final = None if is_zero(period.duration) else add_duration(self.start, period.duration)
         self._ends_at = ends_at
-        self._prepares = self._steady_from = self.start
-        ramp_up, recovery = _length(period.ramp_up), _length(period.recovery)
-        if ramp_up > timedelta(0):
-            self._prepares = add_duration(self.start, -ramp_up)
-        else:
-            self._steady_from = add_duration(self.start, -ramp_up)
+        turning = self.start if period.ramp_up is None else subtract_duration(self.start, period.ramp_up)
+        self._prepares, self._steady_from = min(self.start, turning), max(self.start, turning)
         self._recovers_from = self._recovered = None if ends_at is not None else self.end
-        if self._recovered is not None and recovery > timedelta(0):
-            self._recovered = add_duration(self._recovered, recovery)
-        elif self._recovers_from is not None:
-            self._recovers_from = max(self.start, add_duration(self._recovers_from, recovery))
+        if self._recovered is not None:
+            recovery = period.recovery or timedelta(0)
+            turning = add_duration(self._recovered, recovery)
+            self._recovers_from, self._recovered = sorted((self._recovered, turning))
+            self._recovers_from = max(self.start, self._recovers_from)
         self._courses = [_SignalCourse(one, self.start, open_ended=self.end is None) for one in event.event_signals]
         self.moments: Final = self._moments()
 
@@ -125,11 +129,6 @@ class EventSchedule:
         """When something changes next; None where nothing more does."""
         passed = bisect_right(self.moments, now)
         return self.moments[passed] if passed < len(self.moments) else None
-
-
-def _length(duration: Duration | None) -> timedelta:
-    """The length of a ramp-up or a recovery; one of months is nothing that can be meant (decision D44)."""
-    return duration if isinstance(duration, timedelta) else timedelta(0)
 
 
 def schedule_of(known: KnownEvent | EndingEvent) -> EventSchedule:

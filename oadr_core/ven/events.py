@@ -53,6 +53,11 @@ class EventService(VenBase):
         self._overtaken: RequestEvent | None = None  # a request during which a list was pushed and taken
         self._asked_last = False  # whether the last list that was taken was the answer to a request
 
+    @property
+    def answering(self) -> bool:
+        """Whether a list of events is being decided, or its answer is on its way."""
+        return self._list is not None or self._sender.waiting(CreatedEvent)
+
     def request_event(self, now: Now, *, reply_limit: int | None = None) -> TicketId:
         """Ask for all events; once after a new registration, else only to be sure (rules 405 and 500).
 
@@ -75,7 +80,7 @@ class EventService(VenBase):
         :param decision: in or out, and if wanted why.
         :param send: whether to send it now; else it goes with the answer to the next list.
         :raises LocalProtocolError: the VEN is not registered; there is no such event, it is over, or must not be
-            answered; it cannot be carried out; or an oadrCreateOpt decides about it (rule 206).
+            answered; it cannot be carried out; or an oadrCreateOpt has decided otherwise (rule 206).
         """
         self._now = now
         self._require_registration()
@@ -90,6 +95,8 @@ class EventService(VenBase):
             return
         self._change(now, events=tuple(changed if one is known else one for one in self._state.events))
         self._tell_decided(changed)
+        if self._list is not None:
+            self._list.supersede(event_id)  # what was decided before may still wait for the answers to other events
         if send:
             answers = EventList(known.request_id, {})
             answers.respond(known.event, decision)
@@ -106,11 +113,11 @@ class EventService(VenBase):
             raise LocalProtocolError(f"the event {event_id!r} must not be answered (rule 62)")
         waiting = [one for one in self._state.unanswered_opts if isinstance(one, CreateOpt)]
         opts = [one for one in (*self._state.opts.event_opts, *waiting) if one.event_id == event_id]
-        if any(scope_of(one) == Scope() for one in opts):
+        if any(scope_of(one) == Scope() and one.opt_type is not decision.opt_type for one in opts):
             raise LocalProtocolError(
                 f"an oadrCreateOpt decides about the event {event_id!r}; only another one changes that (rule 206)"
             )
-        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False)
+        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False, profile=self._profile)
         if refused is not None and decision.opt_type is OptType.OPT_IN:
             raise LocalProtocolError(f"the event {event_id!r} cannot be carried out: {refused.description}")
         return known
@@ -197,7 +204,8 @@ class EventService(VenBase):
             self.tell("on_update_event", {"event": event}, now)
         for event, update in taken.ask.values():
             self._ask_about(event, "on_update_event" if update else "on_event", now)
-        self._await_answers(now)
+        if earlier is None:  # else it has waited for some time already
+            self._await_answers(now)
         self._answer_list(now)
 
     def _warn_of_months(self, taken: EventList) -> None:
@@ -216,7 +224,7 @@ class EventService(VenBase):
         for event_id, (event, update) in list(taken.ask.items()):
             if event_id in self._deciding:
                 continue  # the application is at it, and no other modification came since
-            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update)
+            decision = refusal(event, self.config, self._state.ven_id, now.utc, new=not update, profile=self._profile)
             if decision is not None:
                 taken.known[event_id] = decided(taken.known[event_id], decision)
                 taken.respond(event, decision)

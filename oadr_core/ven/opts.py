@@ -7,12 +7,13 @@ import msgspec
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode, is_success
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import CancelOpt, CreateOpt, EventStatus, ResponseRequired
+from oadr_core.messages import CancelOpt, CreateOpt, EventStatus, OptType, ResponseRequired
 from oadr_core.outputs import OptConfirmed, OptRefused, TicketId
 from oadr_core.rules import refuse
 from oadr_core.state.opts import Scope, foreign_targets, scope_of
 from oadr_core.state.ven import KnownEvent
 from oadr_core.ven.base import VenBase
+from oadr_core.ven.event_checks import refusal
 from oadr_core.ven.event_list import is_over
 
 _LANE: Final = "opts"
@@ -66,6 +67,7 @@ class OptService(VenBase):
     # --- checking ----------------------------------------------------------------------------------------------------
 
     def _require_opts(self) -> None:
+        self._require_20b("EiOpt; a VEN answers its events, and may answer them anew")
         self._require_registration()
         if self.config.report_only:
             raise LocalProtocolError("a report-only VEN has no EiOpt service")
@@ -87,6 +89,10 @@ class OptService(VenBase):
     def _qualified(self, opt: CreateOpt, event_id: str, now: Now) -> CreateOpt:
         """Complete an opt for an event, which must be one that takes answers (rule 206)."""
         known = self._event(event_id)
+        if known is None and self.config.manual:  # the application keeps the events itself
+            if opt.modification_number is None:
+                raise LocalProtocolError(f"which modification of the event {event_id!r}? give modification_number=")
+            return opt
         if known is None:
             raise LocalProtocolError(f"there is no event {event_id!r}")
         descriptor = known.event.event_descriptor
@@ -100,6 +106,9 @@ class OptService(VenBase):
         foreign = foreign_targets(opt, known.event)
         if foreign:
             raise LocalProtocolError(f"the event {event_id!r} is not about this {', '.join(foreign)} (rule 206)")
+        refused = refusal(known.event, self.config, self._state.ven_id, now.utc, new=False)
+        if refused is not None and opt.opt_type is OptType.OPT_IN:
+            raise LocalProtocolError(f"the event {event_id!r} cannot be carried out: {refused.description}")
         return msgspec.structs.replace(opt, modification_number=number)
 
     def _event(self, event_id: str) -> KnownEvent | None:
@@ -167,4 +176,4 @@ class OptService(VenBase):
         """Tell the application what came of an opt, or of its cancellation; the code is 0 where there was no answer."""
         handler = "on_canceled_opt" if isinstance(message, CancelOpt) else "on_created_opt"
         told = {"opt_id": message.opt_id, "response_code": code, "response_description": text}
-        self.tell(handler, told, now)
+        self.tell_in_turn("opts", handler, told, now)

@@ -43,11 +43,12 @@ NO_IDS: Final = EiResponse(
 """A refusal to register in all but its code: peers say 200 and leave the ids empty, or out."""
 
 
+_REGISTRATION: Final = "registration; ids are agreed beforehand"
+
+
 class RegistrationService(EventService, ReportService, OptService):
     """EiRegisterParty at a VEN (section 8.4 of the profile). It ends what the other services have begun."""
 
-    _confirmed = False
-    """Whether the VTN has registered us, or again, since we were started."""
     _asked_again = False
     """Whether the VTN has asked us to register again, and we have not yet."""
     _cancelled_by_vtn: CanceledPartyRegistration | None = None
@@ -56,15 +57,20 @@ class RegistrationService(EventService, ReportService, OptService):
     # --- what the application can ask for ----------------------------------------------------------------------------
 
     def query_registration(self, now: Now) -> TicketId:
-        """Ask the VTN what it supports (section 8.4.1 of the profile)."""
+        """Ask the VTN what it supports (section 8.4.1 of the profile).
+
+        :raises LocalProtocolError: the VEN speaks 2.0a.
+        """
+        self._require_20b(_REGISTRATION)
         return self._send(QueryRegistration(request_id=self._new_id()), now)
 
     def create_party_registration(self, now: Now, *, anew: bool = False) -> TicketId:
         """Register; with the present ids where there is a registration (rule 402).
 
         :param anew: register without ids all the same, which makes the VTN forget what it knew (rule 406).
-        :raises LocalProtocolError: a registration is being made or cancelled already.
+        :raises LocalProtocolError: a registration is being made or cancelled already, or the VEN speaks 2.0a.
         """
+        self._require_20b(_REGISTRATION)
         again = self._registration is Registration.REGISTERED and not anew
         given = RegistrationInput.SEND_CREATE_AGAIN if again else RegistrationInput.SEND_CREATE
         self._move(given)
@@ -87,8 +93,9 @@ class RegistrationService(EventService, ReportService, OptService):
     def cancel_party_registration(self, now: Now) -> TicketId:
         """End the registration (rule 407).
 
-        :raises LocalProtocolError: there is no registration.
+        :raises LocalProtocolError: there is no registration, or the VEN speaks 2.0a.
         """
+        self._require_20b(_REGISTRATION)
         self._move(RegistrationInput.SEND_CANCEL)
         return self._send(
             CancelPartyRegistration(
@@ -98,6 +105,15 @@ class RegistrationService(EventService, ReportService, OptService):
             ),
             now,
         )
+
+    def fall_back(self, now: Now) -> None:
+        """Go on as a VEN of 2.0a (rule 506); what was under way is given up.
+
+        :raises LocalProtocolError: there is no id that was agreed beforehand.
+        """
+        self._now = now
+        self._sender.withdraw(lambda waiting: True)
+        self._speak(ProfileName.V20A)
 
     # --- answers of the VTN ------------------------------------------------------------------------------------------
 
@@ -151,6 +167,8 @@ class RegistrationService(EventService, ReportService, OptService):
 
     def _unknown_to_vtn(self, now: Now) -> None:
         """The VTN does not know us, whatever we thought (decision D27)."""
+        if self._profile is ProfileName.V20A:
+            return  # the ids were agreed beforehand, so it is for those who did that to agree again
         if REGISTRATION.allows(self._registration, RegistrationInput.UNKNOWN_TO_VTN):
             was = self._registration
             self._move(RegistrationInput.UNKNOWN_TO_VTN)

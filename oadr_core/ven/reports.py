@@ -28,6 +28,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.outputs import (
+    HandlerFailed,
     InboundId,
     Reply,
     ReportEnded,
@@ -36,8 +37,7 @@ from oadr_core.outputs import (
     ReportsReceived,
     TicketId,
 )
-from oadr_core.reports import Examined, Requester, Source
-from oadr_core.rules import refuse
+from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.reports import digest
 from oadr_core.ven.base import VenBase
 
@@ -76,8 +76,11 @@ class ReportService(VenBase):
         :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
+        if report_request_id is not None:  # what waits while the VTN is away is old by now
+            self._sender.revise(lambda one: None if _answers(one, report_request_id) else one)
         message = RegisterReport(
             request_id=self._new_id(),
             reports=self._offers,
@@ -93,6 +96,7 @@ class ReportService(VenBase):
         :param request_id: the requestID to use; the same as before where the same report is sent again.
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         request_id = request_id or self._new_id()
         message = UpdateReport(request_id=request_id, reports=tuple(reports), ven_id=self._state.ven_id)
@@ -121,19 +125,16 @@ class ReportService(VenBase):
     def create_report(self, requests: Sequence[ReportRequest], now: Now) -> TicketId:
         """Ask the VTN for reports; the requests are kept, over a restart too, until it has answered.
 
-        :param requests: what is asked for.
+        :param requests: what is asked for; whatever reading types they have are left out (rule 338).
         :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, or its id is in use.
         """
+        self._require_20b("reports")
         self._require_registration()
         requester = Requester(self._state)
-        known = {one.request_id for one in requester.requests}
-        for request in requests:
-            refuse(request)
-            if request.report_request_id in known:
-                raise LocalProtocolError(f"the reportRequestID {request.report_request_id!r} is in use (rule 322)")
-        requester.ask(requests)
+        ready = requester.ready(requests)
+        requester.ask(ready)
         self._change(now, **requester.changes())
-        return self._send_requests(requests, now)
+        return self._send_requests(ready, now)
 
     def cancel_report(
         self, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -144,6 +145,7 @@ class ReportService(VenBase):
         :param report_to_follow: whether one last report is wanted (rule 345).
         :raises LocalProtocolError: the VEN is not registered.
         """
+        self._require_20b("reports")
         self._require_registration()
         message = CancelReport(
             request_id=self._new_id(),
@@ -209,10 +211,11 @@ class ReportService(VenBase):
 
     def _take_created_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, CreatedReport)
-        asked = None
-        if isinstance(sent, CreateReport):
-            asked = [one.report_request_id for one in sent.report_requests]
         requester = Requester(self._state)
+        if isinstance(sent, CreateReport):
+            asked = {one.report_request_id for one in sent.report_requests}
+        else:
+            asked = requester.unconfirmed(self._sender.messages(CreateReport))
         requester.take_created(answer, asked)
         self._change(now, **requester.changes())
         self.tell("on_created_report", {"message": answer}, now)
@@ -298,10 +301,12 @@ class ReportService(VenBase):
     def _on_cancel_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, CancelReport)
         source = self._source()
+        unknown = source.cancel(message)
+        self._keep_source(source, now)
         if self._last_cancel is None or self._last_cancel[0] != message:
-            self._last_cancel = (message, source.cancel(message))
-            self._keep_source(source, now)
-        _, unknown = self._last_cancel
+            self._last_cancel = (message, unknown)
+        else:  # the answer was lost, and the cancel came again
+            _, unknown = self._last_cancel
         self._answer(message, source.cancelled(message, unknown, self._state.ven_id), inbound, now)
 
     def _end_all_requests(self) -> None:
@@ -330,7 +335,7 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         new = not requester.has_taken(message)
         if new:
-            requester.take_offers(message)
+            requester.take_offers(message, ())
             self._change(now, **requester.changes())
         self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if new:
@@ -343,28 +348,39 @@ class ReportService(VenBase):
         self._answer(message, Response(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
 
     def _want(self, requests: tuple[ReportRequest, ...], now: Now) -> None:
-        if requests and self._state.registered:
+        if not requests or not self._state.registered:
+            return
+        try:
             self.create_report(requests, now)
+        except LocalProtocolError as error:
+            self._emit(HandlerFailed(handler="on_register_report", error=str(error)))
+
+    def expire_report_requests(self, now: Now) -> None:
+        """Expect no more of requests to the VTN whose time is over."""
+        if any(is_over(one.request, now.utc) for one in self._state.requests):
+            requester = Requester(self._state)
+            requester.expire(now.utc)
+            self._change(now, **requester.changes())
 
     def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN delivers reports (rules 304 and 346)."""
         assert isinstance(message, UpdateReport)
-        requester = Requester(self._state)
-        if requester.has_received(message):
-            self._answer(message, requester.updated(message, EiResponse(), self._state.ven_id), inbound, now)
+        requester, key = Requester(self._state), digest(message)
+        if requester.has_received(key):
+            response = requester.examine(message).response  # the answer was lost
+            self._answer(message, requester.updated(message, response, self._state.ven_id), inbound, now)
             return
         examined = requester.examine(message)
         if not examined.taken:
             self._refuse_reports(message, examined.response, [inbound], now)
             return
-        key = digest(message)
         if key in self._taking:  # it came again, as its answer takes time
             self._taking[key].append(inbound)
             return
         self._taking[key] = [inbound]
 
         def then(decision: EiResponse | EndReports, later: Now) -> None:
-            self._take_reports(message, examined, decision, self._taking.pop(key), later)
+            self._take_reports(message, key, examined, decision, self._taking.pop(key), later)
 
         told = {"message": _with(message, examined.taken)}
         self._ask(Question("on_update_report", told, taking, EiResponse(), _FAILED, then), now)
@@ -385,6 +401,7 @@ class ReportService(VenBase):
     def _take_reports(
         self,
         message: UpdateReport,
+        key: str,
         examined: Examined,
         decision: EiResponse | EndReports,
         waiting: Sequence[InboundId | None],
@@ -400,8 +417,9 @@ class ReportService(VenBase):
                     self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
             return
         requester = Requester(self._state)
-        if not requester.has_received(message):
-            gaps = requester.take(message, examined.taken)
+        overdue = requester.overdue(message)
+        if not requester.has_received(key):
+            gaps = requester.take(key, examined.taken)
             for gap in gaps:
                 self._emit(ReportGap(report_request_id=gap.report_request_id, since=gap.since, until=gap.until))
             self._emit(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
@@ -409,11 +427,20 @@ class ReportService(VenBase):
         if isinstance(decision, EndReports):
             cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
         self._change(now, **requester.changes())
+        if not self.config.manual:  # there the application waits for what becomes of its requests
+            self._sender.withdraw(requester.is_answered)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)
         answer = requester.updated(message, examined.response, self._state.ven_id, cancel)
         self._answer_all(message, answer, waiting, now)
+        if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
+            self.cancel_report(overdue, now)
+
+
+def _answers(message: Payload, report_request_id: str) -> bool:
+    """Whether a message answers a request for metadata."""
+    return isinstance(message, RegisterReport) and message.report_request_id == report_request_id
 
 
 def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:

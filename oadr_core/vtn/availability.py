@@ -5,7 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
+from oadr_core.codes import is_success
 from oadr_core.messages import CreateOpt, OptType, Target
+from oadr_core.messages.uris import normal_uri
 from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import VenRecord
 
@@ -45,8 +47,9 @@ def availability(
 ) -> Availability:
     """Tell whether a resource of a VEN is available, by all that the VEN has said.
 
-    What it said about an event goes before its schedules, and of that an opt before the answer to the event (rule 206).
-    A schedule that is limited to a program, to resources or to device classes counts for these alone.
+    What it said about an event goes before its schedules, and of that an opt before the answer to the event (rule 206),
+    unless that says that the event cannot be carried out: then nothing of the VEN is available for it. A schedule that
+    is limited to a program, to resources or to device classes counts for these alone.
 
     :param record: the VEN.
     :param at: the time, now or later; what a schedule has superseded is not remembered.
@@ -64,7 +67,7 @@ def availability(
         said = _about_event(record, event_id, asked)
         if said is not None:
             return said
-    asked = msgspec.structs.replace(asked, market_context=market_context)
+    asked = msgspec.structs.replace(asked, market_context=normal_uri(market_context) if market_context else None)
     for opt_type in sorted(OptType, key=lambda one: one is not overlap):
         opt = record.opts.scheduled(opt_type, asked, at)
         if opt is not None:
@@ -74,9 +77,10 @@ def availability(
 
 def _about_event(record: VenRecord, event_id: str, asked: Scope) -> Availability | None:
     opt = record.opts.for_event(event_id, asked)
-    if opt is not None:
+    answer = next((one for one in record.standings if one.event_id == event_id and one.opt_type is not None), None)
+    fails = answer is not None and not is_success(answer.code)
+    if opt is not None and (opt.opt_type is OptType.OPT_OUT or not fails):
         return Availability(available=opt.opt_type is OptType.OPT_IN, why=Why.EVENT_OPT, opt=opt)
-    answered = next((one.opt_type for one in record.standings if one.event_id == event_id), None)
-    if answered is None:
+    if answer is None:
         return None
-    return Availability(available=answered is OptType.OPT_IN, why=Why.EVENT_ANSWER)
+    return Availability(available=answer.opt_type is OptType.OPT_IN and not fails, why=Why.EVENT_ANSWER)

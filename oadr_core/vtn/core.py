@@ -6,7 +6,7 @@ VENs that do not poll. There is one record for each VEN, and nothing else: no ta
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -28,15 +28,21 @@ from oadr_core.messages import (
     EiEvent,
     EventStatus,
     Payload,
+    ProfileName,
     QueryRegistration,
+    RegisteredReport,
     Report,
     ReportRequest,
     RequestReregistration,
     Service,
+    UpdateReport,
     latest_end,
+    outruns,
 )
 from oadr_core.outputs import (
     Address,
+    EventsOverlap,
+    EventWithheld,
     ExchangeAbandoned,
     ExchangeId,
     ExchangeSetBack,
@@ -44,18 +50,22 @@ from oadr_core.outputs import (
     InboundId,
     Output,
     PeerMisbehaved,
+    PollsTooSeldom,
     Reply,
     ReportEnded,
     Save,
     TicketId,
     Transmit,
+    VenDeregistered,
     VenOffline,
     VenOnline,
+    VenRegistered,
 )
-from oadr_core.rules import refuse, refuse_event
+from oadr_core.reports import Requester
+from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
-from oadr_core.state.audience import Enrolment, HandedEvents
+from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
@@ -63,6 +73,9 @@ from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
 from oadr_core.vtn.event_lists import as_made, remembered_until
+from oadr_core.vtn.event_making import made, refuse_over, refuse_rewriting
+from oadr_core.vtn.overlaps import overlapping
+from oadr_core.vtn.profile_20a import simplified, why_unfit
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
     Answered,
@@ -132,7 +145,8 @@ class Vtn(CoreBase):
         super().__init__(sealer, entropy, asks, config.call_timeout)
         self.config: Final = config
         self._push_config = push or SenderConfig()
-        self._offline_after = missed_polls * config.poll_freq.total_seconds()
+        self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
+        self._missed_polls = missed_polls
         self._book: Final = EventBook()
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
         self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
@@ -146,6 +160,8 @@ class Vtn(CoreBase):
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
+        self._in_20a: set[InboundId] = set()  # requests that are answered in 2.0a
+        self._of_20a: dict[str, None] = {}  # VENs
         self._finished_at: datetime | None = None  # when an event was last taken from the lists
         self._load(saved or {})
 
@@ -166,7 +182,7 @@ class Vtn(CoreBase):
         for record in list(self._records.values()):
             if record.online:  # one that was silent before is so until it shows itself
                 self._heard_of(record, now)
-            if self.offers:  # those of the run before are void (rule 309)
+            if self.offers and record.profile is ProfileName.V20B:  # those of the run before are void (rule 309)
                 self._take(record, Offer(), None, now)
             self._push(record.ven_id, now)
         for record_of_event in list(self._book.values()):
@@ -205,6 +221,15 @@ class Vtn(CoreBase):
         """
         return self._book.vens_of(self._known_event(event_id), self._records)
 
+    def overlaps(self, event_id: str) -> tuple[str, ...]:
+        """The events of the same program that overlap an event for any VEN; what VENs do then is not defined (rule 18).
+
+        :returns: their ids, in the order of their starts; none where the event is cancelled.
+        :raises LocalProtocolError: there is no such event.
+        """
+        record = self._known_event(event_id)
+        return overlapping(record, self._book.rivals(record))
+
     def answers(self, event_id: str, now: Now) -> list[EventAnswer]:
         """Who was told of an event, who answered what and when, and who is silent.
 
@@ -220,7 +245,7 @@ class Vtn(CoreBase):
         """Say what a VEN belongs to, instead of what was said before; that outlives its registrations.
 
         It gets the events that are alive for what it comes to, and has those no more whose audience it leaves (rule
-        61).
+        61). Which of its events overlap those that it gets is told (rule 18).
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
@@ -230,8 +255,10 @@ class Vtn(CoreBase):
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
+        before = {one.event_id for one in self._book.of(ven_id)}
         self._book.enrol(ven_id, enrolment)
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
+        self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
 
     def add_event(self, event: EiEvent, audience: AudienceLike | None, now: Now) -> str:
@@ -246,22 +273,20 @@ class Vtn(CoreBase):
         :returns: the id of the event.
         :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
         """
-        record = EventRecord(
-            event=event,
-            audience=audience_for(event, audience),
-            created_at=whole_seconds(now.utc),
-            changed_at=whole_seconds(now.utc),
-        )
-        self._make(record, now)
-        return record.event_id
+        return self._make(event, audience_for(event, audience), now).event_id
 
-    def _make(self, record: EventRecord, now: Now) -> None:
-        refuse_event(record.event)
+    def _make(self, event: EiEvent, audience: Audience, now: Now) -> EventRecord:
+        event, at = made(event, now.utc), whole_seconds(now.utc)
+        record = EventRecord(event=event, audience=audience, created_at=at, changed_at=at)
         if record.event_id in self._book:
             raise LocalProtocolError(f"there is an event {record.event_id!r} already (rule 70)")
         if record.modification_number != 0:
             raise LocalProtocolError("a new event has modification number 0 (rule 4)")
+        if event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError("a new event is not cancelled (rule 10)")
+        refuse_over(event, now.utc)
         self._change_event(record, now)
+        return record
 
     def modify_event(self, event: EiEvent, now: Now, audience: AudienceLike | None = None) -> int:
         """Replace an event by another form of it.
@@ -269,28 +294,44 @@ class Vtn(CoreBase):
         :param event: the event with its id; its modification number does not matter.
         :param audience: whom it is for from now on; None leaves that as it is. A VEN that it is no longer for is
             handed a list without it (rule 61).
-        :returns: the new modification number (rule 5).
-        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
+            nobody is told but those that it is now for, or is for no more.
+        :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
+            rule, or it changes what lies in the past (rule 20).
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        if event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError(f"a modification does not cancel the event {known.event_id!r}; cancel_event does")
+        event = made(event, now.utc)
+        changed = known
         if audience is not None:
-            known = msgspec.structs.replace(known, audience=audience_for(event, audience))
-        return self._modify(known, event, now)
+            changed = msgspec.structs.replace(known, audience=audience_for(event, audience))
+        if as_made(event) != as_made(known.event):
+            refuse_rewriting(known.event, event, now.utc)
+            changed = _modified(changed, event, now)
+        if changed != known:
+            self._change_event(changed, now)
+        return changed.modification_number
 
     def cancel_event(self, event_id: str, now: Now) -> int:
         """Cancel an event; its VENs are told until they acknowledge it (rules 10, 50 and 52).
 
         :returns: the new modification number, or the present one where it is cancelled already.
-        :raises LocalProtocolError: there is no such event.
+        :raises LocalProtocolError: there is no such event, or it is over.
         """
         known = self._known_event(event_id)
         descriptor = known.event.event_descriptor
         if descriptor.event_status is EventStatus.CANCELLED:
             return descriptor.modification_number
+        end = latest_end(known.event.active_period)
+        if end is not None and end <= now.utc:
+            raise LocalProtocolError(f"the event {event_id!r} is over since {end} (rule 20)")
         cancelled = msgspec.structs.replace(descriptor, event_status=EventStatus.CANCELLED)
-        return self._modify(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
+        changed = _modified(known, msgspec.structs.replace(known.event, event_descriptor=cancelled), now)
+        self._change_event(changed, now)
+        return changed.modification_number
 
     def queue(self, ven_id: str, message: Payload, now: Now) -> None:
         """Ask something of a VEN, once it polls or by push.
@@ -311,7 +352,67 @@ class Vtn(CoreBase):
         self._queue(record, message, now)
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
+        self._known_20b_ven(record.ven_id, message.message_type())
         self._take(record, Queue(message), None, now)
+
+    def add_ven(
+        self,
+        ven_id: str,
+        now: Now,
+        *,
+        ven_name: str = "",
+        identity: str | None = None,
+        poll_interval: timedelta | None = None,
+        address: str | None = None,
+    ) -> None:
+        """Make a 2.0a VEN known, whose ids were agreed beforehand as it cannot register (section 7.1 of the profile).
+
+        VENs of 2.0b register themselves.
+
+        :param ven_id: its id.
+        :param ven_name: a name for people.
+        :param identity: the fingerprint of its certificate, which it has to show then.
+        :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
+        :param address: the base URL where it is reached by push; it polls if None.
+        :raises LocalProtocolError: there is a VEN of the id, or of the certificate, already.
+        """
+        if not ven_id:
+            raise LocalProtocolError("a VEN needs an id")
+        if ven_id in self._records:
+            raise LocalProtocolError(f"there is a VEN {ven_id!r} already")
+        if identity is not None and identity in self._by_identity:
+            raise LocalProtocolError(f"the VEN {self._by_identity[identity]!r} has this certificate already")
+        if poll_interval is not None and poll_interval <= timedelta(0):
+            raise LocalProtocolError(f"a VEN polls at intervals of more than {poll_interval}")
+        record = VenRecord(
+            ven_id=ven_id,
+            registration_id="",
+            ven_name=ven_name,
+            identity=identity,
+            profile=ProfileName.V20A,
+            pull=address is None,
+            address=address,
+            online=False,  # until it shows itself
+            poll_interval=None if poll_interval is None else poll_interval.total_seconds(),
+        )
+        self._now = now
+        self._keep(record)
+        self._emit(Save(record.key, record.dump()))
+        self._emit(VenRegistered(ven_id=ven_id, ven_name=ven_name, again=False))
+        self._tell_withheld_of(self._book.of(ven_id), ven_id)
+        self._push(ven_id, now)
+
+    def remove_ven(self, ven_id: str, now: Now) -> None:
+        """Forget a 2.0a VEN, which cannot end its registration itself as it has none.
+
+        :raises LocalProtocolError: there is no such VEN, or it is one of 2.0b; see :meth:`cancel_party_registration`.
+        """
+        record = self._known_ven(ven_id)
+        if record.profile is not ProfileName.V20A:
+            raise LocalProtocolError(f"{ven_id!r} has registered itself; cancel its registration instead")
+        self._now = now
+        self._drop(record)
+        self._emit(VenDeregistered(ven_id=ven_id, by_peer=False))
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
@@ -326,9 +427,17 @@ class Vtn(CoreBase):
         self._queue(record, message, now)
 
     def create_report(self, ven_id: str, requests: Sequence[ReportRequest], now: Now) -> None:
-        """Ask a VEN for reports."""
-        message = CreateReport(request_id=new_id(self._entropy), report_requests=tuple(requests), ven_id=ven_id)
-        self._queue(self._known_ven(ven_id), message, now)
+        """Ask a VEN for reports.
+
+        :param ven_id: the VEN.
+        :param requests: what is asked for; whatever reading types they have are left out (rule 338).
+        :param now: the present.
+        :raises LocalProtocolError: there is no such VEN, a request breaks a rule, or its id is in use.
+        """
+        record = self._known_ven(ven_id)
+        ready = Requester(record).ready(requests)
+        message = CreateReport(request_id=new_id(self._entropy), report_requests=ready, ven_id=ven_id)
+        self._queue(record, message, now)
 
     def cancel_report(
         self, ven_id: str, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -358,7 +467,7 @@ class Vtn(CoreBase):
         self._shared = msgspec.structs.replace(self._shared, offers=tuple(reports))
         if now is not None:
             self._now = now
-            for record in list(self._records.values()):
+            for record in [one for one in self._records.values() if one.profile is ProfileName.V20B]:
                 self._take(record, Offer(), None, now)
 
     def offer_to(self, ven_id: str, now: Now, *, report_request_id: str | None = None) -> None:
@@ -367,9 +476,9 @@ class Vtn(CoreBase):
         :param ven_id: the VEN.
         :param now: the present.
         :param report_request_id: the request for metadata that this answers, if it answers one (rule 311).
-        :raises LocalProtocolError: there is no such VEN.
+        :raises LocalProtocolError: there is no such VEN, or it is one of 2.0a.
         """
-        self._take(self._known_ven(ven_id), Offer(report_request_id), None, now)
+        self._take(self._known_20b_ven(ven_id, "reports"), Offer(report_request_id), None, now)
 
     def report_made(
         self,
@@ -396,14 +505,35 @@ class Vtn(CoreBase):
         if record is not None:
             self._take(record, Made(report_request_id, report, made, last, until), None, now)
 
+    def update_report(self, ven_id: str, reports: Sequence[Report], now: Now) -> None:
+        """Deliver reports once more, as they were or corrected (rule 346); kept until the VEN has them.
+
+        :param ven_id: the VEN.
+        :param reports: the data, each with the request that it answers.
+        :param now: the present.
+        :raises LocalProtocolError: there is no such VEN, or it is one of 2.0a.
+        """
+        message = UpdateReport(request_id=new_id(self._entropy), reports=tuple(reports), ven_id=ven_id)
+        self._queue(self._known_ven(ven_id), message, now)
+
     # --- inputs ------------------------------------------------------------------------------------------------------
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         """Take a request of a VEN; see :class:`~oadr_core.core.Core`."""
         self._now = now
         inbound = InboundId(next(self._numbers))
+        if profile is ProfileName.V20A:
+            self._in_20a.add(inbound)
         try:
-            opened = self._sealer.open(body, now)
+            opened = self._sealers[profile].open(body, now)
         except SealError as error:
             return self._refuse(inbound, Failure.FORBIDDEN, peer, str(error))
         except SchemaError as error:
@@ -415,14 +545,14 @@ class Vtn(CoreBase):
             self._answer_error(inbound, message, ResponseCode.COMPLIANCE_ERROR, text, peer)
             return inbound
         try:
-            record = self._identify(message, peer.identity)
+            record = self._identify(message, peer.identity, profile)
         except _Unidentified as error:
             self._answer_error(inbound, message, error.code, str(error), peer)
             return inbound
         if record is not None:
             self._heard_of(record, now)
             record = self._records[record.ven_id]
-        self._take(record, Asked(message, peer.identity), inbound, now)
+        self._take(record, Asked(message, peer.identity, profile), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
@@ -432,7 +562,7 @@ class Vtn(CoreBase):
         if ven_id is None:
             return
         try:
-            opened = self._sealer.open(body, now) if body else None
+            opened = self._sealers[self._records[ven_id].profile].open(body, now) if body else None
         except (SchemaError, SealError) as error:
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered with what cannot be read: {error}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
@@ -459,7 +589,7 @@ class Vtn(CoreBase):
         wait = self._push_config.pause(push.setbacks, self._entropy)
         push.paused = True
         self._timers.after(("push", ven_id), now.mono + wait)
-        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
+        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
         self._take(self._records[ven_id], given, None, now)
         if push.message is None:
             return
@@ -504,11 +634,18 @@ class Vtn(CoreBase):
 
     # --- who is talking ----------------------------------------------------------------------------------------------
 
-    def _identify(self, message: Payload, identity: str | None) -> VenRecord | None:
+    def _identify(self, message: Payload, identity: str | None, profile: ProfileName) -> VenRecord | None:
         """Find the VEN that a request comes from (section 9.2.1.1, rules 400, 500 and 517, decision D28).
 
-        :raises _Unidentified: the sender is not who it says, or says nothing.
+        :raises _Unidentified: the sender is not who it says, or says nothing, or does not speak as it should.
         """
+        record = self._sender_of(message, identity)
+        if record is not None and record.profile is not profile:
+            text = f"{record.ven_id} is a VEN of OpenADR {record.profile}, and this is for {profile}"
+            raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
+        return record
+
+    def _sender_of(self, message: Payload, identity: str | None) -> VenRecord | None:
         named = getattr(message, "ven_id", None) or None
         if identity is not None:
             ven_id = self._by_identity.get(identity)
@@ -537,37 +674,45 @@ class Vtn(CoreBase):
         if not record.online:
             self._keep(msgspec.structs.replace(record, online=True))
             self._emit(VenOnline(ven_id=record.ven_id))
-            self.tell("on_ven_online", {"ven_id": record.ven_id}, now)
+            self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
         key = ("seen", record.ven_id)
         if not self._timers.is_set(key):
-            self._timers.after(key, now.mono + self._offline_after)
+            self._timers.after(key, now.mono + self._offline_after(record))
+
+    def _offline_after(self, record: VenRecord) -> float:
+        """After how many seconds of silence a VEN counts as offline."""
+        return self._missed_polls * (record.poll_interval or self.config.poll_freq.total_seconds())
 
     def _look_for(self, ven_id: str, now: Now) -> None:
         """A VEN may have been silent for too long."""
         record = self._records.get(ven_id)
         if record is None or not record.pull:
             return
-        until = self._seen.get(ven_id, now.mono) + self._offline_after
+        until = self._seen.get(ven_id, now.mono) + self._offline_after(record)
         if now.mono < until:
             self._timers.after(("seen", ven_id), until)
             return
         self._keep(msgspec.structs.replace(record, online=False))
         self._emit(VenOffline(ven_id=ven_id))
-        self.tell("on_ven_offline", {"ven_id": ven_id}, now)
+        self.tell_in_turn(ven_id, "on_ven_offline", {"ven_id": ven_id}, now)
 
     # --- taking a step -----------------------------------------------------------------------------------------------
 
     def _take(self, record: VenRecord | None, given: Input, inbound: InboundId | None, now: Now) -> None:
         """Take one input, and do what comes of it."""
-        if inbound is not None and self._is_asking(record, given, inbound):
-            return
+        if self._asking and isinstance(given, Asked):  # seldom, and the digest of a long report is dear
+            given = msgspec.structs.replace(given, key=digest(given.message))
+            if inbound is not None and self._is_asking(record, given, inbound):
+                return
         self._bring_back(now)
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
         if result.ask is not None and isinstance(given, Asked):
             self._put_question(result, given, record, [] if inbound is None else [inbound], now)
+        elif result.ask is not None and isinstance(given, Answered) and result.record is not None:
+            self._ask_about_answer(result, given, result.record, now)
         elif inbound is not None:
-            self._emit(Reply(inbound, result.answer, None, self._sealer))
+            self._reply(inbound, result.answer)
         elif isinstance(given, Hand) and result.answer is not None and result.record is not None:
             self._transmit(result.record, result.answer, now)
         after = result.record
@@ -588,29 +733,46 @@ class Vtn(CoreBase):
         for event in result.events:
             self._emit(event)
         for notice in result.notices:
-            self.tell(notice.handler, notice.arguments, now)
+            self.tell_in_turn(notice.ven_id, notice.handler, notice.arguments, now)
         if before is None and after is not None:
             self._heard_of(after, now)
+            if after.profile is ProfileName.V20A:
+                self._tell_withheld_of(self._book.of(after.ven_id), after.ven_id)
 
-    def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
+    def _is_asking(self, record: VenRecord | None, given: Asked, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
-        if not self._asking or not isinstance(given, Asked):
-            return False  # mostly so, and the digest of a long report is dear
         waiting = self._asking.get(_question_key(record, given))
         if waiting is None:
             return False
         waiting.append(inbound)
         return True
 
+    def _ask_about_answer(self, result: Step, given: Answered, record: VenRecord, now: Now) -> None:
+        """A push VEN wants reports by the way (rule 344); the connection says who it is, whatever the answer names."""
+        assert isinstance(given.message, RegisteredReport)
+        message = msgspec.structs.replace(given.message, ven_id=record.ven_id)
+        self._put_question(result, Asked(message, record.identity, record.profile), record, [], now, pushed=True)
+
     def _put_question(
-        self, result: Step, given: Asked, record: VenRecord | None, waiting: list[InboundId], now: Now
+        self,
+        result: Step,
+        given: Asked,
+        record: VenRecord | None,
+        waiting: list[InboundId],
+        now: Now,
+        *,
+        pushed: bool = False,
     ) -> None:
         assert result.ask is not None
-        ask, key = result.ask, _question_key(record, given)
+        ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
+        key = _question_key(record, asked)
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
-            self._conclude(key, Decided(given.message, given.identity, ask.handler, decision), later)
+            decided = Decided(
+                given.message, given.identity, ask.handler, decision, given.profile, key[1], ask.found, pushed
+            )
+            self._conclude(key, decided, later)
 
         self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
 
@@ -621,7 +783,7 @@ class Vtn(CoreBase):
         """
         waiting = self._asking.pop(key)
         try:
-            current = self._identify(decided.message, decided.identity)
+            current = self._identify(decided.message, decided.identity, decided.profile)
         except _Unidentified as error:
             for one in waiting:
                 self._answer_error(one, decided.message, error.code, str(error), Peer(identity=decided.identity))
@@ -632,10 +794,11 @@ class Vtn(CoreBase):
         result = step(current, decided, self._shared, now)
         self._apply(current, result, now)
         if result.ask is not None:
-            self._put_question(result, Asked(decided.message, decided.identity), result.record, waiting, now)
+            asked = Asked(decided.message, decided.identity, decided.profile, decided.key)
+            self._put_question(result, asked, result.record, waiting, now)
             return
         for one in waiting:
-            self._emit(Reply(one, result.answer, None, self._sealer))
+            self._reply(one, result.answer)
         if result.record is not None:
             self._push(result.record.ven_id, now)
 
@@ -650,22 +813,23 @@ class Vtn(CoreBase):
                 self._emit(HandlerFailed(handler=decided.handler, error=str(error)))
 
     def _adopt_event(self, event: EiEvent, ven_id: str, now: Now) -> None:
-        event_id = event.event_descriptor.event_id
+        event_id, cancelled = event.event_descriptor.event_id, EventStatus.CANCELLED
         known = self._book.get(event_id)
         if known is None:
+            end = latest_end(event.active_period)
+            if event.event_descriptor.event_status is cancelled or (end is not None and end <= now.utc):
+                return  # there is nothing to tell
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
-            at = whole_seconds(now.utc)
-            event = msgspec.structs.replace(event, event_descriptor=descriptor)
-            known = EventRecord(event=event, created_at=at, changed_at=at)
-            self._make(known, now)
+            known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
+            before = {one.event_id for one in self._book.of(ven_id)}
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
-        cancelled = EventStatus.CANCELLED
+            self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
             return
         if event.event_descriptor.event_status is cancelled:
             self.cancel_event(known.event_id, now)
-        elif as_made(event) != as_made(known.event):
+        else:
             self.modify_event(event, now)
 
     # --- records -----------------------------------------------------------------------------------------------------
@@ -673,6 +837,10 @@ class Vtn(CoreBase):
     def _keep(self, record: VenRecord) -> None:
         before = self._records.get(record.ven_id)
         self._records[record.ven_id] = record
+        if record.profile is ProfileName.V20A:
+            self._of_20a[record.ven_id] = None
+        else:
+            self._of_20a.pop(record.ven_id, None)  # the application may give a VEN of 2.0b the id of one of 2.0a
         if not record.pull:
             self._push_vens[record.ven_id] = None
         elif before is not None and not before.pull:
@@ -688,6 +856,8 @@ class Vtn(CoreBase):
         """What a VEN is known by before it names itself: its certificate, or its name where it has none."""
         if record.identity is not None:
             return self._by_identity, record.identity
+        if record.profile is ProfileName.V20A:  # it always names itself
+            return self._by_name, ""
         return self._by_name, record.ven_name
 
     def _forget_signs(self, record: VenRecord) -> None:
@@ -697,6 +867,7 @@ class Vtn(CoreBase):
 
     def _drop(self, record: VenRecord) -> None:
         self._records.pop(record.ven_id, None)
+        self._of_20a.pop(record.ven_id, None)
         self._push_vens.pop(record.ven_id, None)
         self._forget_signs(record)
         self._seen.pop(record.ven_id, None)
@@ -714,6 +885,12 @@ class Vtn(CoreBase):
             raise LocalProtocolError(f"there is no VEN {ven_id!r}; {len(self._records)} are registered")
         return record
 
+    def _known_20b_ven(self, ven_id: str, what: str) -> VenRecord:
+        record = self._known_ven(ven_id)
+        if record.profile is ProfileName.V20A:
+            raise LocalProtocolError(f"{ven_id} is a VEN of OpenADR 2.0a, which takes events alone, no {what}")
+        return record
+
     # --- events ------------------------------------------------------------------------------------------------------
 
     def _known_event(self, event_id: str) -> EventRecord:
@@ -722,25 +899,53 @@ class Vtn(CoreBase):
             raise LocalProtocolError(f"there is no event {event_id!r}")
         return record
 
-    def _modify(self, known: EventRecord, event: EiEvent, now: Now) -> int:
-        number = known.modification_number + 1
-        descriptor = msgspec.structs.replace(
-            event.event_descriptor, modification_number=number, modification_date_time=whole_seconds(now.utc)
-        )
-        event = msgspec.structs.replace(event, event_descriptor=descriptor)
-        refuse_event(event)
-        self._change_event(msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc)), now)
-        return number
-
     def _change_event(self, record: EventRecord, now: Now) -> None:
         self._now = now
         known = self._book.get(record.event_id)
         self._book.put(record)
         self._emit(Save(record.key, record.dump()))
         self._watch(record, now)
+        if self._of_20a:
+            self._tell_withheld(record, self._book.vens_of(record, self._of_20a))
         self._wake_audience(record)
         if known is not None and known.audience != record.audience:
             self._wake_audience(known)
+        others = self.overlaps(record.event_id)
+        if others:
+            self._emit(EventsOverlap(event_id=record.event_id, others=others))
+        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+        polled = len(self._records) > len(self._push_vens)
+        if polled and not is_cancelled and outruns(record.event.active_period, self.config.poll_freq):
+            self._emit(PollsTooSeldom(event_id=record.event_id, interval=self.config.poll_freq))
+
+    def _tell_withheld(self, record: EventRecord, ven_ids: Iterable[str]) -> None:
+        """Tell that some VENs of 2.0a are not given an event that is for them, where they have no words for it."""
+        why = why_unfit(record.event, ProfileName.V20A)
+        withheld = tuple(one for one in ven_ids if one in self._of_20a)
+        if why is None or not withheld or record.event.event_descriptor.event_status is EventStatus.CANCELLED:
+            return
+        number = record.modification_number
+        self._emit(EventWithheld(event_id=record.event_id, modification_number=number, ven_ids=withheld, why=why))
+
+    def _tell_withheld_of(self, records: Iterable[EventRecord], ven_id: str) -> None:
+        for record in records if ven_id in self._of_20a else ():
+            self._tell_withheld(record, [ven_id])
+
+    def _tell_of_new_events(self, ven_id: str, before: Container[str]) -> None:
+        """Tell which events a VEN has come to that it cannot be given, or that overlap others of its events.
+
+        :param ven_id: the VEN.
+        :param before: the events that were for it before.
+        """
+        events = self._book.of(ven_id)
+        come = [one for one in events if one.event_id not in before]
+        self._tell_withheld_of(come, ven_id)
+        told: set[str] = set()  # of two that overlap one another once
+        for record in come:
+            others = overlapping(record, [one for one in events if one.event_id not in told])
+            told.add(record.event_id)
+            if others:
+                self._emit(EventsOverlap(event_id=record.event_id, others=others))
 
     def _hand(self, ven_id: str, event_ids: Iterable[str]) -> None:
         """Keep which events handlers have returned for a VEN."""
@@ -818,9 +1023,12 @@ class Vtn(CoreBase):
         push.exchange, push.message = exchange, message
         self._exchanges[exchange] = record.ven_id
         self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "")
+        to = Address(record.transport, record.address or "", record.profile)
         service = SERVICE[type(message)]
-        self._emit(Transmit(exchange, to, service, message, self._push_config.timeout, self._sealer))
+        sealer, said = self._sealers[record.profile], message
+        if record.profile is ProfileName.V20A:
+            said = simplified(message)
+        self._emit(Transmit(exchange, to, service, said, self._push_config.timeout, sealer))
 
     def _land(self, exchange: ExchangeId) -> _Push:
         ven_id = self._exchanges.pop(exchange)
@@ -833,13 +1041,32 @@ class Vtn(CoreBase):
 
     def _refuse(self, inbound: InboundId, why: Failure, peer: Peer, what: str) -> InboundId:
         self._emit(PeerMisbehaved(who=_who(peer), what=what))
-        self._emit(Reply(inbound, None, why, self._sealer))
+        self._reply(inbound, None, why)
         return inbound
 
     def _answer_error(self, inbound: InboundId, message: Payload, code: int, text: str, peer: Peer) -> None:
         self._emit(PeerMisbehaved(who=_who(peer), what=f"{message.message_type()}: {text}", code=int(code)))
-        answer = self._refuser.refuse(message, code, text, getattr(message, "ven_id", None))
-        self._emit(Reply(inbound, answer, None, self._sealer))
+        self._reply(inbound, self._refuser.refuse(message, code, text, getattr(message, "ven_id", None)))
+
+    def _reply(self, inbound: InboundId, answer: Payload | None, refusal: Failure | None = None) -> None:
+        """Answer a request in the profile that it came in."""
+        profile = ProfileName.V20B
+        if inbound in self._in_20a:
+            self._in_20a.remove(inbound)
+            profile = ProfileName.V20A
+            answer = None if answer is None else simplified(answer)
+        self._emit(Reply(inbound, answer, refusal, self._sealers[profile]))
+
+
+def _modified(known: EventRecord, event: EiEvent, now: Now) -> EventRecord:
+    """An event in another form, with the next modification number (rule 5)."""
+    descriptor = msgspec.structs.replace(
+        event.event_descriptor,
+        modification_number=known.modification_number + 1,
+        modification_date_time=whole_seconds(now.utc),
+    )
+    event = msgspec.structs.replace(event, event_descriptor=descriptor)
+    return msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc))
 
 
 class _Unidentified(Exception):
@@ -856,4 +1083,4 @@ def _who(peer: Peer) -> str:
 
 def _question_key(record: VenRecord | None, given: Asked) -> _Key:
     who = given.identity or "" if record is None else record.ven_id
-    return who, digest(given.message)
+    return who, given.key or digest(given.message)

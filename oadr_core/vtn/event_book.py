@@ -4,7 +4,8 @@ Nothing is written down for each VEN when an event is made: an event is filed on
 a VEN looks under its own marks when it polls.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
+from itertools import chain
 from typing import Final
 
 from oadr_core.state.audience import (
@@ -26,7 +27,20 @@ class _Files:
 
     def at(self, mark: Mark) -> tuple[str, ...]:
         kind, value = mark
-        return self._files.get(kind, {}).get(value, ())
+        filed = self._files.get(kind)
+        return filed.get(value, ()) if filed else ()
+
+    def marks_shared_by(self, vens: KeysView[str], members: Mapping[Mark, Mapping[str, None]]) -> Iterator[Mark]:
+        """Marks under which something is filed, and that any of some VENs has.
+
+        :param vens: the VENs.
+        :param members: who has which mark, but for the marks of single VENs.
+        """
+        for kind, filed in self._files.items():
+            if kind == "ven_ids":
+                yield from (ven_mark(ven_id) for ven_id in filed.keys() & vens)
+            else:
+                yield from ((kind, value) for value in filed if not vens.isdisjoint(members.get((kind, value), {})))
 
     def put(self, marks: Iterable[Mark], one: str) -> None:
         for kind, value in marks:
@@ -162,13 +176,43 @@ class EventBook(Mapping[str, EventRecord]):
 
     def of(self, ven_id: str) -> list[EventRecord]:
         """The events that are alive and for a VEN."""
-        found = dict.fromkeys(one for mark in self._marks_of(ven_id) for one in self._alive.at(mark))
+        found = dict.fromkeys(chain.from_iterable(map(self._alive.at, self._marks_of(ven_id))))
         return [self._records[event_id] for event_id in found]
 
     def is_for(self, ven_id: str, event_id: str) -> bool:
         """Whether an event, alive or over, is for a VEN."""
         marks = self._marks_of(ven_id)
         return any(event_id in self._alive.at(mark) or event_id in self._over.at(mark) for mark in marks)
+
+    def rivals(self, record: EventRecord) -> list[EventRecord]:
+        """The events that are alive and for a VEN that an event is for too, or for one that may come to both.
+
+        That takes no look at single VENs but those that an audience names: the VENs behind two marks are compared as
+        sets, and only where both have events.
+        """
+        if record.audience.everyone:
+            found = dict.fromkeys(one for one in self._records if self.is_alive(one))
+        else:
+            found = dict.fromkeys(self._alive.at(EVERYONE))
+            marks = list(_marks(record))
+            for ven_id in self.handed_to(record.event_id):
+                marks += self._marks_of(ven_id)
+            for mark in marks:
+                found.update(dict.fromkeys(self._rivals_by(mark)))
+        found.pop(record.event_id, None)
+        return [self._records[event_id] for event_id in found if self.is_alive(event_id)]
+
+    def _rivals_by(self, mark: Mark) -> Iterator[str]:
+        """The events for VENs that have a mark."""
+        kind, value = mark
+        if kind == "ven_ids":
+            for own in self._marks_of(value):
+                yield from self._alive.at(own)
+            return
+        yield from self._alive.at(mark)
+        members = self._members.get(mark, {}).keys()
+        for other in self._alive.marks_shared_by(members, self._members):
+            yield from self._alive.at(other)
 
     def vens_of(self, record: EventRecord, registered: Iterable[str]) -> list[str]:
         """The VENs that an event is for, also those that are not registered but named or enrolled.

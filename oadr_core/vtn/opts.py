@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.answers import response_to
-from oadr_core.codes import ResponseCode
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.decisions import verdict
 from oadr_core.messages import (
     CanceledOpt,
@@ -81,10 +81,15 @@ def _created(turn: Turn, message: CreateOpt) -> None:
 
 
 def _answer_event(turn: Turn, message: CreateOpt, event_id: str) -> None:
-    """An opt for all resources of an event takes the place of the VEN's answer to it (rule 206)."""
+    """An opt for all resources of an event takes the place of the VEN's answer to it (rule 206).
+
+    Not that of an error: what the VEN cannot carry out it does not, whatever it would like.
+    """
     record = turn.shared.events[event_id]
     standings = dict(by_event(turn.ven().standings))
     before = present_standing(record, standings.get(event_id))
+    if before.opt_type is not None and not is_success(before.code):
+        return
     said = Said(message.opt_type)
     standings[event_id] = answered(record, before, said, before.state, turn.now, turn.config.answer_timeout)
     turn.change(standings=tuple(standings.values()))

@@ -22,7 +22,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import VenDeregistered, VenRegistered
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedOperation, VenRecord
-from oadr_core.vtn.turn import Ask, Notice, Turn, VtnConfig
+from oadr_core.vtn.turn import Ask, Turn, VtnConfig
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
@@ -155,7 +155,8 @@ def look_up(turn: Turn, message: Payload) -> None:
     """A VEN that is not registered here talks as if it were; the application may know better."""
     ven_id = getattr(message, "ven_id", None)
     if ven_id and "ven_lookup" in turn.shared.asks:
-        turn.question = Ask("ven_lookup", {"ven_id": ven_id}, known_ven, None, None)
+        read = partial(known_ven, registers=turn.profile is ProfileName.V20B)
+        turn.question = Ask("ven_lookup", {"ven_id": ven_id}, read, None, None)
     else:
         _refuse_stranger(turn, message)
 
@@ -174,6 +175,7 @@ def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool
             registration_id=decision.registration_id,
             ven_name=decision.ven_name,
             identity=turn.identity,
+            profile=turn.profile,
         )
     )
     turn.events.append(VenRegistered(ven_id=decision.ven_id, ven_name=decision.ven_name, again=True))
@@ -195,8 +197,8 @@ def deregister(turn: Turn, message: CancelPartyRegistration) -> None:
     turn.answer = CanceledPartyRegistration(
         response=response_to(message), registration_id=message.registration_id, ven_id=turn.ven().ven_id
     )
+    turn.tell("on_cancel_party_registration", {"message": message})
     _forget(turn, by_peer=True)
-    turn.notices.append(Notice("on_cancel_party_registration", {"message": message}))
 
 
 def take_canceled(turn: Turn, message: CanceledPartyRegistration, operation: Payload | None) -> None:

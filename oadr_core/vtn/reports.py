@@ -31,10 +31,9 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
-from oadr_core.reports import Requester, Source
-from oadr_core.state.reports import digest
+from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
-from oadr_core.vtn.turn import Ask, Notice, Turn
+from oadr_core.vtn.turn import Ask, Turn
 
 _RECENT: Final = 8
 """How many cancels a record remembers among the deliveries, to know one that comes again."""
@@ -66,10 +65,10 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
         turn.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
         return
     requester = Requester(turn.ven())
-    replaced = requester.take_offers(message)
+    replaced = requester.take_offers(message, _by_the_way(turn, requester))
     requester.ask(decision)
     turn.change(**requester.changes())
-    turn.withdraw(lambda one: _about(one.message, replaced))
+    turn.withdraw(lambda one: _about(one.message, replaced) or requester.is_answered(one.message))
     _registered(turn, message)
 
 
@@ -81,6 +80,11 @@ def _registered(turn: Turn, message: RegisterReport) -> None:
         if one.request.report_specifier.report_specifier_id != METADATA and not _is_queued(turn, one.request)
     )
     turn.answer = RegisteredReport(response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id)
+
+
+def _by_the_way(turn: Turn, requester: Requester) -> set[str]:
+    """The requests that went out in the answer to metadata, and are not confirmed."""
+    return requester.unconfirmed(one.message for one in turn.ven().queue if isinstance(one.message, CreateReport))
 
 
 def _is_queued(turn: Turn, request: ReportRequest) -> bool:
@@ -96,13 +100,14 @@ def _is_queued(turn: Turn, request: ReportRequest) -> bool:
 def update_report(turn: Turn, message: UpdateReport) -> None:
     """The VEN delivers reports (rules 304 and 346)."""
     requester = Requester(turn.ven())
-    if requester.has_received(message):
-        turn.answer = requester.updated(message, EiResponse(), turn.ven().ven_id)  # the answer was lost
+    if requester.has_received(turn.digest(message)):
+        response = requester.examine(message).response
+        turn.answer = requester.updated(message, response, turn.ven().ven_id)  # the answer was lost
         return
     examined = requester.examine(message)
     if examined.taken:
         arguments = {"ven_id": turn.ven().ven_id, "message": _with(message, examined.taken)}
-        turn.question = Ask("on_update_report", arguments, taking, EiResponse(), _NOT_TAKEN)
+        turn.question = Ask("on_update_report", arguments, taking, EiResponse(), _NOT_TAKEN, found=examined)
     else:
         _refuse(turn, message, examined.response)
 
@@ -113,18 +118,20 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
         turn.refuse(message, decision.response_code, decision.response_description or "the report was not taken")
         return
     requester, ven_id = Requester(turn.ven()), turn.ven().ven_id
-    examined = requester.examine(message)
+    examined = requester.examine(message, turn.found if isinstance(turn.found, Examined) else None)
     if not examined.taken:  # what had asked for them has ended meanwhile, as another registration was made
         _refuse(turn, message, examined.response)
         return
     overdue = requester.overdue(message)
-    for gap in requester.take(message, examined.taken):
+    for gap in requester.take(turn.digest(message), examined.taken):
         request_id = gap.report_request_id
         turn.events.append(ReportGap(report_request_id=request_id, since=gap.since, until=gap.until, ven_id=ven_id))
     cancel = None
     if isinstance(decision, EndReports):
         cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id)
     turn.change(**requester.changes())
+    if any(requester.is_answered(one.message) for one in turn.ven().queue):
+        turn.withdraw(lambda one: requester.is_answered(one.message))
     turn.events.append(ReportsReceived(ven_id=ven_id, message=_with(message, examined.taken)))
     if not examined.response.ok:
         _tell(turn, message, examined.response)
@@ -193,13 +200,22 @@ def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:
     """The VEN says which reports are pending (rule 329)."""
-    asked = None
-    if isinstance(operation, CreateReport):
-        asked = [one.report_request_id for one in operation.report_requests]
     requester = Requester(turn.ven())
+    if isinstance(operation, CreateReport):
+        asked = {one.report_request_id for one in operation.report_requests}
+    else:
+        asked = _by_the_way(turn, requester)
     requester.take_created(message, asked)
     turn.change(**requester.changes())
-    turn.notices.append(Notice("on_created_report", {"ven_id": turn.ven().ven_id, "message": message}))
+    turn.tell("on_created_report", {"message": message})
+
+
+def expire(turn: Turn) -> None:
+    """Expect no more of requests whose time is over."""
+    if any(is_over(one.request, turn.now) for one in turn.ven().requests):  # seldom, and looked at with every request
+        requester = Requester(turn.ven())
+        requester.expire(turn.now)
+        turn.change(**requester.changes())
 
 
 def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload | None) -> None:
@@ -220,8 +236,8 @@ def _about(message: Payload, request_ids: set[str]) -> bool:
 # --- what the VEN asks for -------------------------------------------------------------------------------------------
 
 
-def take_requests(turn: Turn, message: CreateReport) -> None:
-    """The VEN asks for reports; the application may have a say."""
+def take_requests(turn: Turn, message: CreateReport | RegisteredReport) -> None:
+    """The VEN asks for reports, in oadrCreateReport or by the way (rule 344); the application may have a say."""
     if Source(turn.ven().report_requests).is_new(message.report_requests):
         arguments = {"ven_id": turn.ven().ven_id, "message": message}
         turn.question = Ask("on_create_report", arguments, verdict, None, _NOT_DECIDED)
@@ -229,7 +245,7 @@ def take_requests(turn: Turn, message: CreateReport) -> None:
         decide_requests(turn, message, None)
 
 
-def decide_requests(turn: Turn, message: CreateReport, decision: EiResponse | None) -> None:
+def decide_requests(turn: Turn, message: CreateReport | RegisteredReport, decision: EiResponse | None) -> None:
     """The application has its say about what the VEN asks for."""
     turn.answer = _create(turn, message, message.report_requests, decision)
 
@@ -248,13 +264,12 @@ def _create(
 def cancel_requests(turn: Turn, message: CancelReport) -> None:
     """The VEN wants no more of some reports (rule 336)."""
     source = Source(turn.ven().report_requests)
-    key = digest(message)
-    if key in turn.ven().recent:  # the answer was lost, and the cancel came again
-        turn.answer = source.cancelled(message, (), turn.ven().ven_id)
-        return
+    key = turn.digest(message)
     unknown = source.cancel(message)
     keep_source(turn, source)
-    if not unknown:
+    if key in turn.ven().recent:  # the answer was lost, and the cancel came again
+        unknown = []
+    elif not unknown:
         turn.change(recent=(*turn.ven().recent[-(_RECENT - 1) :], key))
     turn.answer = source.cancelled(message, unknown, turn.ven().ven_id)
 
@@ -262,14 +277,15 @@ def cancel_requests(turn: Turn, message: CancelReport) -> None:
 def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
     """The VEN has taken our offers, and may want reports at once (rule 344)."""
     source = Source(turn.ven().report_requests)
-    if message.response.ok:
-        source.replace()  # rule 306
-    if isinstance(operation, RegisterReport) and operation.report_request_id is not None:
-        _note_delivered(turn, source, [operation.report_request_id])
+    if isinstance(operation, RegisterReport):  # else the answer comes again, and ends nothing that it has begun
+        if message.response.ok:
+            source.replace()  # rule 306
+        if operation.report_request_id is not None:
+            _note_delivered(turn, source, [operation.report_request_id])
     keep_source(turn, source)
     if message.report_requests:
-        turn.answer = _create(turn, message, message.report_requests)
-    turn.notices.append(Notice("on_registered_report", {"ven_id": turn.ven().ven_id, "message": message}))
+        take_requests(turn, message)
+    turn.tell("on_registered_report", {"message": message})
 
 
 def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload | None) -> None:

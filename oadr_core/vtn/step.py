@@ -63,7 +63,7 @@ def step(record: VenRecord | None, given: Input, shared: Shared, now: Now) -> St
 
 def _asked(turn: Turn, given: Asked) -> None:
     """The VEN sends a request."""
-    turn.identity = given.identity
+    turn.identity, turn.profile, turn.key = given.identity, given.profile, given.key
     message = given.message
     take = _TAKE_REQUEST.get(type(message))
     if take is None and type(message) not in _TAKE_ANSWER:
@@ -72,10 +72,13 @@ def _asked(turn: Turn, given: Asked) -> None:
     elif turn.record is None and _must_be_registered(message):
         registration.look_up(turn, message)
     elif take is not None:
+        if turn.record is not None:
+            reports.expire(turn)
         take(turn, message)
     else:
         _settle(turn, message)
-        delivery.acknowledge_answer(turn, message)
+        if turn.question is None:
+            delivery.acknowledge_answer(turn, message)
 
 
 def _must_be_registered(message: Payload) -> bool:
@@ -86,15 +89,18 @@ def _must_be_registered(message: Payload) -> bool:
 
 def _decided(turn: Turn, given: Decided) -> None:
     """The application has decided."""
-    turn.identity = given.identity
+    turn.identity, turn.profile = given.identity, given.profile
+    turn.key, turn.found = given.key, given.found
     message = given.message
     if given.handler == "ven_lookup":
         if registration.take_lookup(turn, message, given.decision):
-            _asked(turn, Asked(message, given.identity))
+            _asked(turn, Asked(message, given.identity, given.profile, given.key))
     elif turn.record is None and type(message) not in (CreatePartyRegistration, QueryRegistration):
         turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the registration has ended")
     else:
         _TAKE_DECISION[given.handler](turn, message, given.decision)
+        if given.pushed:
+            _push_answer(turn)
 
 
 def _answered(turn: Turn, given: Answered) -> None:
@@ -104,9 +110,14 @@ def _answered(turn: Turn, given: Answered) -> None:
         events.arrived(turn)
     if turn.record is not None and type(message) in _TAKE_ANSWER and not isinstance(given.operation, DistributeEvent):
         _settle(turn, message, given.operation)
-        if isinstance(turn.answer, CreatedReport):  # to requests by the way (rule 344): it goes by a push of its own
-            delivery.queue(turn, turn.answer)
-        turn.answer = None
+        _push_answer(turn)
+
+
+def _push_answer(turn: Turn) -> None:
+    """What is said to requests by the way (rule 344) goes by a push of its own."""
+    if isinstance(turn.answer, CreatedReport):
+        delivery.queue(turn, turn.answer)
+    turn.answer = None
 
 
 def _settle(turn: Turn, message: Payload, pushed: Payload | None = None) -> None:
@@ -144,7 +155,7 @@ def _made(turn: Turn, given: Made) -> None:
 def _push_failed(turn: Turn, given: PushFailed) -> None:
     """What was handed to a push VEN did not get through."""
     if turn.record is not None:
-        delivery.push_failed(turn)
+        delivery.push_failed(turn, given.message)
 
 
 def _push_refused(turn: Turn, given: PushRefused) -> None:

@@ -12,10 +12,11 @@ from typing import Any, Final
 import msgspec
 from lxml import etree
 
-from oadr_core.messages.declare import Feed, Group, Item, Kind, Node, Occurs, Payload, Property, Scalar, Shape, shape
+from oadr_core.messages.declare import Feed, Group, Item, Kind, Node, Occurs, Payload, Property, Scalar
 from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.namespaces import clark
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
+from oadr_core.wire.dialects import PROFILE_B, Dialect
 from oadr_core.wire.feeds import feed_of
 from oadr_core.wire.generate import Source
 from oadr_core.wire.scalars import collapse, converter
@@ -25,21 +26,22 @@ _XSI_TYPE: Final = clark("xsi:type")
 Decoder = Callable[[etree._Element], Any]  # noqa: SLF001 - lxml has no other name for it
 
 
-def decode_payload(element: etree._Element, cls: type[Payload]) -> Payload:
+def decode_payload(element: etree._Element, cls: type[Payload], dialect: Dialect) -> Payload:
     """Read a validated element.
 
     :param element: the root element of the payload.
     :param cls: its class.
+    :param dialect: what it is written in.
     :raises ValueError: a value is valid but cannot be held, such as a date before the year 1.
     """
-    message: Payload = _decoder(cls)(element)
+    message: Payload = _decoder(cls, dialect)(element)
     return message
 
 
 @cache
-def _decoder(cls: type[msgspec.Struct]) -> Decoder:
+def _decoder(cls: type[msgspec.Struct], dialect: Dialect) -> Decoder:
     """Generate the function that reads an instance of a class."""
-    return _Generator(shape(cls)).function()
+    return _Generator(cls, dialect).function()
 
 
 class _Generator:
@@ -49,9 +51,10 @@ class _Generator:
     child with ``getnext`` takes half the time of an iterator.
     """
 
-    def __init__(self, declared: Shape) -> None:
+    def __init__(self, cls: type[msgspec.Struct], dialect: Dialect) -> None:
         self._source = Source()
-        self._shape = declared
+        self._shape = dialect.shape(cls)
+        self._dialect = dialect
 
     def function(self) -> Decoder:
         """Write and compile ``decode(e)``: make an instance from the element ``e``."""
@@ -67,7 +70,7 @@ class _Generator:
     def _attribute(self, node: Node, element: str) -> None:
         assert node.field is not None
         assert isinstance(node.field.kind, Scalar)
-        self._source.line(f"a = {element}.get({clark(node.step.name)!r})")
+        self._source.line(f"a = {element}.get({self._dialect.clark(node.step.name)!r})")
         read = self._scalar(node.field.kind, "a")
         self._source.line(f"v_{node.field.name} = None if a is None else {read}")
 
@@ -105,8 +108,8 @@ class _Generator:
 
     def _test(self, node: Node, tag: str) -> str:
         if node.field is not None and isinstance(node.field.kind, Group):
-            return f"{tag} in {self._source.name(group_decoders(node.field.kind), 'group')}"
-        return f"{tag} == {clark(node.step.name)!r}"
+            return f"{tag} in {self._source.name(group_decoders(node.field.kind, self._dialect), 'group')}"
+        return f"{tag} == {self._dialect.clark(node.step.name)!r}"
 
     def _optional(self, node: Node, child: str, tag: str, depth: int, *, last: bool) -> None:
         with self._source.block(f"if {self._test(node, tag)}:"):
@@ -157,11 +160,11 @@ class _Generator:
         if isinstance(kind, Property):
             return self._scalar(kind.scalar, f"{child}[0].text")
         if isinstance(kind, Group):
-            return f"{self._source.name(group_decoders(kind), 'group')}[{tag}]({child})"
+            return f"{self._source.name(group_decoders(kind, self._dialect), 'group')}[{tag}]({child})"
         if isinstance(kind, Feed):
             return f"{self._source.name(feed_of, 'feed')}({child})"
         assert isinstance(kind, type)
-        return f"{self._source.name(_decoder(kind), kind.__name__)}({child})"
+        return f"{self._source.name(_decoder(kind, self._dialect), kind.__name__)}({child})"
 
     def _scalar(self, scalar: Scalar, text: str) -> str:
         read = converter(scalar).read
@@ -176,21 +179,23 @@ class _Generator:
 
 
 @cache
-def group_decoders(group: Group) -> Mapping[str, Decoder]:
+def group_decoders(group: Group, dialect: Dialect) -> Mapping[str, Decoder]:
     """The decoders of a substitution group's members by tag."""
-    decoders: dict[str, Decoder] = {clark(name): _member_decoder(name, kind) for name, kind in group.members.items()}
-    decoders |= {clark(name): _decode_chosen_unit for name in group.abstract}
+    decoders: dict[str, Decoder] = {
+        dialect.clark(name): _member_decoder(name, kind, dialect) for name, kind in group.members.items()
+    }
+    decoders |= {dialect.clark(name): _decode_chosen_unit for name in group.abstract}
     return decoders
 
 
-def _member_decoder(element: str, kind: Kind) -> Decoder:
+def _member_decoder(element: str, kind: Kind, dialect: Dialect) -> Decoder:
     if isinstance(kind, Item):
         return lambda found: _decode_measurement(found, element)
     if isinstance(kind, Property):
         read = converter(kind.scalar).read
         return lambda found: read(found[0].text or "")
     assert isinstance(kind, type)
-    return _decoder(kind)
+    return _decoder(kind, dialect)
 
 
 def _decode_measurement(found: etree._Element, element: str) -> Measurement:
@@ -205,7 +210,7 @@ def _decode_measurement(found: etree._Element, element: str) -> Measurement:
         unit=unit or next(iter(item.units), ""),
         scale=None if item.extra == "pulse_factor" else SiScaleCode(third),
         pulse_factor=float(third) if item.extra == "pulse_factor" else None,
-        power_attributes=_decoder(PowerAttributes)(found[3]) if item.extra == "power" else None,
+        power_attributes=_decoder(PowerAttributes, PROFILE_B)(found[3]) if item.extra == "power" else None,
     )
 
 

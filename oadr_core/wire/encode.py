@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from oadr_core.messages.declare import Feed, Group, Item, Kind, Node, Occurs, Payload, Property, Scalar, Step, shape
+from oadr_core.messages.declare import Feed, Group, Item, Kind, Node, Occurs, Payload, Property, Scalar, Step
 from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
+from oadr_core.wire.dialects import PROFILE_B, Dialect
 from oadr_core.wire.feeds import standalone
 from oadr_core.wire.generate import Source
 from oadr_core.wire.scalars import Escaped, converter, escape, write_float
@@ -26,14 +27,15 @@ _ESCAPED: Final = Escaped()
 Append = Callable[[str], None]
 
 
-def encode_payload(message: Payload) -> str:
-    """Write a message as an ``oadrPayload`` document, without looking for mistakes in its values.
+def encode_payload(message: Payload, dialect: Dialect) -> str:
+    """Write a message as a document, without looking for mistakes in its values.
 
-    :param message: any of the 23 payloads.
+    :param message: any payload of the dialect.
+    :param dialect: what to write it in.
     :raises Exception: of any kind, where a value is not what its field declares;
         :func:`oadr_core.wire.envelope.encode` says which.
     """
-    opening, encode, closing = _document(type(message))
+    opening, encode, closing = _document(type(message), dialect)
     pieces = [opening]
     encode(message, pieces.append)
     pieces.append(closing)
@@ -41,27 +43,30 @@ def encode_payload(message: Payload) -> str:
 
 
 @cache
-def _document(cls: type[Payload]) -> tuple[str, Callable[[Any, Append], None], str]:
+def _document(cls: type[Payload], dialect: Dialect) -> tuple[str, Callable[[Any, Append], None], str]:
     """What stands before a payload of the class, the function that appends it, and what stands behind it."""
-    prefixes = {"oadr", "ei"} | _prefixes(cls, set())
-    names = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in NAMESPACES if prefix in prefixes)
+    prefixes = {"oadr", "ei"} | _prefixes(cls, dialect, set())
+    names = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in dialect.namespaces.items() if prefix in prefixes)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    if not dialect.wrapped:
+        return head, _Generator(cls, cls.__element__, dialect, names).function(), ""
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<oadr:oadrPayload{names}><oadr:oadrSignedObject>',
-        _encoder(cls),
+        f"{head}<oadr:oadrPayload{names}><oadr:oadrSignedObject>",
+        _encoder(cls, dialect),
         "</oadr:oadrSignedObject></oadr:oadrPayload>",
     )
 
 
-def _prefixes(cls: type[msgspec.Struct], seen: set[type]) -> set[str]:
+def _prefixes(cls: type[msgspec.Struct], dialect: Dialect, seen: set[type]) -> set[str]:
     """The prefixes of everything that a message of the class may hold."""
     if cls in seen:
         return set()
     seen.add(cls)
     found: set[str] = set()
-    for field in shape(cls).fields:
+    for field in dialect.shape(cls).fields:
         found |= {step.name.partition(":")[0] for step in field.steps}
         for kind in _parts(field.kind):
-            found |= _prefixes(kind, seen) if isinstance(kind, type) else {kind.partition(":")[0]}
+            found |= _prefixes(kind, dialect, seen) if isinstance(kind, type) else {kind.partition(":")[0]}
     found |= {text.partition(":")[0] for text in getattr(cls, "__trailing__", ())}
     return found - set(_LATE) - {"atom"}
 
@@ -78,24 +83,32 @@ def _parts(kind: Kind) -> Iterable[type[msgspec.Struct] | str]:
 
 
 @cache
-def _encoder(cls: type[msgspec.Struct], element: str = "") -> Callable[[Any, Append], None]:
+def _encoder(cls: type[msgspec.Struct], dialect: Dialect, element: str = "") -> Callable[[Any, Append], None]:
     """Generate the function that appends an instance of a class, tags included."""
-    return _Generator(cls, element or getattr(cls, "__element__", "")).function()
+    return _Generator(cls, element or getattr(cls, "__element__", ""), dialect).function()
 
 
 class _Generator:
-    """Writes the function for one class; runs of fixed text and values become one f-string."""
+    """Writes the function for one class; runs of fixed text and values become one f-string.
 
-    def __init__(self, cls: type[msgspec.Struct], element: str) -> None:
+    :param cls: the class.
+    :param element: the element that an instance becomes.
+    :param dialect: what to write it in.
+    :param names: the declarations of namespaces in its opening tag.
+    """
+
+    def __init__(self, cls: type[msgspec.Struct], element: str, dialect: Dialect, names: str = "") -> None:
         self._source = Source()
         self._pending: list[str] = []
-        self._shape = shape(cls)
+        self._dialect = dialect
+        self._shape = dialect.shape(cls)
         self._element = element
+        self._names = names
 
     def function(self) -> Callable[[Any, Append], None]:
         """Write and compile ``encode(v, w)``: append the text of ``v`` by calling ``w``."""
         with self._source.block("def encode(v, w):"):
-            self._open(self._element, self._shape.attributes)
+            self._open(self._element, self._shape.attributes, names=self._names)
             for node in self._shape.children:
                 self._node(node, self._element)
             self._text(f"</{self._element}>")
@@ -115,10 +128,11 @@ class _Generator:
             self._source.line(f"w(f'''{''.join(self._pending)}''')")
             self._pending.clear()
 
-    def _open(self, element: str, attributes: Sequence[Node], parent: str = "") -> None:
+    def _open(self, element: str, attributes: Sequence[Node], parent: str = "", names: str = "") -> None:
         prefix = element.partition(":")[0]
-        late = prefix in _LATE and not parent.startswith(prefix)
-        self._text(f"<{element}" + (f' xmlns:{prefix}="{NAMESPACES[prefix]}"' if late else ""))
+        if prefix in _LATE and not parent.startswith(prefix):
+            names += f' xmlns:{prefix}="{NAMESPACES[prefix]}"'
+        self._text(f"<{element}{names}")
         for node in attributes:
             assert node.field is not None
             assert isinstance(node.field.kind, Scalar)
@@ -186,11 +200,13 @@ class _Generator:
             self._value(f"{self._source.name(standalone, 'feed')}({value})")
         elif isinstance(kind, Group):
             self._flush()
-            self._source.line(f"{self._source.name(_group(kind), 'group')}[{value}.__class__]({value}, w)")
+            self._source.line(
+                f"{self._source.name(_group(kind, self._dialect), 'group')}[{value}.__class__]({value}, w)"
+            )
         else:
             assert isinstance(kind, type)
             self._flush()
-            self._source.line(f"{self._source.name(_encoder(kind, name), kind.__name__)}({value}, w)")
+            self._source.line(f"{self._source.name(_encoder(kind, self._dialect, name), kind.__name__)}({value}, w)")
 
     def _scalar(self, scalar: Scalar, value: str) -> str:
         if scalar.family == "code":
@@ -237,7 +253,7 @@ class _Encoders(dict[type, Callable[[Any, Append], None]]):
 
 
 @cache
-def _group(group: Group) -> _Encoders:
+def _group(group: Group, dialect: Dialect) -> _Encoders:
     """The encoders of a substitution group's members by the class of the value."""
     encoders = _Encoders()
     for element, member in group.members.items():
@@ -247,7 +263,7 @@ def _group(group: Group) -> _Encoders:
             encoders[float] = encoders[int] = _number_encoder(element, Step.parse(member.inner).name)
         else:
             assert isinstance(member, type)
-            encoders[member] = _encoder(member, element)
+            encoders[member] = _encoder(member, dialect, element)
     return encoders
 
 
@@ -279,5 +295,5 @@ def _encode_measurement(value: Measurement, append: Append) -> None:
         append(f"<scale:siScaleCode>{escape(value.scale)}</scale:siScaleCode>")
     if extra == "power":
         assert value.power_attributes is not None
-        _encoder(PowerAttributes, "power:powerAttributes")(value.power_attributes, append)
+        _encoder(PowerAttributes, PROFILE_B, "power:powerAttributes")(value.power_attributes, append)
     append(f"</{element}>")

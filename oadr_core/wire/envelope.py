@@ -1,15 +1,19 @@
-"""Whole documents: ``oadrPayload`` around ``oadrSignedObject`` around one payload (section 8 of the profile)."""
+"""Whole documents (section 8 of the profile).
+
+In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; in 2.0a it is the payload itself.
+"""
 
 from typing import Final
 
 import msgspec
 from lxml import etree
 
-from oadr_core.errors import LocalProtocolError, SchemaError
-from oadr_core.messages import PAYLOADS
+from oadr_core.errors import LocalProtocolError, OtherProfile, SchemaError
+from oadr_core.messages import ProfileName
 from oadr_core.messages.declare import Payload
 from oadr_core.messages.namespaces import clark, in_prefixes
 from oadr_core.wire.decode import decode_payload
+from oadr_core.wire.dialects import DIALECTS, PROFILE_A, PROFILE_B, Dialect
 from oadr_core.wire.encode import encode_payload
 from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes, tell_text
 from oadr_core.wire.parse import LIMITS, Limits, brief, name_of, parse
@@ -21,8 +25,8 @@ _SIGNED_OBJECT: Final = clark("oadr:oadrSignedObject")
 _SIGNATURE: Final = clark("ds:Signature")
 _ID: Final = clark("oadr:Id")
 _SCHEMA_LOCATION: Final = clark("xsi:schemaLocation")
-_CLASSES: Final = {clark(cls.__element__): cls for cls in PAYLOADS.values()}
-_PROFILE_A: Final = "{http://openadr.org/oadr-2.0a/2012/07}"
+_OF_PROFILE_A: Final = PROFILE_A.clark("oadr:")
+
 _MOST_FORGIVEN: Final = 100
 """How many departures are told of one document; a peer that makes more has been described well enough."""
 
@@ -47,6 +51,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     :param forgiven: what had to be overlooked to read it, up to a hundred things; empty for a valid document.
     :param signed: whether it carries a signature, which nobody has looked at here.
     :param schema_location: whether it names a schemaLocation, which rule 45 forbids.
+    :param profile: the profile that it is a document of.
     """
 
     data: bytes
@@ -55,98 +60,131 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     forgiven: tuple[Forgiven, ...] = ()
     signed: bool = False
     schema_location: bool = False
+    profile: ProfileName = ProfileName.V20B
 
 
-def encode(message: Payload) -> bytes:
+def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> bytes:
     """Write a message as a document.
 
-    Values are trusted, for the sake of speed: what a user made passes :func:`~oadr_core.wire.verify.verify` first.
+    Values are trusted, for the sake of speed: what a user made passes :func:`~oadr_core.wire.verify.verify` first. What
+    2.0a has no place for is left out.
 
-    :param message: any of the 23 payloads.
-    :returns: an ``oadrPayload`` document in UTF-8, which the schema accepts where ``verify`` finds nothing.
-    :raises LocalProtocolError: a field holds what cannot be written; the text says which and what would be right.
+    :param message: any of the 23 payloads; any of the four that 2.0a has.
+    :param profile: the profile to write it in.
+    :returns: a document in UTF-8, which the schema accepts where ``verify`` finds nothing.
+    :raises LocalProtocolError: a field holds what cannot be written, or the profile has no such payload; the text says
+        which and what would be right.
     """
+    dialect = DIALECTS[profile]
+    if message.message_type() not in dialect.payloads:
+        raise LocalProtocolError(f"OpenADR {profile} has no {message.message_type()}; it has {_names(dialect)}")
     try:
-        return encode_payload(message).encode()
+        return encode_payload(message, dialect).encode()
     except Exception as error:
-        found = problems(message)
+        found = problems(message, dialect)
         if not found:
             raise
         raise LocalProtocolError(found[0]) from error
 
 
-def decode(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Payload:
+def _names(dialect: Dialect) -> str:
+    return ", ".join(dialect.payloads)
+
+
+def decode(
+    data: bytes, *, strict: bool = True, limits: Limits = LIMITS, profile: ProfileName | None = ProfileName.V20B
+) -> Payload:
     """Read a message.
 
     :param data: a whole document.
     :param strict: whether to refuse what the schema refuses, and documents not rooted in ``oadrPayload``. If not, a
         liberal receiver reads what it can (docs/leniency.md).
     :param limits: how large the document may be.
+    :param profile: the profile that it has to be of; None for either.
+    :returns: the message. One of 2.0a has the ``schema_version`` 2.0a, though the document does not say so.
+    :raises OtherProfile: it is a document of the other profile.
     :raises SchemaError: the document was refused.
     """
-    return read(data, strict=strict, limits=limits).message
+    return read(data, strict=strict, limits=limits, profile=profile).message
 
 
-def read(data: bytes, *, strict: bool = True, limits: Limits = LIMITS) -> Document:
+def read(
+    data: bytes, *, strict: bool = True, limits: Limits = LIMITS, profile: ProfileName | None = ProfileName.V20B
+) -> Document:
     """Read a document with all that is to be known about it; see :func:`decode`."""
     root = parse(data, limits)
+    dialect = PROFILE_A if name_of(root).startswith(_OF_PROFILE_A) else PROFILE_B
+    if profile not in (None, dialect.profile):
+        if dialect is PROFILE_A or root.tag in (_PAYLOAD, _SIGNED_OBJECT) or name_of(root) in PROFILE_B.classes:
+            raise OtherProfile(dialect.profile)
+        raise SchemaError(brief(f"the root is {name_of(root)}, no payload of OpenADR {profile}"))
     located = b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
-    if root.tag == _PAYLOAD and schema().validate(root):
-        return _read_valid(data, root, located)
-    fault = _fault(root)
+    is_rooted = root.tag == _PAYLOAD if dialect.wrapped else name_of(root) in dialect.classes
+    if is_rooted and schema(dialect).validate(root):
+        return _read_valid(data, root, dialect, located)
+    fault = _fault(root, dialect)
     if strict:
         raise fault
-    return _read_leniently(data, root, fault, located)
+    return _read_leniently(data, root, dialect, fault, located)
 
 
-def _read_valid(data: bytes, root: etree._Element, located: bool) -> Document:
-    element = root[-1][0]
+def _read_valid(data: bytes, root: etree._Element, dialect: Dialect, located: bool) -> Document:
+    element = root[-1][0] if dialect.wrapped else root
     try:
-        message = decode_payload(element, _CLASSES[name_of(element)])
+        message = decode_payload(element, dialect.classes[name_of(element)], dialect)
     except (ValueError, OverflowError) as error:  # such as a time before the year 1
         raise SchemaError(brief(str(error))) from None
     return Document(
         data=data,
-        message=message,
+        message=_versioned(message, dialect),
         valid=True,
-        signed=len(root) > 1,
+        signed=dialect.wrapped and len(root) > 1,
         schema_location=located,
+        profile=dialect.profile,
     )
 
 
-def _fault(root: etree._Element) -> SchemaError:
-    if root.tag != _PAYLOAD:
-        if name_of(root).startswith(_PROFILE_A):
-            return SchemaError("this is a document of the 2.0a profile")
+def _versioned(message: Payload, dialect: Dialect) -> Payload:
+    """Have a message say what it was read from, where its document does not."""
+    if dialect.wrapped:
+        return message
+    return msgspec.structs.replace(message, schema_version=str(dialect.profile))
+
+
+def _fault(root: etree._Element, dialect: Dialect) -> SchemaError:
+    if dialect.wrapped and root.tag != _PAYLOAD:
         return SchemaError(brief(f"the root is {name_of(root)}, not oadrPayload"))
-    entry = schema().error_log.last_error
+    if not dialect.wrapped and name_of(root) not in dialect.classes:
+        return SchemaError(brief(f"OpenADR {dialect.profile} has no {local_name(root)}; it has {_names(dialect)}"))
+    entry = schema(dialect).error_log.last_error
     if entry is None:  # another thread has used the schema meanwhile
         return SchemaError("the schema refuses the document")
-    return SchemaError(brief(in_prefixes(entry.message)), f"line {entry.line}")
+    return SchemaError(brief(in_prefixes(entry.message, dialect.namespaces)), f"line {entry.line}")
 
 
-def _read_leniently(data: bytes, root: etree._Element, fault: SchemaError, located: bool) -> Document:
+def _read_leniently(data: bytes, root: etree._Element, dialect: Dialect, fault: SchemaError, located: bool) -> Document:
     forgiven: list[Forgiven] = []
 
     def tell(place: str, what: str) -> None:
         if len(forgiven) < _MOST_FORGIVEN:
             forgiven.append(Forgiven(place, brief(what)))
 
-    element = _payload_of(root, tell)
-    cls = _CLASSES.get(name_of(element))
+    element = _payload_of(root, tell) if dialect.wrapped else root
+    cls = dialect.classes.get(name_of(element))
     if cls is None:
         what = brief(f"{name_of(element)} is no payload of OpenADR 2.0b")
         raise SchemaError(what) if root.tag == _PAYLOAD else fault
-    message = decode_leniently(element, cls, tell)
+    message = decode_leniently(element, cls, tell, dialect)
     if not forgiven:
         tell(fault.place, fault.text)
     return Document(
         data=data,
-        message=message,
+        message=_versioned(message, dialect),
         valid=False,
         forgiven=tuple(forgiven),
         signed=root.find(_SIGNATURE) is not None,
         schema_location=located,
+        profile=dialect.profile,
     )
 
 

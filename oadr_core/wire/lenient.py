@@ -27,12 +27,12 @@ from oadr_core.messages.declare import (
     Scalar,
     Step,
     scalar_of,
-    shape,
 )
 from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.namespaces import clark
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
 from oadr_core.wire.decode import ELEMENT_OF_TYPE
+from oadr_core.wire.dialects import Dialect
 from oadr_core.wire.feeds import feed_of
 from oadr_core.wire.parse import name_of
 from oadr_core.wire.scalars import collapse, converter
@@ -47,15 +47,16 @@ _XSI: Final = clark("xsi:")
 _NIL: Final = clark("xsi:nil")
 
 
-def decode_leniently(element: etree._Element, cls: type[Payload], tell: Tell) -> Payload:
+def decode_leniently(element: etree._Element, cls: type[Payload], tell: Tell, dialect: Dialect) -> Payload:
     """Read an element that may break the schema.
 
     :param element: the root element of the payload.
     :param cls: its class.
     :param tell: is told each departure that was forgiven.
+    :param dialect: what it is written in.
     :raises SchemaError: something is missing, or makes no sense.
     """
-    message: Payload = _Reader(tell).structure(element, cls, local_name(element))
+    message: Payload = _Reader(tell, dialect).structure(element, cls, local_name(element))
     return message
 
 
@@ -80,12 +81,13 @@ def tell_text(element: etree._Element, place: str, tell: Tell) -> None:
 class _Reader:
     """Reads elements against nodes of the declared trees."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, dialect: Dialect) -> None:
         self._tell = tell
+        self._dialect = dialect
 
     def structure(self, element: etree._Element, cls: type[msgspec.Struct], place: str) -> Any:
         """Read an instance of a class."""
-        declared = shape(cls)
+        declared = self._dialect.shape(cls)
         values = self._content(element, declared.attributes, declared.children, place)
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
@@ -101,14 +103,14 @@ class _Reader:
             if index not in found:
                 self._absent(node, node.step.name, values, place)
             elif node.step.occurs.repeated:
-                for child in found[index]:
+                for child in self._wanted(found[index], node, place):
                     self._add(child, node, values, place)
             else:
                 self._take(found[index], node, values, place)
         return values
 
     def _attributes(self, element: etree._Element, nodes: Sequence[Node], values: Values, place: str) -> None:
-        wanted = {clark(node.step.name): node for node in nodes}
+        wanted = {self._dialect.clark(node.step.name): node for node in nodes}
         values |= {field.name: None for node in nodes for field in node.fields()}
         for key, text in element.attrib.items():
             name = str(key)
@@ -136,14 +138,14 @@ class _Reader:
             if index < latest:
                 self._tell(place, f"{name} stands behind what it should precede")
             latest = max(latest, index)
-            if _counts_as_absent(child, nodes[index]):
+            if _counts_as_absent(child, nodes[index], self._dialect):
                 self._tell(f"{place}/{name}", "an empty element counts as absent (rule 46)")
             else:
                 found.setdefault(index, []).append(child)
         return found
 
     def _find(self, child: etree._Element, nodes: tuple[Node, ...], place: str) -> int | None:
-        by_tag, by_local_name = _indices(nodes)
+        by_tag, by_local_name = _indices(nodes, self._dialect)
         index = by_tag.get(name_of(child))
         if index is None:
             index = by_local_name.get(local_name(child).lower())
@@ -172,6 +174,13 @@ class _Reader:
                 raise SchemaError(f"{what} is missing", place)
             self._tell(place, f"{what} is missing")
 
+    def _wanted(self, found: list[etree._Element], node: Node, place: str) -> list[etree._Element]:
+        """The elements of a node that are taken."""
+        if node.step.occurs is Occurs.ONE_OF_MANY and len(found) > 1:
+            self._tell(place, f"{local_name(found[0])} stands there more than once; the first is taken")
+            return found[:1]
+        return found
+
     def _add(self, child: etree._Element, node: Node, values: Values, place: str) -> None:
         """Read one of several elements."""
         (field,) = node.fields()
@@ -197,7 +206,7 @@ class _Reader:
 
     def _leaf(self, child: etree._Element, kind: Kind, place: str) -> Any:
         if isinstance(kind, Group):
-            name, member = _member_of(child, kind, place)
+            name, member = _member_of(child, kind, place, self._dialect)
             return (
                 self._measurement(child, name, place) if isinstance(member, Item) else self._leaf(child, member, place)
             )
@@ -249,14 +258,14 @@ class _Reader:
 
 
 @cache
-def _indices(nodes: tuple[Node, ...]) -> tuple[dict[str, int], dict[str, int]]:
+def _indices(nodes: tuple[Node, ...], dialect: Dialect) -> tuple[dict[str, int], dict[str, int]]:
     """The index of each node by the names of its elements, and by their local names in lower case."""
     by_tag: dict[str, int] = {}
     by_local_name: dict[str, int] = {}
     for index, node in enumerate(nodes):
         kind = node.field.kind if node.field else None
         for name in (*kind.members, *kind.abstract) if isinstance(kind, Group) else (node.step.name,):
-            by_tag[clark(name)] = index
+            by_tag[dialect.clark(name)] = index
             by_local_name.setdefault(name.partition(":")[2].lower(), index)
     return by_tag, by_local_name
 
@@ -289,11 +298,11 @@ def _unit(element: str) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _member_of(child: etree._Element, group: Group, place: str) -> tuple[str, Kind]:
+def _member_of(child: etree._Element, group: Group, place: str, dialect: Dialect) -> tuple[str, Kind]:
     """The name of the element that stands for the head of a substitution group, and what it holds."""
     names = (*group.members, *group.abstract)
     by_tag, by_local_name = (
-        {clark(name): name for name in names},
+        {dialect.clark(name): name for name in names},
         {name.partition(":")[2].lower(): name for name in names},
     )
     name = by_tag.get(name_of(child)) or by_local_name[local_name(child).lower()]
@@ -305,20 +314,20 @@ def _member_of(child: etree._Element, group: Group, place: str) -> tuple[str, Ki
     return name, group.members[name]
 
 
-def _counts_as_absent(child: etree._Element, node: Node) -> bool:
+def _counts_as_absent(child: etree._Element, node: Node, dialect: Dialect) -> bool:
     """Whether an element that may be left out holds nothing, and the schema wants it to hold something."""
     if node.step.occurs is Occurs.ONCE or len(child) or collapse(child.text or ""):
         return False
-    return not _may_be_empty(node) or child.get(_NIL, "").strip() in ("true", "1")
+    return not _may_be_empty(node, dialect) or child.get(_NIL, "").strip() in ("true", "1")
 
 
-def _may_be_empty(node: Node) -> bool:
+def _may_be_empty(node: Node, dialect: Dialect) -> bool:
     kind = node.field.kind if node.field else None
     if isinstance(kind, Scalar):
         return kind.family in ("string", "uri", "doubles")
     if isinstance(kind, Property | Group):
         return False
-    children = shape(kind).children if isinstance(kind, type) else node.children
+    children = dialect.shape(kind).children if isinstance(kind, type) else node.children
     return not any(child.step.occurs.required for child in children)
 
 

@@ -1,4 +1,4 @@
-"""The XML schema of OpenADR 2.0b, derived from the declared message classes.
+"""The XML schemas of OpenADR 2.0b and 2.0a, derived from the declared message classes.
 
 libxml2 validates a parsed document against it in C. Checking in Python while decoding was measured too: reading the
 tag, the attributes and the tail of every element costs as much as the validation, and would have to repeat libxml2's
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from lxml import etree
 
-from oadr_core.messages import PAYLOADS
 from oadr_core.messages.common import PAYLOAD_BASE, STREAM_PAYLOAD
 from oadr_core.messages.declare import (
     FLOAT,
@@ -28,12 +27,12 @@ from oadr_core.messages.declare import (
     Scalar,
     Step,
     scalar_of,
-    shape,
 )
 from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.namespaces import NAMESPACES, clark
 from oadr_core.messages.units import ITEM_BASE, PowerAttributes
 from oadr_core.wire import foreign
+from oadr_core.wire.dialects import PROFILE_B, Dialect
 
 if TYPE_CHECKING:
     from lxml.etree._docloader import _InputDocument
@@ -45,6 +44,7 @@ _OCCURS: Final = {
     Occurs.OPTIONAL: ' minOccurs="0"',
     Occurs.ANY: ' minOccurs="0" maxOccurs="unbounded"',
     Occurs.MANY: ' maxOccurs="unbounded"',
+    Occurs.ONE_OF_MANY: "",
 }
 
 _GROUPS: Final = (PAYLOAD_BASE, STREAM_PAYLOAD, ITEM_BASE)
@@ -90,29 +90,34 @@ _LEFTOVERS: Final = """
 
 
 class _Builder:
-    """Collects the global declarations that the message classes make, by prefix."""
+    """Collects the global declarations that the message classes make in a dialect, by prefix."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._globals: dict[str, dict[str, str]] = {prefix: {} for prefix in _OWN}
         self._begun: set[str] = set()
         self._classes: dict[str, type] = {}
 
     def build(self) -> Mapping[str, str]:
         """Make one schema document for each namespace, by prefix."""
-        for cls in PAYLOADS.values():
+        for cls in self._dialect.payloads.values():
             self._element(cls.__element__, cls)
-        self._envelope()
-        self._extension_token()
+        if self._dialect is PROFILE_B:
+            self._envelope()
+            self._extension_token()
+            self._leftovers()
+        return {prefix: _document(prefix, self._globals[prefix].values(), self._dialect) for prefix in _OWN}
+
+    def _leftovers(self) -> None:
         for declaration in etree.fromstring(f'<all xmlns:xs="{_XS}">{_LEFTOVERS}</all>'):
             tag = str(declaration.tag).rpartition("}")[2]
             prefix, _, name = (declaration.get("name") or "").partition(":")
             declaration.set("name", name)
             etree.cleanup_namespaces(declaration)
             self._declare(f"{tag} {prefix}:{name}", etree.tostring(declaration, with_tail=False).decode())
-        return {prefix: _document(prefix, self._globals[prefix].values()) for prefix in _OWN}
 
     def _envelope(self) -> None:
-        choices = "".join(f'<xs:element ref="{cls.__element__}"/>' for cls in PAYLOADS.values())
+        choices = "".join(f'<xs:element ref="{cls.__element__}"/>' for cls in self._dialect.payloads.values())
         self._declare(
             "element oadr:oadrSignedObject",
             f'<xs:element name="oadrSignedObject"><xs:complexType><xs:choice>{choices}</xs:choice>'
@@ -196,7 +201,7 @@ class _Builder:
         if name is not None and name in self._begun:
             return name
         self._begun.add(name or "")
-        declared = shape(cls)
+        declared = self._dialect.shape(cls)
         return self._complex(name, self._content((*declared.attributes, *declared.children)), _base_of(cls))
 
     def _content(self, nodes: Iterable[Node]) -> tuple[str, str]:
@@ -311,15 +316,16 @@ def _base_of(kind: Kind) -> str | None:
     return None
 
 
-def _document(prefix: str, declarations: Iterable[str]) -> str:
-    names = " ".join(f'xmlns:{name}="{uri}"' for name, uri in NAMESPACES.items() if name != "xml")
+def _document(prefix: str, declarations: Iterable[str], dialect: Dialect) -> str:
+    namespaces = dialect.namespaces
+    names = " ".join(f'xmlns:{name}="{uri}"' for name, uri in namespaces.items() if name != "xml")
     imports = "".join(
-        f'<xs:import namespace="{NAMESPACES[name]}" schemaLocation="oadr-schema/{name}"/>'
+        f'<xs:import namespace="{namespaces[name]}" schemaLocation="oadr-schema/{name}"/>'
         for name in (*_OWN, *foreign.DOCUMENTS)
         if name != prefix
     )
     return (
-        f'<xs:schema xmlns:xs="{_XS}" {names} targetNamespace="{NAMESPACES[prefix]}" elementFormDefault="qualified" '
+        f'<xs:schema xmlns:xs="{_XS}" {names} targetNamespace="{namespaces[prefix]}" elementFormDefault="qualified" '
         f'attributeFormDefault="qualified">{imports}{"".join(declarations)}</xs:schema>'
     )
 
@@ -337,20 +343,20 @@ class _Imports(etree.Resolver):
 
 
 @cache
-def documents() -> Mapping[str, str]:
-    """Derive the schema.
+def documents(dialect: Dialect = PROFILE_B) -> Mapping[str, str]:
+    """Derive the schema of a dialect.
 
     :returns: one schema document for each namespace, by prefix; ``oadr`` is the one that a validator begins with.
     """
-    return {**_Builder().build(), **foreign.DOCUMENTS}
+    return {**_Builder(dialect).build(), **foreign.DOCUMENTS}
 
 
 @cache
-def schema() -> etree.XMLSchema:
+def schema(dialect: Dialect = PROFILE_B) -> etree.XMLSchema:
     """Compile the schema; the result may be used by any number of threads, one document at a time each."""
     parser = etree.XMLParser(no_network=True, resolve_entities=False)
-    parser.resolvers.add(_Imports(documents()))
-    return etree.XMLSchema(etree.fromstring(documents()["oadr"], parser))
+    parser.resolvers.add(_Imports(documents(dialect)))
+    return etree.XMLSchema(etree.fromstring(documents(dialect)["oadr"], parser))
 
 
 def admits(type_name: str, text: str) -> bool:

@@ -10,9 +10,22 @@ from typing import Any
 import msgspec
 
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages.declare import FLOAT, STRING, Feed, Field, Group, Item, Kind, Property, Scalar, scalar_of, shape
+from oadr_core.messages.declare import (
+    FLOAT,
+    STRING,
+    Feed,
+    Field,
+    Group,
+    Item,
+    Kind,
+    Occurs,
+    Property,
+    Scalar,
+    scalar_of,
+)
 from oadr_core.messages.enums import SiScaleCode
 from oadr_core.messages.units import ITEMS, Measurement, PowerAttributes
+from oadr_core.wire.dialects import PROFILE_B, Dialect
 from oadr_core.wire.feeds import feed_problem
 from oadr_core.wire.scalars import converter
 
@@ -31,15 +44,16 @@ def verify(part: msgspec.Struct) -> None:
         raise LocalProtocolError(found[0])
 
 
-def problems(part: msgspec.Struct) -> list[str]:
-    """List what keeps a message or a part of one from being sent; see :func:`verify`."""
-    return [f"{type(part).__name__}{place}: {what}" for place, what in _Verifier().structure(part)]
+def problems(part: msgspec.Struct, dialect: Dialect = PROFILE_B) -> list[str]:
+    """List what keeps a message or a part of one from being sent in a dialect; see :func:`verify`."""
+    return [f"{type(part).__name__}{place}: {what}" for place, what in _Verifier(dialect).structure(part)]
 
 
 class _Verifier:
     """Looks at one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._identifiers: set[str] = set()
 
     def structure(self, part: msgspec.Struct) -> Iterator[Problem]:
@@ -47,7 +61,9 @@ class _Verifier:
         if isinstance(part, Measurement):
             yield from self._measurement(part)
             return
-        declared = shape(type(part))
+        declared = self._dialect.shape(type(part))
+        for name in self._dialect.left_out(part):
+            yield f".{name}", f"does not exist in OpenADR {self._dialect.profile}"
         for field in declared.fields:
             for place, what in self._field(field, getattr(part, field.name)):
                 yield f".{field.name}{place}", what
@@ -70,6 +86,8 @@ class _Verifier:
         else:
             if not value and not field.nullable and field.default != ():
                 yield "", "is empty; at least one is needed"
+            if len(value) > 1 and field.steps[-1].occurs is Occurs.ONE_OF_MANY:
+                yield "", f"has {len(value)} parts; OpenADR {self._dialect.profile} has one"
             for index, item in enumerate(value):
                 for place, what in self._value(field.kind, item):
                     yield f"[{index}]{place}", what

@@ -1,6 +1,7 @@
 """Whoever asks for help finds every command and every flag explained."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def commands() -> Iterator[list[str]]:
 def test_there_are_the_commands_that_there_should_be() -> None:
     programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint"}
     of_events = {f"event {name}" for name in ("create", "modify", "list", "show", "cancel")}
-    of_vens = {f"vens {name}" for name in ("list", "show", "available", "enrol", "reregister", "remove")}
+    of_vens = {f"vens {name}" for name in ("list", "show", "available", "enrol", "ask", "reregister", "remove")}
     reporting = {"report", "report list", "report request", "report cancel", "report show", "report export"}
     operating = {"vens", "event", *of_events, *of_vens}
     assert {" ".join(one) for one in commands()} == programs | operating | reporting
@@ -46,6 +47,10 @@ def test_every_command_and_every_flag_is_explained(names: list[str]) -> None:
         for parameter in command.params:
             if not getattr(parameter, "hidden", False):
                 assert parameter.opts[0] in told.stdout or parameter.name in told.stdout
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert oadr("--version", folder=tmp_path) == (0, f"oadr {version('oadr')}\n", "")
 
 
 def test_without_anything_the_command_tells_what_there_is(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def as_json(data: str | bytes, tmp_path: Path, command: Command) -> tuple[int, d
 def test_every_message_is_shown_with_its_verdict(name: str, tmp_path: Path, command: Command) -> None:
     status, text = inspected(DOCUMENTS[name], tmp_path, command)
     assert name.partition(" ")[0] in text
-    assert "✓ the schema accepts it" in text
+    assert "✓ the schema of 2.0b accepts it" in text
     status_again, found = as_json(DOCUMENTS[name], tmp_path, command)
     assert status == status_again
     assert found["verdict"] == "valid"
@@ -56,7 +56,7 @@ def test_a_message_that_only_a_lenient_receiver_takes_is_forgiven(tmp_path: Path
     assert "extra" in found["refusal"]
     assert len(found["forgiven"]) == 1
     _, text = inspected(bad, tmp_path, command)
-    assert "✗ the schema refuses it" in text
+    assert "✗ the schema of 2.0b refuses it" in text
     assert "a lenient receiver overlooks" in text
 
 

@@ -1,12 +1,14 @@
 """What VENs reported, as it is stored: nothing twice, nothing mixed up, nothing kept longer than it should be."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -345,3 +347,59 @@ def test_the_status_of_a_resource_is_filed_whole() -> None:
     assert rows[0].value is None
     assert rows[0].status is not None
     assert '"online":true,"manual_override":false,"load_control_state":{"capacity":{"max":5.0' in rows[0].status
+
+
+# --- power cuts ------------------------------------------------------------------------------------------------------
+
+STORES_FOR_EVER: Final = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import anyio
+from oadr_app.readings import Retention, Series, StoredReading
+from oadr_app.sqlite_store import SqliteStore
+
+store, begin = SqliteStore(Path(sys.argv[1])), datetime(2026, 11, 20, tzinfo=UTC)
+
+async def report(ven: int) -> None:
+    series = Series(str(ven), "usage", "power", unit="W")
+    for number in range(10**9):
+        rows = [StoredReading(begin + timedelta(seconds=10 * number + one), ven + one / 8) for one in range(10)]
+        await store.add_readings({series: rows})
+        print(ven, number, flush=True)
+
+async def trim() -> None:
+    while True:
+        await store.trim(Retention(count=10**6), begin, 100)
+        await anyio.sleep(0)
+
+async def main() -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(trim)
+        for ven in range(4):
+            group.start_soon(report, ven)
+
+anyio.run(main)
+"""
+
+
+def test_what_is_confirmed_outlives_any_end(tmp_path: Path) -> None:
+    """Killed while four VENs are stored side by side; started again, and killed again."""
+    path, confirmed = tmp_path / "vtn.sqlite", dict[int, int]()
+    for reports in (20, 60):
+        command = [sys.executable, "-c", STORES_FOR_EVER, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _, line in zip(range(reports), process.stdout, strict=False):
+                ven, number = map(int, line.split())
+                confirmed[ven] = max(confirmed.get(ven, 0), number)
+            process.kill()
+        store = SqliteStore(path)
+        assert is_consistent(store)
+        stored = {int(series.ven_id): rows for series, rows in content(store).items()}
+        store.close()
+        assert set(confirmed) == set(range(4))
+        for ven, number in confirmed.items():
+            values = [one.value for one in stored[ven][: 10 * (number + 1)]]
+            assert values == [ven + one / 8 for one in range(10)] * (number + 1)
+            assert len(stored[ven]) % 10 == 0, "a report is stored as a whole or not at all"

@@ -139,3 +139,21 @@ def test_a_ven_refuses_and_decides_as_its_configuration_says(programs: Programs,
         ("optOut", 462),
         ("optOut", 460),
     ]
+
+
+def test_anything_that_may_be_asked_of_a_ven_can_be_queued(programs: Programs, tmp_path: Path) -> None:
+    vtn = programs.vtn(tmp_path)
+    ven = programs.ven(vtn, "bakery")
+    ended = oadr("vens", "ask", "bakery", "oadrRequestReregistration", folder=tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    ven.says("registered again with the VTN")
+    (tmp_path / "cancel.toml").write_text('report_request_id = ["none-such"]\nreport_to_follow = false\n')
+    assert oadr("vens", "ask", "bakery", "oadrCancelReport", "--file", "cancel.toml", folder=tmp_path).status == 0
+    for operation, complaint in (
+        ("oadrPoll", "oadrPoll is not asked of a VEN this way; "),
+        ("oadrNothing", "'oadrNothing' is no payload of OpenADR 2.0b"),
+        ("oadrCancelReport", "CancelReport.report_request_id"),
+    ):
+        ended = oadr("vens", "ask", "bakery", operation, folder=tmp_path)
+        assert ended.status == 1
+        assert complaint in ended.err

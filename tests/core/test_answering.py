@@ -166,6 +166,18 @@ def test_an_application_that_is_slow_with_one_event_keeps_no_other_from_being_an
     assert desk.answers() == []
 
 
+def test_lists_that_come_again_and_again_do_not_put_the_answers_off() -> None:
+    desk = Desk(answer_patience=10.0)
+    listed = event("slow"), event("quick")
+    desk.push(*listed)
+    desk.decide("quick", "optIn")
+    desk.wait(6)
+    desk.push(*listed)
+    assert desk.answers() == []
+    desk.wait(4)
+    assert desk.answers() == [[("quick", 200, IN)]]
+
+
 def test_a_handler_that_fails_touches_no_other_event() -> None:
     desk = Desk()
     desk.push(event("good"), event("bad"))

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from oadr_core import (
+    Call,
     CreatedEvent,
     DistributeEvent,
     EiEvent,
@@ -124,12 +125,7 @@ def test_a_change_while_the_handler_decides_is_its_decision() -> None:
     grid = grid_with_ven({"on_event": lambda event: "optIn"})
     host = grid.hosts["ven"]
     grid.vtn.vtn.add_event(event(), [grid.ven_id()], grid.now)
-    while not host.calls:
-        due = grid.wire.next_timeout()
-        assert due is not None
-        grid.clock.advance_to(due)
-        grid.wire.wake(grid.now)
-        grid.wire.settle(grid.now)
+    until_asked(grid)
     assert own(grid) is None
     grid.ven().change_opt("event", EventDecision(opt_type=OUT), grid.now)
     assert own(grid) is OUT
@@ -191,6 +187,57 @@ def test_a_change_before_the_events_are_fetched_goes_with_the_answer_to_them() -
     assert stands(grid) == (EventAtVtn.SETTLED, OUT, 200)
 
 
+def until_asked(grid: Grid, calls: int = 1) -> list[Call]:
+    """Let time pass until the application of the VEN is asked, and leave that open."""
+    host = grid.hosts["ven"]
+    while len(host.calls) < calls:
+        due = grid.wire.next_timeout()
+        assert due is not None
+        grid.clock.advance_to(due)
+        grid.wire.wake(grid.now)
+        grid.wire.settle(grid.now)
+    return [*host.calls]
+
+
+@pytest.mark.rule(17)
+def test_what_was_answered_before_does_not_come_behind_a_change_while_the_answer_to_another_event_is_awaited() -> None:
+    grid = grid_with_ven({"on_event": lambda event: "optIn"})
+    for event_id in ("event", "slow"):
+        grid.vtn.vtn.add_event(event(event_id, begin=HOUR), [grid.ven_id()], grid.now)
+    asked = until_asked(grid, 2)
+    host = grid.hosts["ven"]
+    quick, slow = sorted(asked, key=lambda one: one.arguments["event"].event_descriptor.event_id)  # type: ignore
+    grid.wire.run(host, quick, "optIn", grid.now)
+    grid.ven().change_opt("event", EventDecision(opt_type=OUT), grid.now)
+    grid.wire.drain(host, grid.now)
+    grid.wire.settle(grid.now)
+    grid.wire.run(host, slow, "optIn", grid.now)
+    grid.run(30)
+    assert own(grid) is OUT
+    assert stands(grid) == (EventAtVtn.SETTLED, OUT, 200)
+    assert stands(grid, "slow") == (EventAtVtn.SETTLED, IN, 200)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_after_a_restart_the_application_is_asked_about_a_modification_as_before(answered: bool) -> None:
+    """It is a modification to an application that has decided on an earlier one; else the event is new to it."""
+    grid = grid_with_ven({"on_event": lambda event: "optIn", "on_update_event": lambda event: "optOut"})
+    host = grid.hosts["ven"]
+    grid.vtn.vtn.add_event(event(begin=HOUR), [grid.ven_id()], grid.now)
+    if answered:
+        grid.run(30)
+    else:
+        until_asked(grid)
+    grid.vtn.vtn.modify_event(event(begin=HOUR, value=2.0), grid.now)
+    grid.ven().ven.request_event(grid.now)
+    host.calls.clear()
+    until_asked(grid)
+    assert [one.handler for one in host.calls] == ["on_update_event"]
+    grid.wire.boot(host, grid.now)
+    (again,) = until_asked(grid)
+    assert again.handler == ("on_update_event" if answered else "on_event")
+
+
 # --- by oadrCreateOpt ------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +294,41 @@ def test_what_cannot_be_carried_out_stays_so_whatever_an_opt_says() -> None:
     grid.run(30)
     (view,) = grid.ven().events(grid.now)
     assert (view.opt_type, view.code, view.description) == (OUT, 469, "broken")
+    assert stands(grid) == (EventAtVtn.SETTLED, OUT, 469)
+    grid.ven().create_opt(create_opt("again", number=1, event_id="event", opt_type=IN), grid.now)
+    grid.drain()
+    assert own(grid) is OUT
+    assert stands(grid) == (EventAtVtn.SETTLED, OUT, 469), "both sides hold to the same"
+    record = grid.vtn.vtn.vens[grid.ven_id()]
+    said = availability(record, NOON, event_id="event")
+    assert (said.available, said.why) == (False, Why.EVENT_ANSWER)
+    change(grid, IN)
+    assert own(grid) is IN
+    assert stands(grid) == (EventAtVtn.SETTLED, IN, 200), "it was repaired"
+
+
+@pytest.mark.rule(206)
+def test_nobody_opts_into_what_cannot_be_carried_out() -> None:
+    grid = grid_with_ven(group_ids=("ours",))
+    add(grid, event("foreign", target=Target(group_id=("theirs",)), begin=HOUR))
+    with pytest.raises(LocalProtocolError, match="cannot be carried out: the event is meant for others"):
+        grid.ven().create_opt(create_opt(event_id="foreign", opt_type=IN), grid.now)
+    grid.ven().create_opt(create_opt(event_id="foreign", opt_type=OUT), grid.now)
+
+
+@pytest.mark.rule(36, 206)
+def test_an_opt_out_of_an_event_does_not_make_its_cancellation_one_that_cannot_be_done() -> None:
+    said: list[OptType] = []
+    grid = Grid(vtn_handlers={"on_created_event": lambda opt_type: said.append(opt_type)})
+    grid.add_ven()
+    grid.run(30)
+    add(grid, event(begin=HOUR))
+    grid.ven().create_opt(create_opt(event_id="event", opt_type=OUT), grid.now)
+    grid.drain()
+    grid.vtn.vtn.cancel_event("event", grid.now)
+    grid.run(30)
+    assert stands(grid) == (EventAtVtn.GONE, IN, 200)
+    assert said == [IN, IN]
 
 
 @pytest.mark.rule(206)
@@ -265,6 +347,24 @@ def test_an_opt_for_a_part_leaves_the_answer_for_the_rest() -> None:
     record = grid.vtn.vtn.vens[grid.ven_id()]
     assert availability(record, NOON, "pump", event_id="event").available is False
     assert availability(record, NOON, "fan", event_id="event").available is True
+
+
+@pytest.mark.rule(17)
+def test_the_answers_of_a_ven_are_told_one_after_the_other_and_none_is_left_out() -> None:
+    grid = Grid(vtn_handlers={"on_created_event": lambda opt_type: None})
+    grid.add_ven()
+    grid.run(30)
+    add(grid, event(begin=HOUR))
+    for opt_type in (OUT, IN, OUT):
+        grid.ven().change_opt("event", EventDecision(opt_type=opt_type), grid.now)
+        grid.wire.drain(grid.hosts["ven"], grid.now)
+        grid.wire.settle(grid.now)
+    heard = []
+    while grid.host.calls:
+        (call,) = grid.host.calls
+        heard.append(call.arguments["opt_type"])
+        grid.wire.run(grid.host, call, None, grid.now)
+    assert heard == [OUT, IN, OUT]
 
 
 def test_what_becomes_of_an_opt_is_told_to_handlers_too() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import EiEvent, EventPhase, EventStatus, event_status, signal_interval, value_at
-from oadr_core.messages.durations import CalendarDuration, Duration
+from oadr_core.messages.durations import CalendarDuration, Duration, add_duration
 from oadr_core.testing.strategies import parts
 from oadr_core.ven.event_schedule import EventSchedule
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
@@ -76,7 +76,7 @@ Course = list[tuple[int, EventPhase | None, int | None]]
         (-MINUTE * 5, -MINUTE * 9, [(0, RAMP_UP, 5), (5, STEADY, 51), (51, RECOVERY, 60), (60, None, None)]),
         (-HOUR * 2, NONE, [(0, RAMP_UP, 60), (60, None, None)]),
         (NONE, -HOUR * 2, [(0, RECOVERY, 60), (60, None, None)]),
-        (CalendarDuration(months=5), CalendarDuration(months=5), [(0, STEADY, 60), (60, None, None)]),
+        (CalendarDuration(months=-5), NONE, [(0, RAMP_UP, 60), (60, None, None)]),
     ],
 )
 @pytest.mark.parametrize("offset", [NONE, MINUTE * 3])
@@ -101,6 +101,17 @@ def test_a_load_ramps_up_and_recovers_before_or_after_the_edges_of_an_event(
         at = NOON + offset + MINUTE * begin
         assert schedule.phase(at) is phase
         assert schedule.phase(at - TICK) is not phase
+
+
+@pytest.mark.rule(31)
+def test_a_ramp_up_of_months_is_taken_by_the_calendar() -> None:
+    made = event(begin=NONE)
+    months = CalendarDuration(months=1)
+    period = msgspec.structs.replace(made.active_period, ramp_up=months, recovery=months)
+    schedule = EventSchedule(msgspec.structs.replace(made, active_period=period))
+    assert schedule.moments[0] == NOON.replace(month=NOON.month - 1)
+    assert schedule.phase(NOON - TICK) is RAMP_UP
+    assert schedule.until(NOON + HOUR) == add_duration(NOON + HOUR, months)
 
 
 @pytest.mark.rule(31, 47)

@@ -1,6 +1,7 @@
 """Lines for people: one for everything that a core tells, or a reason why there is none."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from oadr_core import (
     EventDecided,
     EventOffered,
     EventProceeds,
+    EventsOverlap,
     EventStatus,
+    EventWithheld,
     ExchangeAbandoned,
     ExchangeSetBack,
     Failure,
@@ -21,9 +24,11 @@ from oadr_core import (
     OptRefused,
     OptTaken,
     OptType,
+    OtherProfileFound,
     PeerForgiven,
     PeerMisbehaved,
     Poll,
+    PollsTooSeldom,
     PresentSignal,
     Queried,
     Registered,
@@ -160,6 +165,41 @@ LINES: list[tuple[Event, str, str]] = [
     (OptCancelled(ven_id="ven", opt_id="o"), "INFO", "VEN ven takes its schedule o back"),
     (OptReceived(code=200, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut"),
     (OptReceived(code=460, **OPT), "INFO", "VEN ven answers event event (modification 2) with optOut (code 460)"),
+    (
+        OptReceived(code=200, late=True, **OPT),
+        "INFO",
+        "VEN ven answers event event (modification 2) with optOut, late",
+    ),
+    (
+        OptReceived(code=200, instead_of=OptType.OPT_IN, **OPT),
+        "INFO",
+        "VEN ven answers event event (modification 2) with optOut instead of optIn",
+    ),
+    (
+        PollsTooSeldom(event_id="event", interval=timedelta(seconds=90)),
+        "WARNING",
+        "event event is short for polls every 90 s; changes of it may come late",
+    ),
+    (
+        EventsOverlap(event_id="event", others=("a", "b")),
+        "WARNING",
+        "event event overlaps a, b for some VENs; what a VEN does then is not defined",
+    ),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=True),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone, and so do we from now on",
+    ),
+    (
+        OtherProfileFound(profile="2.0a", falling_back=False),
+        "WARNING",
+        "the VTN speaks OpenADR 2.0a alone; a VEN of that profile can talk to it",
+    ),
+    (
+        EventWithheld(event_id="e", modification_number=1, ven_ids=("a", "b", "c", "d", "e", "f"), why="no words"),
+        "WARNING",
+        "event e (modification 1) is not given to 6 of its VENs, a, b, c, d, e …: no words",
+    ),
     (EventOffered(ven_id="ven", event_ids=("a", "b")), "DEBUG", "VEN ven was told of a, b"),
     (
         ReportsReceived(ven_id="ven", message=UpdateReport(request_id="1", reports=(offer(),), ven_id="ven")),

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from oadr_core import (
@@ -34,7 +33,7 @@ from oadr_core import (
 )
 from oadr_core.testing import ManualClock
 from tests.core.desk import Desk
-from tests.core.kit import HOUR, MINUTE, NOON, asked, drained, event, one
+from tests.core.kit import HOUR, NOON, asked, drained, event, one
 
 MANY = 10_000
 
@@ -178,18 +177,6 @@ def test_lists_that_differ_in_anything_are_different_documents() -> None:
     desk.vtn.add_event(event("c"), ["two"], desk.now)
     lists = [[one.event_descriptor.event_id for one in handed_to(desk, ven_id).events] for ven_id in ("one", "two")]
     assert lists == [["a", "b"], ["a", "b", "c"]]
-
-
-@pytest.mark.rule(115)
-def test_status_and_values_are_those_of_the_second_that_the_document_names() -> None:
-    desk = Desk("one")
-    begin = NOON + timedelta(milliseconds=500)
-    made = event(length=MINUTE)
-    period = msgspec.structs.replace(made.active_period, dtstart=begin)
-    desk.vtn.add_event(msgspec.structs.replace(made, active_period=period), ["one"], desk.now)
-    desk.clock.advance_to(desk.now.mono + 0.7)
-    descriptor = handed_to(desk, "one").events[0].event_descriptor
-    assert (descriptor.created_date_time, descriptor.event_status.value) == (NOON, "far")
 
 
 def test_an_event_that_takes_a_forgotten_ones_id_is_not_mistaken_for_it() -> None:

@@ -39,6 +39,7 @@ from oadr_core import (
     make_offer,
 )
 from oadr_core.offers import METADATA
+from oadr_core.reports import Source
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, request
 
 SECOND = timedelta(seconds=1)
@@ -172,7 +173,7 @@ def shown(report: Report) -> list[tuple[float, str, object, str | None]]:
 
 
 @both
-@pytest.mark.rule(300, 301, 306, 317, 344)
+@pytest.mark.rule(300, 301, 302, 306, 309, 317, 344)
 def test_periodic_telemetry_of_several_data_points_and_resources(direction: str, pull: bool) -> None:
     pair = Pair(direction, pull=pull)
     pair.want("meter", "load", "sun", sampling=SECOND * 10, reporting=SECOND * 30)
@@ -213,9 +214,10 @@ def test_nothing_comes_before_the_start_nor_after_the_end(direction: str) -> Non
     pair.ask(request("later", specifier_id="meter", **asked))
     pair.grid.run(240)
     assert pair.data() == []
-    pair.grid.run(400)
+    pair.grid.run(110)
+    assert (pair.served, pair.expected) == ((), ()), "both are done with the last value (rule 329)"
+    pair.grid.run(290)
     assert [at for report in pair.data() for at, *_ in shown(report)] == [300, 310, 320, 330, 340, 350]
-    assert (pair.served, pair.expected) == ((), ("later",)), "the source is done; only it knows when"
 
 
 @pytest.mark.rule(317)
@@ -329,6 +331,28 @@ def test_history_of_a_stretch_and_of_all_that_there_is(direction: str, pull: boo
     assert {one.report_name for one in pair.data()} == {"HISTORY_USAGE"}
 
 
+@both
+def test_a_history_that_is_too_long_for_one_message_comes_in_parts_which_tell_of_all_data_points(
+    direction: str, pull: bool
+) -> None:
+    pair = Pair(direction, pull=pull)
+    values = {"often": [(NOON - SECOND * ago, float(ago)) for ago in range(5000, 0, -1)], "once": [(NOON - HOUR, 7.0)]}
+    pair.want("past", "often", "once")
+    pair.offer(
+        "past",
+        *(data_point(lambda r_id: values[r_id], r_id=r_id, report_name="HISTORY_USAGE", scale="k") for r_id in values),
+        name="HISTORY_USAGE",
+        report_duration=HOUR * 24,
+    )
+    pair.grid.run(120)
+    assert [len(one.intervals) for one in pair.data()] == [2000, 2001, 1002], "the later ones lack a value of one"
+    for each in pair.data():
+        assert {r_id for _, r_id, _, _ in shown(each)} == {"often", "once"}, "rule 300"
+    assert pair.taken["often"] == [(-ago, float(ago)) for ago in range(5000, 0, -1)]
+    assert pair.taken["once"] == [(-3600, 7.0)]
+    assert (pair.served, pair.expected) == ((), ()), "it was asked for once, and all of it is there"
+
+
 HIGH = "Quality Limit - Field/High"
 FEED = (
     '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:1</id><title>usage</title>'
@@ -434,6 +458,33 @@ def test_a_cancel_may_ride_in_the_answer_to_a_report(direction: str, pull: bool)
     assert pair.served == ()
     assert len(pair.data()) <= 2
     assert pair.grid.messages(CanceledReport) == [], "it is not confirmed"
+
+
+@pytest.mark.rule(335)
+def test_where_reports_go_on_after_that_they_are_cancelled_properly(
+    direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Source, "cancel_by_the_way", lambda self, sent, message: [])  # a source that does not listen
+    pair = Pair(direction)
+    pair.offer("meter", data_point(lambda: 1, r_id="load", sampling_rate=RATE))
+    pair.grid.run(30)
+    pair.ask(request("request", specifier_id="meter", granularity=SECOND * 10, back=SECOND * 10))
+    pair.grid.run(25)
+    pair.verdict = EndReports()
+    pair.grid.run(60)
+    assert len(pair.grid.messages(CanceledReport)) == 1
+    assert (pair.served, pair.expected) == ((), ())
+
+
+@pytest.mark.rule(330, 343)
+def test_an_r_id_is_any_text_and_without_a_resource_it_is_about_all_of_them(direction: str) -> None:
+    pair = Pair(direction)
+    pair.want("meter", "Zähler 7/a", sampling=SECOND * 10)
+    point = data_point(lambda: 1, r_id="Zähler 7/a", sampling_rate=RATE)
+    assert point.description.report_data_source is None, "all that there is"
+    pair.offer("meter", point)
+    pair.grid.run(40)
+    assert {value for _, value in pair.taken["Zähler 7/a"]} == {1.0}
 
 
 def test_the_application_may_refuse_requests(direction: str) -> None:

@@ -24,6 +24,7 @@ from oadr_core import (
     Report,
     ReportDropped,
     ReportEnded,
+    ReportGap,
     ReportPayload,
     ReportRequested,
     ReportsReceived,
@@ -173,7 +174,7 @@ def grid_with_offer(*, pull: bool = True) -> Grid:
 def test_a_report_can_be_asked_for_and_cancelled_at_any_time(pull: bool) -> None:
     grid = grid_with_offer(pull=pull)
     host, ven_id = grid.hosts["ven"], grid.ven_id()
-    grid.vtn.vtn.create_report(ven_id, [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(ven_id, [request()], grid.now)
     grid.run(65)
     assert [one.report_request_id for one in grid.told(ReportRequested, host)] == ["request"]
     assert grid.messages(CreatedReport)[-1].pending_reports == ("request",)
@@ -191,7 +192,7 @@ def test_a_report_can_be_asked_for_and_cancelled_at_any_time(pull: bool) -> None
 @pytest.mark.rule(329, 345)
 def test_with_a_report_to_follow_there_is_one_more_and_it_is_pending_until_then() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     grid.run(50)
     grid.vtn.vtn.cancel_report(grid.ven_id(), ["request"], grid.now, report_to_follow=True)
     while not grid.messages(CanceledReport):
@@ -205,7 +206,7 @@ def test_with_a_report_to_follow_there_is_one_more_and_it_is_pending_until_then(
 @pytest.mark.rule(336)
 def test_unknown_ids_are_told_and_the_known_ones_are_cancelled() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     grid.run(30)
     grid.vtn.vtn.cancel_report(grid.ven_id(), ["request", "unknown"], grid.now)
     grid.run(15)
@@ -271,6 +272,11 @@ def test_metadata_can_be_asked_for(pull: bool) -> None:
 # --- deliveries ------------------------------------------------------------------------------------------------------
 
 
+def interval(minutes: int, r_id: str = "load") -> Interval:
+    """A value some minutes after noon."""
+    return Interval(dtstart=NOON + MINUTE * minutes, payloads=(ReportPayload(r_id=r_id, value=1.0),))
+
+
 def data_report(request_id: str) -> Report:
     """A report with one reading."""
     return Report(
@@ -304,6 +310,84 @@ def test_a_report_that_nobody_asked_for_is_refused() -> None:
     answer = delivered(grid, ven_id, "known", "unknown", message_id="3")
     assert answer.response.response_code == 452
     assert len(grid.told(ReportsReceived)) == 2, "the known part is taken all the same"
+
+
+@pytest.mark.rule(339)
+def test_the_report_id_of_data_means_nothing() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    data = Report(
+        dtstart=NOON,
+        intervals=(Interval(dtstart=NOON, payloads=(ReportPayload(r_id="load", value=1.0),)),),
+        report_id="of another report",
+        report_request_id="known",
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+    message = UpdateReport(request_id="1", reports=(data,), ven_id=ven_id)
+    answer = one(Reply, asked(grid.vtn, message, grid.now)).message
+    assert isinstance(answer, UpdatedReport)
+    assert answer.response.ok
+
+
+@pytest.mark.rule(300, 304, 314, 315, 342)
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, 200),
+        ({"report_specifier_id": "other"}, 452),
+        ({"intervals": (interval(0), interval(0, "moon"))}, 452),
+        ({"intervals": (interval(0, "moon"),)}, 452),
+        ({"intervals": ()}, 454),
+        ({"intervals": (interval(0, "sun"),)}, 454),
+        ({"intervals": (interval(1), interval(0), interval(0, "sun"))}, 454),
+        ({"intervals": (interval(0), msgspec.structs.replace(interval(1, "sun"), duration=MINUTE))}, 454),
+        ({"intervals": (interval(0), msgspec.structs.replace(interval(1, "sun"), dtstart=None))}, 454),
+    ],
+    ids=[
+        *("as it was asked for", "another report", "another point as well", "another point", "no values"),
+        *("a point missing", "out of order", "some with a length", "some with a start"),
+    ],
+)
+def test_a_report_that_is_not_what_was_asked_for_is_refused(changes: dict[str, Any], code: int) -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known", r_ids=("load", "sun"))], grid.now)
+    data = Report(
+        dtstart=NOON,
+        intervals=(interval(0), interval(0, "sun"), interval(1), interval(1, "sun")),
+        report_request_id="known",
+        report_specifier_id="usage",
+        report_name="TELEMETRY_USAGE",
+        created_date_time=NOON,
+    )
+    message = UpdateReport(request_id="1", reports=(msgspec.structs.replace(data, **changes),), ven_id=ven_id)
+    outputs = asked(grid.vtn, message, grid.now)
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, UpdatedReport)
+    assert answer.response.response_code == code
+    assert any(isinstance(output, ReportsReceived) for output in outputs) == (code == 200)
+
+
+def test_a_gap_between_reports_is_told() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
+    told = []
+    for number, minutes in enumerate((0, 5, 2)):
+        data = Report(
+            dtstart=NOON + MINUTE * minutes,
+            intervals=(interval(minutes),),
+            report_request_id="known",
+            report_specifier_id="usage",
+            created_date_time=NOON,
+        )
+        message = UpdateReport(request_id=str(number), reports=(data,), ven_id=ven_id)
+        told += [output for output in asked(grid.vtn, message, grid.now) if isinstance(output, ReportGap)]
+    (gap,) = told
+    assert (gap.ven_id, gap.since, gap.until) == (ven_id, NOON, NOON + MINUTE * 5), "a correction leaves none"
 
 
 @pytest.mark.rule(306, 346)
@@ -424,7 +508,7 @@ def step(grid: Grid) -> None:
 @pytest.mark.rule(328, 335)
 def test_a_cancel_in_the_confirmation_is_obeyed_and_not_confirmed() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     while not (updates := [flight for flight in grid.wire.flights if b"oadrUpdateReport" in flight.body]):
         step(grid)
     (flight,) = updates

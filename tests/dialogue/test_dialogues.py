@@ -35,6 +35,7 @@ from oadr_core.messages import (
 )
 from oadr_core.rules import RecordedExchange, Rule, Severity, check_trace, rules
 from oadr_core.rules.trace import Dialogue, dialogues
+from tests.dialogue.report_breaches import REPORT_BREACHES
 from tests.dialogue.traces import (
     EMPTY,
     LOST,
@@ -93,6 +94,7 @@ REQUEST_METADATA: Final = but(
     REQUEST_REPORT,
     report_requests__report_specifier__report_specifier_id="METADATA",
     report_requests__report_specifier__report_interval=None,
+    report_requests__report_specifier__specifier_payloads__r_id="0",
 )
 CREATED: Final = CreatedReport(response=ECHO, pending_reports=("17",), ven_id="ven-1")
 OFFERS_OF_VTN: Final = RegisterReport(request_id="1", reports=(), ven_id="ven-1")
@@ -553,6 +555,7 @@ BREACHES: Final[tuple[tuple[str, str, Trace, str], ...]] = (
         (piggy_backed(0, "18"), updates(1)),
         "[1].request.reports[0].report_request_id: '17'; nobody has asked for it within this trace",
     ),
+    *REPORT_BREACHES,
 )
 """A rule, a name, a trace that breaks it and no other, and what is said of it."""
 
@@ -1110,5 +1113,5 @@ def test_what_the_profile_leaves_room_for_is_a_warning() -> None:
     warnings = {one.number for one in rules() if one.about is Dialogue and one.severity is Severity.WARNING}
     assert warnings == {
         *("R20", "R21", "R36", "R42", "R50", "R52", "R56", "R57", "R58", "R62", "R66", "R115"),
-        *("R304", "R400", "R407", "R500", "R512"),
+        *("R304", "R317", "R329", "R346", "R400", "R407", "R500", "R512"),
     }

@@ -57,7 +57,7 @@ def answers(echo: str) -> Mapping[str, tuple[Payload, Payload]]:
     response = EiResponse(request_id=echo)
     return {
         "R303 offer": (OFFERS, but(OK, response=response)),
-        "R303 request": (CREATE_REPORT, CreatedReport(response=response, ven_id="ven-1")),
+        "R303 request": (CREATE_REPORT, CreatedReport(response=response, pending_reports=("17",), ven_id="ven-1")),
         "R303 data": (DATA, UpdatedReport(response=response)),
         "R303 cancelled report": (CANCEL_REPORT, CanceledReport(response=response)),
         "R207 opt": (OPT, CreatedOpt(response=response, opt_id="opt-1")),
@@ -127,6 +127,16 @@ BREACHES: Final[tuple[tuple[str, RecordedExchange, str], ...]] = (
         "[0].answer.ven_id: the ven_id 'ven-2'; it stays 'ven-1'",
     ),
     (
+        "R328",
+        asks(0, DATA, UpdatedReport(response=ECHO, cancel_report=but(CANCEL_REPORT, report_request_id=("18",)))),
+        "[0].answer.cancel_report.report_request_id: '18'; only what was just delivered is cancelled so",
+    ),
+    (
+        "R329",
+        asks(0, CREATE_REPORT, CreatedReport(response=ECHO, pending_reports=("18",), ven_id="ven-1")),
+        "[0].answer.pending_reports: '17' missing; what is accepted is pending",
+    ),
+    (
         "R208",
         asks(0, but(OPT, target=Target(ven_id=("ven-2",))), CreatedOpt(response=ECHO, opt_id="opt-1")),
         "[0].answer.response: an opt for another VEN is taken; 'ven-1' cannot speak for 'ven-2'",
@@ -170,7 +180,7 @@ BREACHES: Final[tuple[tuple[str, RecordedExchange, str], ...]] = (
     ),
     (
         "R508",
-        pushes(0, CREATE_REPORT, CreatedReport(response=ECHO)),
+        pushes(0, CREATE_REPORT, CreatedReport(response=ECHO, pending_reports=("17",))),
         "[0].answer.ven_id: no venID in oadrCreatedReport; a VEN names itself",
     ),
     *(
@@ -263,7 +273,11 @@ def keeping() -> Iterator[tuple[str, RecordedExchange]]:
     )
     yield (
         "a VTN that does not name the VEN",
-        pushes(0, but(CREATE_REPORT, ven_id=None), CreatedReport(response=ECHO, ven_id="ven-1")),
+        pushes(
+            0,
+            but(CREATE_REPORT, ven_id=None),
+            CreatedReport(response=ECHO, pending_reports=("17",), ven_id="ven-1"),
+        ),
     )
     yield "an answer to a query that the VTN refuses", asks(0, QUERY, but(CREATED, response__response_code=463))
     for name, answer in {"an empty success": EMPTY, "nothing": LOST}.items():

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 import anyio.abc
 
-from oadr_core import Failure, Peer, Service
+from oadr_core import Failure, Peer, ProfileName, Service
 from oadr_http import PREFIX, Endpoints, Server, ServerLimits
 
 POLL: Final = f"{PREFIX}/OadrPoll"
@@ -35,7 +35,9 @@ class Desk:
         self.open = anyio.Event()
         self.open.set()
 
-    async def receive(self, body: bytes, peer: Peer, service: Service | None) -> tuple[Failure | None, bytes]:
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
         """Take a request."""
         self.taken.append((body, peer, service))
         self.arrived.set()

@@ -100,3 +100,14 @@ async def test_what_a_ven_belongs_to_is_given_in_any_form_of_a_list(several: Ite
     there = vtn()
     there.enrol("ven-1", party_ids=several)
     assert there.enrolments == {"ven-1": Enrolment(party_ids=("a", "b"))}
+
+
+@pytest.mark.rule(18)
+async def test_an_event_that_overlaps_another_is_made_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    there = vtn()
+    first, second = made(there, ven_id="ven-1"), made(there, audience=Audience(everyone=True))
+    assert there.overlaps(second) == (first,)
+    async with there.running():
+        there.cancel_event(event_id=first)
+        assert f"event {second} overlaps {first}" in caplog.text
+    assert there.overlaps(second) == ()

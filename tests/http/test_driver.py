@@ -27,6 +27,7 @@ from oadr_core import (
     Peer,
     PlainSealer,
     Poll,
+    ProfileName,
     RecordedExchange,
     Reply,
     Response,
@@ -70,7 +71,15 @@ class Script:
             await self.told.wait()
         return self.heard
 
-    def receive_request(self, body: bytes, *, peer: Peer, service: Service | None, now: Now) -> InboundId:
+    def receive_request(
+        self,
+        body: bytes,
+        *,
+        peer: Peer,
+        service: Service | None,
+        now: Now,
+        profile: ProfileName = ProfileName.V20B,
+    ) -> InboundId:
         self._inbound += 1
         inbound = InboundId(self._inbound)
         self.outputs += self.at_request(inbound)
@@ -544,13 +553,53 @@ async def test_a_callback_that_raises_ends_nothing(caplog: pytest.LogCaptureFixt
         raise LookupError("mine")
 
     driver = Driver(Script())
-    driver.start(bad, {})  # before it runs: nothing happens
+    driver.start(bad, {}, turn="ven", patience=60)  # before it runs: nothing happens
     async with driver.running():
-        driver.start(bad, {})
-        driver.start(good, {"number": 1})
+        driver.start(bad, {}, turn="ven", patience=60)
+        driver.start(good, {"number": 1}, turn="ven", patience=60)
         await done.wait()
         while "mine" not in caplog.text:  # noqa: ASYNC110
             await anyio.sleep(0.001)
+
+
+async def test_callbacks_of_one_turn_are_run_one_after_the_other_and_those_of_others_meanwhile() -> None:
+    order: list[str] = []
+    slow, other, done = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def first() -> None:
+        await slow.wait()
+        order.append("first")
+
+    def second() -> None:
+        order.append("second")
+        anyio.from_thread.run_sync(done.set)
+
+    async def meanwhile() -> None:
+        order.append("other")
+        other.set()
+
+    driver = Driver(Script())
+    async with driver.running():
+        driver.start(first, {}, turn="ven", patience=60)
+        driver.start(second, {}, turn="ven", patience=60)
+        driver.start(meanwhile, {}, turn="other", patience=60)
+        await other.wait()
+        slow.set()
+        await done.wait()
+    assert order == ["other", "first", "second"]
+
+
+async def test_a_callback_that_never_ends_does_not_keep_the_others_of_its_turn() -> None:
+    done = anyio.Event()
+
+    async def good() -> None:
+        done.set()
+
+    driver = Driver(Script())
+    async with driver.running():
+        driver.start(anyio.sleep_forever, {}, turn="ven", patience=0.01)
+        driver.start(good, {}, turn="ven", patience=60)
+        await done.wait()
 
 
 # --- observers and traces --------------------------------------------------------------------------------------------

@@ -118,6 +118,13 @@ async def test_opts_are_made_and_cancelled_by_hand() -> None:
         assert there.availability(here.ven_id, begin + timedelta(minutes=1)).available
         with pytest.raises(OptFailed, match="452"):
             await here.cancel_opt("never made")
+        there.add_event(here.ven_id, "SIMPLE", "level", intervals(1), event_id="shed")
+        with pytest.raises(LocalProtocolError, match="which modification of the event 'shed'"):
+            await here.create_opt("optOut", "economic", event_id="shed")
+        await here.create_opt("optOut", "economic", event_id="shed", modification_number=0)
+        assert there.availability(here.ven_id, event_id="shed").why is Why.EVENT_OPT
+        with pytest.raises(OptFailed, match="450"):
+            await here.create_opt("optIn", "economic", event_id="shed", modification_number=1)
         name, content = await here.send("oadrCancelOpt", {"opt_id": "mine", "ven_id": here.ven_id})
         assert (name, content["opt_id"]) == ("oadrCanceledOpt", "mine")
 

@@ -21,6 +21,7 @@ GRIDS: Final[Mapping[str, str]] = {
     "STARTUP": """
                 OFF       QUERYING     REGISTERING  OFFERING       SYNCHRONISING  RUNNING      WAITING
 START           QUERYING  .            .            .              .              .            .
+PRESET          SYNCHRONISING SYNCHRONISING SYNCHRONISING .         .              .            .
 QUERIED         .         REGISTERING  .            .              .              .            .
 REGISTERED      .         .            OFFERING     .              .              .            .
 REFUSED         .         .            WAITING      .              .              .            .

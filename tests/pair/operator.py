@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from oadr_core import AutoVtn, Now
+from oadr_core import AutoVtn, LocalProtocolError, Now
 from oadr_core.testing import PowerCut
 from tests.pair.actors import Booking
 from tests.pair.programs import changes, programs
@@ -38,7 +39,12 @@ class Operator(World):
         known = data.draw(st.sampled_from(self.going_on()))
         program = data.draw(changes(known.program, self.clock_of(self.vtn.host)))
         event = program.event(self.now.utc)
-        booking = msgspec.structs.replace(known, program=program, number=known.number + 1)
+        same = program.means_the_same_as(known.program)
+        if not same and not known.program.may_become(program, self.clock_of(self.vtn.host)):
+            self.refused(lambda core, now: core.vtn.modify_event(event, now))
+            return
+        number = known.number + (not same)  # what is the same is no modification (rule 5)
+        booking = msgspec.structs.replace(known, program=program, number=number)
         self.order(booking, lambda core, now: core.vtn.modify_event(event, now))
 
     @precondition(lambda self: self.going_on())
@@ -49,6 +55,11 @@ class Operator(World):
         event_id = known.program.event_id
         booking = msgspec.structs.replace(known, number=known.number + 1, cancelled=True)
         self.order(booking, lambda core, now: core.vtn.cancel_event(event_id, now))
+
+    def refused(self, action: Callable[[AutoVtn, Now], object]) -> None:
+        """The operator orders what would rewrite the past, and is told so."""
+        with pytest.raises(LocalProtocolError, match=r"\(rule 20\)"):
+            action(self.vtn.core, self.vtn.host.reads(self.now))
 
     def going_on(self) -> list[Booking]:
         """The events that can still be changed."""

@@ -57,6 +57,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[float, ...] = (1.0,)
     signals: int = 1
 
+    def means_the_same_as(self, other: "Program") -> bool:
+        """Whether it asks for the same as another; a priority of 0 is none (rule 3, decision D15)."""
+        ours, theirs = (msgspec.structs.replace(one, priority=one.priority or None) for one in (self, other))
+        return ours == theirs
+
     def event(self, made: datetime) -> EiEvent:
         """The event as the operator gives it to the VTN; what the VTN has to fill in is wrong in it."""
         window = Tolerance(tolerate=Tolerate(startafter=self.window)) if self.window else None
@@ -84,6 +89,36 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             ),
             response_required=self.required,
         )
+
+    # --- what may become of it ---------------------------------------------------------------------------------------
+
+    def may_become(self, other: "Program", now: datetime) -> bool:
+        """Whether it may be changed so: what lies in the past stays (rule 20)."""
+        if now >= self.end or now >= other.end:
+            return False
+        if now < self.dtstart:
+            return other.dtstart >= now.replace(microsecond=0)
+        if other.dtstart != self.dtstart:
+            return False
+        if other.ramp_up != self.ramp_up and (self.has_ramped_up(now) or other.has_ramped_up(now)):
+            return False
+        past = max(self.past(now), other.past(now))
+        if past > self.dtstart and self.signals != other.signals:
+            longer = self if self.signals > other.signals else other
+            if longer.past(now) > self.dtstart:
+                return False
+        seconds = range(int((past - self.dtstart).total_seconds()))
+        return all(
+            self.value(at) == other.value(at) for at in (self.dtstart + timedelta(seconds=one) for one in seconds)
+        )
+
+    def has_ramped_up(self, now: datetime) -> bool:
+        """Whether it has a ramp-up, which is over."""
+        return bool(self.ramp_up) and now >= self.steady
+
+    def past(self, now: datetime) -> datetime:
+        """When the last interval ended that is over."""
+        return self.dtstart + (now - self.dtstart) // self.part * self.part if self.part else self.dtstart
 
     # --- what it means -----------------------------------------------------------------------------------------------
 

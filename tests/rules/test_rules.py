@@ -123,7 +123,9 @@ OBEYING: Final[Mapping[str, Part]] = {
     "an event of a month": but(
         OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, timedelta(days=30), 1),)
     ),
-    "an event in months": but(OPEN_ENDED, event_signals__intervals=(signal_interval(0, MONTH, 1),)),
+    "an event in months": but(
+        OPEN_ENDED, active_period__duration=MONTH, event_signals__intervals=(signal_interval(0, MONTH, 1),)
+    ),
     "a completed event whose window may still be open": but(OVER, active_period__tolerance=WINDOW),
     "an event that is near from the beginning of its ramp-up on": but(
         EVENT, event_descriptor__event_status=EventStatus.NEAR, active_period__ramp_up=HOUR
@@ -163,7 +165,10 @@ OBEYING: Final[Mapping[str, Part]] = {
         REQUEST, report_specifier__report_back_duration=NONE, report_specifier__report_interval=None
     ),
     "a request for metadata": but(
-        REQUEST, report_specifier__report_specifier_id="METADATA", report_specifier__report_interval=None
+        REQUEST,
+        report_specifier__report_specifier_id="METADATA",
+        report_specifier__report_interval=None,
+        report_specifier__specifier_payloads__r_id="0",
     ),
     "a request in months": but(REQUEST, report_specifier__granularity=MONTH),
     "data": DATA,
@@ -814,6 +819,12 @@ BROKEN: Final[tuple[tuple[str, msgspec.Struct, str, str], ...]] = (
         "different parts of the load control state for load; they are the same in all intervals",
     ),
     (
+        "R308",
+        but(REQUEST, report_specifier__report_specifier_id="METADATA"),
+        "report_specifier.specifier_payloads[0].r_id",
+        "the rID 'load'; it is 0 where metadata are asked for",
+    ),
+    (
         "R338",
         but(REQUEST, report_specifier__specifier_payloads__reading_type="Direct Read"),
         "report_specifier.specifier_payloads[0].reading_type",
@@ -1034,7 +1045,7 @@ def test_every_rule_says_in_a_line_what_it_asks_for() -> None:
 
 def test_shoulds_are_warnings() -> None:
     warnings = {one.number for one in DECLARED if one.severity is Severity.WARNING}
-    assert warnings == {"D44", "R19", "R46", "R48", "R110", "R334", "R402"}
+    assert warnings == {"D44", "R19", "R46", "R48", "R110", "R308", "R334", "R402"}
 
 
 def test_a_rule_about_all_payloads_looks_at_each() -> None:
@@ -1047,6 +1058,17 @@ def test_a_rule_about_all_payloads_looks_at_each() -> None:
 def test_findings_of_the_whole_stand_before_those_of_its_parts() -> None:
     worst = but(EVENTS, request_id="", events__target__ven_id=("a", "b"), events__event_signals__signal_type="price")
     assert [finding.rule for finding in check(worst)] == ["R41", "R63", "R116"]
+
+
+@pytest.mark.parametrize(("number", "part"), [(number, part) for number, part, _, _ in BROKEN])
+def test_a_rule_that_is_asked_for_alone_finds_what_it_finds_among_all(number: str, part: Part) -> None:
+    assert check(part, number) == [finding for finding in check(part) if finding.rule == number]
+
+
+def test_any_message_inside_a_document_is_judged_by_a_rule_alone() -> None:
+    document = envelope.read(DOCUMENTS["oadrPoll"].encode())
+    nameless = msgspec.structs.replace(document, message=Poll(ven_id="ven-1", schema_version=None))
+    assert [finding.rule for finding in check(nameless, "R509")] == ["R509"]
 
 
 def test_a_signal_type_that_is_kept_raw_is_judged_like_any_other() -> None:

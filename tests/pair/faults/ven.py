@@ -1,5 +1,6 @@
 """Mistakes that a VEN can make."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +36,7 @@ from oadr_core.ven.opts import OptService
 from oadr_core.vtn import events
 from tests.pair.faults import Faults
 from tests.pair.faults.vtn import without_cancelled
-from tests.pair.machine import Lossy, Troubled
+from tests.pair.machine import Lossy, OutOfTime, Troubled
 from tests.pair.programs import NOTHING
 
 fault: Final = Faults()
@@ -232,10 +233,9 @@ def _changes_of_mind_are_not_sent(patch: pytest.MonkeyPatch) -> None:
 @fault(Troubled)
 def _answers_are_given_again(patch: pytest.MonkeyPatch) -> None:
     """A VEN answers all its events once more when it has started again."""
-    right = AutoVen._run
+    right = AutoVen._synchronise
 
     def wrong(self: AutoVen, now: Any) -> None:
-        right(self, now)
         for known in self.ven.state.events:
             answers = EventList(known.request_id, {})
             if known.opt_type is not None:
@@ -244,8 +244,9 @@ def _answers_are_given_again(patch: pytest.MonkeyPatch) -> None:
             if responses:
                 message = CreatedEvent(response=EiResponse(), event_responses=responses, ven_id=self.ven.state.ven_id)
                 self.ven.send(message, now)
+        right(self, now)
 
-    patch.setattr(AutoVen, "_run", wrong)
+    patch.setattr(AutoVen, "_synchronise", wrong)
 
 
 @fault()
@@ -351,6 +352,18 @@ def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
     """After a restart the application is told once more what it was told before."""
     right = Timekeeper.__init__
     patch.setattr(Timekeeper, "__init__", lambda self, ven, emit, saved: right(self, ven, emit, {}))
+
+
+@fault(OutOfTime)
+def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
+    """A clock that is set back by whatever little brings the moments of an event again."""
+    patch.setattr(timekeeper, "_LITTLE", NOTHING)
+
+
+@fault(OutOfTime)
+def _what_a_wrong_clock_told_stays(patch: pytest.MonkeyPatch) -> None:
+    """An application that was told of an event by a clock that was wrong never hears where it stands."""
+    patch.setattr(timekeeper, "_LITTLE", timedelta(days=36_500))
 
 
 @fault()
