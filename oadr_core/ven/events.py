@@ -51,6 +51,7 @@ class EventService(VenBase):
         self._list: EventList | None = None
         self._deciding: dict[str, tuple[int, CallId | None]] = {}  # the modification that is being decided, by event
         self._overtaken: RequestEvent | None = None  # a request during which a list was pushed and taken
+        self._asked_last = False  # whether the last list that was taken was the answer to a request
 
     @property
     def answering(self) -> bool:
@@ -127,6 +128,7 @@ class EventService(VenBase):
             self._ask_for_list(now)
             return
         complete = not (isinstance(sent, RequestEvent) and sent.reply_limit is not None)
+        self._asked_last = True
         self._distribute(answer, now, complete=complete)
 
     def _on_distribute(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
@@ -139,6 +141,7 @@ class EventService(VenBase):
         else:
             if isinstance(self._sender.in_flight, RequestEvent):
                 self._overtaken = self._sender.in_flight
+            self._asked_last = False
             self._distribute(message, now, complete=True)
         self._reply(inbound, None)  # the events are saved by then
 
@@ -147,14 +150,19 @@ class EventService(VenBase):
     # itself. What may be old is not taken: we ask for the present list instead (rule 500).
 
     def _may_be_late(self, message: DistributeEvent) -> bool:
-        """Whether a pushed list may be older than the last one that was taken: it was made before (rule 115)."""
+        """Whether a pushed list may be older than the last one that was taken: it was made before (rule 115).
+
+        Times are whole seconds. Of two lists of one second that are pushed the VTN has waited for the first to arrive;
+        but a pushed one may be older than one that was asked for.
+        """
         refused = message.response is not None and not message.response.ok
         if self.config.manual or refused or message.vtn_id != self._state.vtn_id:
             return False  # it is no list of our VTN, or the application takes care
         made = _made_at(message)
         if made is None:  # it does not say so
             return bool(self._state.events)
-        return self._state.listed_at is not None and made < self._state.listed_at
+        taken = self._state.listed_at
+        return taken is not None and (made < taken or (made == taken and self._asked_last))
 
     def _ask_for_list(self, now: Now) -> None:
         """Ask for the present list, unless that has been done and nothing was pushed since."""

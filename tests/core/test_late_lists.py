@@ -138,6 +138,18 @@ def test_an_answer_that_a_pushed_list_has_overtaken_is_asked_for_again() -> None
     assert line.requests() == []
 
 
+@pytest.mark.rule(115)
+def test_of_two_lists_of_one_second_that_was_pushed_may_be_older_that_comes_after_an_answer() -> None:
+    line = Line()
+    line.ven.request_event(line.clock.now)
+    line.perform()
+    line.answer(made("asked for", 0))
+    line.push(made("pushed", 0))
+    assert line.known() == ["asked for"]
+    line.answer(made("present", 0))
+    assert line.known() == ["present"]
+
+
 def test_a_ven_that_its_application_drives_takes_what_comes() -> None:
     line = Line(manual=True)
     line.push(made("new", 10))

@@ -10,12 +10,13 @@ from oadr_core.messages import ResponseRequired
 from oadr_core.state.opts import OptBook, Schedule, Scope
 from tests.pair.actors import SAMPLING, Booking, Ven, Vtn
 from tests.pair.diary import edition_of
+from tests.pair.lists import ListReader
 
 HEALING: Final = timedelta(minutes=12)
 """How long everything works before both sides have to agree; all timeouts and pauses are shorter."""
 
 
-def agree(vtn: Vtn, ven: Ven, now: datetime) -> None:
+def agree(vtn: Vtn, ven: Ven, reader: ListReader, now: datetime) -> None:
     """Whatever has happened, both sides know the same."""
     core = ven.core
     assert core.phase is Startup.RUNNING
@@ -26,8 +27,11 @@ def agree(vtn: Vtn, ven: Ven, now: datetime) -> None:
     assert record.registration_id == state.registration_id or ven.usurped
     events = vtn.events_of(state.ven_id)
     assert {one.event_id for one in state.events} <= events.keys(), "the VEN knows an event of nobody"
-    for booking in events.values():
-        _agree_on_event(vtn, ven, booking, now)
+    for event_id, booking in events.items():
+        answered = booking.program.required is ResponseRequired.ALWAYS
+        # what must not be answered is told a few times and then believed to have arrived
+        if not booking.is_over(now) and (answered or reader.has_arrived(ven.host.name, (event_id, booking.number))):
+            _agree_on_event(vtn, ven, booking, now)
     ven.diary.is_up_to_date(state, now)
     _agree_on_opts(vtn, ven, now)
     _agree_on_reports(vtn, ven, now)
@@ -40,8 +44,6 @@ def _agree_on_event(vtn: Vtn, ven: Ven, booking: Booking, now: datetime) -> None
     known = next((one for one in state.events if one.event_id == event_id), None)
     standing = next((one for one in vtn.records[state.ven_id].standings if one.event_id == event_id), None)
     required = booking.program.required is ResponseRequired.ALWAYS
-    if booking.is_over(now):
-        return
     if booking.cancelled:
         assert known is None, f"{ven.host.name} goes on with the cancelled {event_id}"
         if required:

@@ -1,7 +1,6 @@
 """What applications do: their handlers decide, or fail, or take their time; the VENs opt in and out, and leave."""
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -11,6 +10,7 @@ from hypothesis.stateful import precondition, rule
 
 from oadr_core import (
     AutoVen,
+    Call,
     LocalProtocolError,
     Now,
     Registration,
@@ -21,6 +21,7 @@ from oadr_core import (
 )
 from oadr_core.decisions import event_decision
 from oadr_core.state.ven import KnownEvent
+from oadr_core.testing import Host
 from tests.pair.actors import Ven
 from tests.pair.diary import edition_of
 from tests.pair.world import World
@@ -46,20 +47,25 @@ class Applications(World):
 
     opts = 0
 
+    @property
+    def questions(self) -> list[tuple[Host, Call]]:
+        """The handlers that decide about events."""
+        return [(host, call) for host, call in self.calls if call.handler in ("on_event", "on_update_event")]
+
     # --- handlers ----------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), said=_DECISIONS)
     def handler_returns(self, data: st.DataObject, said: object) -> None:
         """A handler returns; any of them, so that they overtake each other."""
-        host, call = data.draw(st.sampled_from(self.calls))
+        host, call = data.draw(st.sampled_from(self.questions or self.calls))
         self.guarded(lambda: self.run(host, call, said))
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data())
     def handler_fails(self, data: st.DataObject) -> None:
         """A handler raises."""
-        host, call = data.draw(st.sampled_from(self.calls))
+        host, call = data.draw(st.sampled_from(self.questions or self.calls))
         self.guarded(lambda: self.fail(host, call))
 
     @precondition(lambda self: self.able_to_opt())
@@ -148,23 +154,6 @@ class Applications(World):
         """A VEN wants to be sure of its events; a short list cancels nothing (decision D30)."""
         ven = data.draw(st.sampled_from([one for one in self.vens if one.runs]))
         self.ask(ven, lambda core, now: core.ven.request_event(now, reply_limit=limit))
-
-    @precondition(lambda self: any(ven.core.ven.registration is Registration.REGISTERED for ven in self.vens))
-    @rule(data=st.data())
-    def ven_cancels_registration(self, data: st.DataObject) -> None:
-        """A VEN ends its registration; it is started anew later."""
-        registered = [ven for ven in self.vens if ven.core.ven.registration is Registration.REGISTERED]
-        ven = data.draw(st.sampled_from(registered))
-        self.ask(ven, lambda core, now: core.cancel_party_registration(now))
-
-    def ask(self, ven: Ven, action: Callable[[AutoVen, Now], object]) -> None:
-        """The application of a VEN asks its VEN for something."""
-
-        def say() -> None:
-            action(ven.core, ven.host.reads(self.now))
-            self.wire.drain(ven.host, self.now)
-
-        self.guarded(say)
 
 
 def _targets(resource: str | None) -> Target:

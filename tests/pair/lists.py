@@ -23,6 +23,7 @@ class ListReader:
         """What each list held, by its requestID."""
         self.acknowledged: set[tuple[str, Edition]] = set()
         """What a VEN has answered, as far as the answer has arrived."""
+        self._current: dict[str, set[Edition]] = {}
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
@@ -47,6 +48,7 @@ class ListReader:
         listed = {one.event_descriptor.event_id: one for one in message.events}
         assert len(listed) == len(message.events), "an event is listed twice"
         self.made[message.request_id] = listed
+        self._current[message.request_id] = {(event_id, one.number) for event_id, one in events.items()}
         wanted = {event_id: one for event_id, one in events.items() if self._has_to_be_listed(one, record, now)}
         if limit is None:
             assert listed.keys() == wanted.keys(), "a list is complete (rules 50 and 66)"
@@ -89,6 +91,11 @@ class ListReader:
     def arrived(self, ven: str, request_id: str) -> None:
         """A list has arrived at a VEN."""
         self._arrivals[ven, request_id] += 1
+
+    def has_arrived(self, ven: str, edition: Edition) -> bool:
+        """Whether a VEN has received any list since an event was ordered so; else it cannot know."""
+        lists = [request_id for (name, request_id), count in self._arrivals.items() if name == ven and count]
+        return any(edition in self._current.get(request_id, ()) for request_id in lists)
 
     def read_answers(self, ven: str, message: CreatedEvent, body: bytes) -> set[Edition]:
         """Read the answers of a VEN: to events that were listed so, that must be answered, and once to each list.

@@ -16,6 +16,7 @@ from tests.pair.agreement import HEALING, agree
 from tests.pair.applications import Applications
 from tests.pair.network import Network, Time
 from tests.pair.operator import Operator
+from tests.pair.registrations import Registrations
 from tests.pair.troubles import Clocks, Troubles
 from tests.pair.world import World
 
@@ -62,11 +63,11 @@ class Site(World):
                 self.boot(ven.host)
         self.heal(HEALING.total_seconds())
         for ven in self.vens:
-            agree(self.vtn, ven, self.now.utc)
+            agree(self.vtn, ven, self.reader, self.now.utc)
 
 
 class Orderly(Time, Operator, Applications, Site):
-    """A site on good days: people and applications do what they like, everything works."""
+    """A site on good days: operators and applications do what they like, and everything works."""
 
 
 class OutOfTime(Time, Clocks, Operator, Site):
@@ -75,8 +76,8 @@ class OutOfTime(Time, Clocks, Operator, Site):
     clocks_always_wander = True
 
 
-class Troubled(Troubles, Orderly):
-    """A site whose machines have their troubles, on a good network."""
+class Troubled(Troubles, Registrations, Orderly):
+    """A site whose machines have their troubles and whose registrations come and go, on a good network."""
 
 
 class Pair(Network, Troubled):

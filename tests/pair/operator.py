@@ -1,4 +1,4 @@
-"""What the operator of the VTN asks for: events and their changes, and that registrations are renewed or end."""
+"""What the operator of the VTN orders: events, and their changes."""
 
 from collections.abc import Callable
 from typing import Final
@@ -19,8 +19,6 @@ _MOST_EVENTS: Final = 6
 
 class Operator(World):
     """Whatever the operator of the VTN may order."""
-
-    # --- events ------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.vtn.records and len(self.vtn.book) < _MOST_EVENTS)
     @rule(data=st.data())
@@ -78,30 +76,5 @@ class Operator(World):
             except PowerCut:
                 self.vtn.revise(event_id, before)
                 raise
-
-        self.guarded(give)
-
-    # --- registrations -----------------------------------------------------------------------------------------------
-
-    @precondition(lambda self: self.vtn.records)
-    @rule(data=st.data())
-    def request_reregistration(self, data: st.DataObject) -> None:
-        """A VEN is to register again."""
-        ven_id = data.draw(st.sampled_from(sorted(self.vtn.records)))
-        self.command(lambda core, now: core.vtn.request_reregistration(ven_id, now))
-
-    @precondition(lambda self: self.vtn.records)
-    @rule(data=st.data())
-    def vtn_cancels_registration(self, data: st.DataObject) -> None:
-        """A registration is to end (rule 407)."""
-        ven_id = data.draw(st.sampled_from(sorted(self.vtn.records)))
-        self.command(lambda core, now: core.vtn.cancel_party_registration(ven_id, now))
-
-    def command(self, action: Callable[[AutoVtn, Now], object]) -> None:
-        """The operator asks the VTN for something."""
-
-        def give() -> None:
-            action(self.vtn.core, self.vtn.host.reads(self.now))
-            self.wire.drain(self.vtn.host, self.now)
 
         self.guarded(give)

@@ -22,7 +22,7 @@ class Clocks(World):
     def clock_is_set(self, data: st.DataObject, seconds: int) -> None:
         """Somebody sets the wall clock of a machine, or puts it right."""
         self.steps += 1
-        host = data.draw(st.sampled_from(self.hosts))
+        host = data.draw(st.sampled_from([self.vtn.host, *self.hosts]))
         self.set_clock(host, timedelta(0) if host.clock_error else timedelta(seconds=seconds))
 
 

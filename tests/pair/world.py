@@ -12,6 +12,8 @@ from functools import partial
 from hypothesis.stateful import RuleBasedStateMachine
 
 from oadr_core import (
+    AutoVen,
+    AutoVtn,
     Call,
     CreatedEvent,
     CreatePartyRegistration,
@@ -142,6 +144,24 @@ class World(RuleBasedStateMachine):
         host.core.call_raised(call.call, ZeroDivisionError("no luck"), now=host.reads(self.now))
         self.wire.drain(host, self.now)
 
+    def command(self, action: Callable[[AutoVtn, Now], object]) -> None:
+        """The operator asks the VTN for something."""
+
+        def give() -> None:
+            action(self.vtn.core, self.vtn.host.reads(self.now))
+            self.wire.drain(self.vtn.host, self.now)
+
+        self.guarded(give)
+
+    def ask(self, ven: Ven, action: Callable[[AutoVen, Now], object]) -> None:
+        """The application of a VEN asks its VEN for something."""
+
+        def say() -> None:
+            action(ven.core, ven.host.reads(self.now))
+            self.wire.drain(ven.host, self.now)
+
+        self.guarded(say)
+
     # --- whoever looks -----------------------------------------------------------------------------------------------
 
     def look(self) -> None:
@@ -187,9 +207,14 @@ class World(RuleBasedStateMachine):
     def _replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> None:
         """A request is answered."""
         self.judge.replied(host, flight, reply, body)
-        if flight is None or not body or host is not self.vtn.host:
+        if flight is None or reply.refusal is not None:
             return
-        answer, request = read_once(body).message, read_once(flight.body).message
+        request = read_once(flight.body).message
+        if host is not self.vtn.host and isinstance(request, DistributeEvent):
+            self.reader.arrived(host.name, request.request_id)
+        if host is not self.vtn.host or not body:
+            return
+        answer = read_once(body).message
         if isinstance(answer, DistributeEvent) and answer.response is not None and answer.response.ok:
             limit = request.reply_limit if isinstance(request, RequestEvent) else None
             self._list_is_made(answer, self.vtn.records[getattr(request, "ven_id", "")], limit)
@@ -208,9 +233,8 @@ class World(RuleBasedStateMachine):
         message = read_once(flight.body).message
         ven = self.ven_of(flight.source)
         if ven is None:
-            if isinstance(message, DistributeEvent):
-                self.reader.arrived(flight.to.base or "", message.request_id)
-        elif isinstance(message, CreatePartyRegistration):
+            return
+        if isinstance(message, CreatePartyRegistration):
             ven.usurped = ven.usurped or flight.body != ven.latest_registration
         elif isinstance(message, CreatedEvent):
             for one in message.event_responses or ():
@@ -220,7 +244,8 @@ class World(RuleBasedStateMachine):
     def _over(self, flight: Flight) -> None:
         """An exchange is over for the host that began it."""
         self.judge.over(flight)
-        if flight.answered and flight.answer and flight.source is not self.vtn.host:
+        ven = self.ven_of(flight.source)
+        if ven is not None and flight.answered and flight.answer and ven.core.ven._sender.awaits(flight.exchange):
             message = read_once(flight.answer).message
             if isinstance(message, DistributeEvent):
                 self.reader.arrived(flight.source.name, message.request_id)

@@ -33,18 +33,17 @@ from oadr_core.ven.event_schedule import EventSchedule
 from oadr_core.ven.events import EventService
 from oadr_core.ven.opts import OptService
 from oadr_core.vtn import events
-from tests.pair.faults import Fault, into
+from tests.pair.faults import Faults
 from tests.pair.faults.vtn import without_cancelled
+from tests.pair.machine import OutOfTime, Pair, Troubled
 from tests.pair.programs import NOTHING
 
-FAULTS: Final[dict[str, Fault]] = {}
-
-fault = into(FAULTS)
+fault: Final = Faults()
 
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _no_implied_cancel(patch: pytest.MonkeyPatch) -> None:
     """An event that is left out of a list goes on."""
     right = ven_events.take_list
@@ -55,7 +54,7 @@ def _no_implied_cancel(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(events, "is_listed", without_cancelled(events.is_listed))
 
 
-@fault
+@fault()
 def _modifications_are_ignored(patch: pytest.MonkeyPatch) -> None:
     """A higher modification number counts as the one that is known."""
     right = event_machine._relation
@@ -67,13 +66,13 @@ def _modifications_are_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(event_machine, "_relation", wrong)
 
 
-@fault
+@fault()
 def _decisions_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """What the application has decided is not kept, so it is asked again."""
     patch.setattr(ven_events, "decided", lambda known, decision: known)
 
 
-@fault
+@fault()
 def _another_answer(patch: pytest.MonkeyPatch) -> None:
     """The VEN answers the opposite of what the application has decided."""
     right = EventList.respond
@@ -85,13 +84,13 @@ def _another_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventList, "respond", wrong)
 
 
-@fault
+@fault(Pair)
 def _silence_lasts(patch: pytest.MonkeyPatch) -> None:
     """A request that is never answered is waited for, for ever."""
     patch.setattr(Sender, "silent", lambda self, now: False)
 
 
-@fault
+@fault(Troubled)
 def _reports_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     """Reports that were made wait in memory alone, and a restart loses them."""
     right = Outbox.put
@@ -106,7 +105,7 @@ def _reports_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Outbox, "put", wrong)
 
 
-@fault
+@fault()
 def _sent_is_delivered(patch: pytest.MonkeyPatch) -> None:
     """A report counts as delivered when it was sent."""
     right = Outbox.deliver
@@ -120,13 +119,13 @@ def _sent_is_delivered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Outbox, "deliver", wrong)
 
 
-@fault
+@fault(Troubled)
 def _lost_registrations_stay_lost(patch: pytest.MonkeyPatch) -> None:
     """A VEN that its VTN does not know any more goes on as if it were registered."""
     patch.setattr(Ven, "_unknown_to_vtn", lambda self, now: None)
 
 
-@fault
+@fault(Troubled)
 def _the_end_is_the_end(patch: pytest.MonkeyPatch) -> None:
     """A VEN whose registration the VTN has cancelled never registers again."""
     right = AutoVen._wait
@@ -137,7 +136,7 @@ def _the_end_is_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AutoVen, "_wait", wrong)
 
 
-@fault
+@fault(Troubled)
 def _opts_are_sent_for_ever(patch: pytest.MonkeyPatch) -> None:
     """An opt that the VTN has taken is sent again after every restart."""
     patch.setattr(OptService, "_forget_opt", lambda self, message, now: None)
@@ -146,7 +145,7 @@ def _opts_are_sent_for_ever(patch: pytest.MonkeyPatch) -> None:
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _short_lists_cancel(patch: pytest.MonkeyPatch) -> None:
     """A list that is cut short by a replyLimit cancels what it leaves out."""
     right = ven_events.take_list
@@ -155,7 +154,7 @@ def _short_lists_cancel(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault
+@fault()
 def _late_lists_count(patch: pytest.MonkeyPatch) -> None:
     """The answer to a request for events counts though a list was pushed meanwhile."""
 
@@ -165,7 +164,7 @@ def _late_lists_count(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(ven_core._TAKE_ANSWER, DistributeEvent, wrong)
 
 
-@fault
+@fault()
 def _never_means_now_and_then(patch: pytest.MonkeyPatch) -> None:
     """An event is answered that must not be answered."""
     right = EventList.respond
@@ -176,7 +175,7 @@ def _never_means_now_and_then(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventList, "respond", wrong)
 
 
-@fault
+@fault()
 def _the_unknown_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """The cancellation of an event that is not known is not answered."""
     right = EventList.respond
@@ -189,7 +188,7 @@ def _the_unknown_is_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventList, "respond", wrong)
 
 
-@fault
+@fault()
 def _codes_are_all_the_same(patch: pytest.MonkeyPatch) -> None:
     """The application's own code is not sent."""
     right = EventList.respond
@@ -200,13 +199,13 @@ def _codes_are_all_the_same(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventList, "respond", wrong)
 
 
-@fault
+@fault()
 def _silence_is_consent(patch: pytest.MonkeyPatch) -> None:
     """A VEN takes part in an event when the handler that should decide fails."""
     patch.setattr(CoreBase, "call_raised", lambda self, call, error, *, now: self.call_returned(call, "optIn", now=now))
 
 
-@fault
+@fault()
 def _later_answers_have_no_list(patch: pytest.MonkeyPatch) -> None:
     """A change of mind does not repeat the requestID of the list."""
     right = EventService._send_answers
@@ -219,7 +218,7 @@ def _later_answers_have_no_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventService, "_send_answers", wrong)
 
 
-@fault
+@fault()
 def _changes_of_mind_are_not_sent(patch: pytest.MonkeyPatch) -> None:
     """A change of mind is kept to oneself."""
     right = EventService.change_opt
@@ -230,7 +229,7 @@ def _changes_of_mind_are_not_sent(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault
+@fault(Troubled)
 def _answers_are_given_again(patch: pytest.MonkeyPatch) -> None:
     """A VEN answers all its events once more when it has started again."""
     right = AutoVen._run
@@ -249,7 +248,7 @@ def _answers_are_given_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AutoVen, "_run", wrong)
 
 
-@fault
+@fault()
 def _one_poll_is_enough(patch: pytest.MonkeyPatch) -> None:
     """A VEN polls again after its interval though the VTN may have more."""
     right = AutoVen._plan_poll
@@ -259,7 +258,7 @@ def _one_poll_is_enough(patch: pytest.MonkeyPatch) -> None:
 # --- random starts and ends ------------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _changes_are_drawn_anew(patch: pytest.MonkeyPatch) -> None:
     """The random start of an event is drawn anew when the event changes."""
     right = ven_events.randomised
@@ -273,7 +272,7 @@ def _changes_are_drawn_anew(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ven_events, "randomised", wrong)
 
 
-@fault
+@fault(Troubled)
 def _random_starts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     """The random start of an event is forgotten in a restart."""
     right = VenState.dump
@@ -285,13 +284,13 @@ def _random_starts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VenState, "dump", wrong)
 
 
-@fault
+@fault()
 def _all_begin_together(patch: pytest.MonkeyPatch) -> None:
     """Events begin when the VTN says, and not at random."""
     patch.setattr(ven_events, "randomised", lambda after, before, entropy: tuple(after))
 
 
-@fault
+@fault()
 def _all_end_together(patch: pytest.MonkeyPatch) -> None:
     """A cancelled event that began at random ends at once."""
     right = ven_events.ending
@@ -306,7 +305,7 @@ def _all_end_together(patch: pytest.MonkeyPatch) -> None:
 # --- what the application is told ------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _the_vtn_knows_the_time(patch: pytest.MonkeyPatch) -> None:
     """A VEN believes the status that an event had when it was listed."""
     right = EventSchedule.status
@@ -319,7 +318,7 @@ def _the_vtn_knows_the_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventSchedule, "status", wrong)
 
 
-@fault
+@fault()
 def _the_random_start_is_not_carried_out(patch: pytest.MonkeyPatch) -> None:
     """An event is told as if it began when the VTN says."""
     patch.setattr(
@@ -327,13 +326,13 @@ def _the_random_start_is_not_carried_out(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault
+@fault()
 def _no_length_is_no_time(patch: pytest.MonkeyPatch) -> None:
     """An event without an end is over as soon as it begins."""
     patch.setattr(event_schedule, "is_zero", lambda duration: False)
 
 
-@fault
+@fault(Troubled)
 def _restarts_are_silent(patch: pytest.MonkeyPatch) -> None:
     """What came of an event while the VEN was off is not told."""
     right = Timekeeper.start
@@ -347,14 +346,14 @@ def _restarts_are_silent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Timekeeper, "start", wrong)
 
 
-@fault
+@fault(Troubled)
 def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
     """After a restart the application is told once more what it was told before."""
     right = Timekeeper.__init__
     patch.setattr(Timekeeper, "__init__", lambda self, ven, emit, saved: right(self, ven, emit, {}))
 
 
-@fault
+@fault(OutOfTime)
 def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
     """A clock that is set back brings the moments of an event again."""
     right = timekeeper._is_news
@@ -367,7 +366,7 @@ def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(timekeeper, "_is_news", wrong)
 
 
-@fault
+@fault()
 def _ends_are_silent(patch: pytest.MonkeyPatch) -> None:
     """The application is not told that an event which it takes part in no longer has ended."""
     patch.setattr(Timekeeper, "_lose", lambda self, event_id, now: self._forget(event_id))
@@ -376,7 +375,7 @@ def _ends_are_silent(patch: pytest.MonkeyPatch) -> None:
 # --- opts ------------------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault(Troubled)
 def _opts_are_said_once(patch: pytest.MonkeyPatch) -> None:
     """An opt that was not answered before a restart is not sent again."""
     right = OptService.deliver_opts

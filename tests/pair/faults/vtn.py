@@ -7,22 +7,21 @@ import msgspec
 import pytest
 
 from oadr_core import EventStatus, Vtn
-from oadr_core.auto.vtn import AutoVtn
+from oadr_core.auto.asker import Asker
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages import latest_end
 from oadr_core.state.opts import OptBook
 from oadr_core.vtn import delivery, event_documents, event_lists, events, opts, registration, reports, standings
 from oadr_core.vtn.event_book import EventBook
-from tests.pair.faults import Fault, into
+from tests.pair.faults import Faults
+from tests.pair.machine import OutOfTime, Pair, Troubled
 
-FAULTS: Final[dict[str, Fault]] = {}
-
-fault = into(FAULTS)
+fault: Final = Faults()
 
 # --- handing out -----------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault(Pair)
 def _telling_is_enough(patch: pytest.MonkeyPatch) -> None:
     """An event counts as delivered when it was handed out, though the response may be lost."""
     right = delivery.has_to_be_told
@@ -35,7 +34,7 @@ def _telling_is_enough(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(delivery, "has_to_be_told", wrong)
 
 
-@fault
+@fault()
 def _changes_are_not_told(patch: pytest.MonkeyPatch) -> None:
     """An event that was answered once is not handed out again when it changes."""
     right = delivery.has_to_be_told
@@ -46,13 +45,13 @@ def _changes_are_not_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(delivery, "has_to_be_told", wrong)
 
 
-@fault
+@fault()
 def _cancellations_end_unheard(patch: pytest.MonkeyPatch) -> None:
     """A cancelled event leaves the lists at once, instead of staying until it is acknowledged."""
     patch.setattr(events, "is_listed", without_cancelled(events.is_listed))
 
 
-@fault
+@fault()
 def _opts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     """A VTN answers before it has saved what it answers about."""
     right = Vtn._apply
@@ -63,14 +62,14 @@ def _opts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Vtn, "_apply", wrong)
 
 
-@fault
+@fault(Pair)
 def _every_registration_is_new(patch: pytest.MonkeyPatch) -> None:
     """A registration that comes again, as its answer was lost, makes a new one."""
     count = iter(range(10**9))
     patch.setattr(registration, "digest", lambda message: str(next(count)))
 
 
-@fault
+@fault(Pair)
 def _repeated_offers_are_new(patch: pytest.MonkeyPatch) -> None:
     """Metadata that come again, as the answer was lost, make new report requests, and the VEN is told of the old."""
     count = iter(range(10**9))
@@ -78,13 +77,13 @@ def _repeated_offers_are_new(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reports, "move_requests", lambda turn, request_ids, given: None)
 
 
-@fault
+@fault(Troubled)
 def _callbacks_are_lost(patch: pytest.MonkeyPatch) -> None:
     """A VTN that was started again confirms reports that it hands to nobody."""
-    patch.setattr(AutoVtn, "_bind_known", lambda self, ven_id, wishes: self._bound.add(ven_id))
+    patch.setattr(Asker, "_bind_known", lambda self, peer, wishes: self._bound.add(peer))
 
 
-@fault
+@fault()
 def _one_ven_is_told_for_all(patch: pytest.MonkeyPatch) -> None:
     """An event counts as told to all its VENs once one of them was told."""
     right = delivery.has_to_be_told
@@ -99,20 +98,20 @@ def _one_ven_is_told_for_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(delivery, "has_to_be_told", wrong)
 
 
-@fault
+@fault()
 def _what_was_said_before_counts(patch: pytest.MonkeyPatch) -> None:
     """The answer to an earlier modification counts for the present one."""
     for module in (standings, event_lists):
         patch.setattr(module, "is_about", lambda standing, record: True)
 
 
-@fault
+@fault(OutOfTime)
 def _clocks_only_go_on(patch: pytest.MonkeyPatch) -> None:
     """An event whose time seemed to be over stays out of the lists when the clock is put right."""
     patch.setattr(Vtn, "_bring_back", lambda self, now: None)
 
 
-@fault
+@fault(OutOfTime)
 def _what_was_left_out_is_known(patch: pytest.MonkeyPatch) -> None:
     """A VEN that was handed a list without an event counts as knowing it when its time comes again."""
     patch.setattr(events, "left_out", lambda standing: standing)
@@ -121,7 +120,7 @@ def _what_was_left_out_is_known(patch: pytest.MonkeyPatch) -> None:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _news_alone_are_listed(patch: pytest.MonkeyPatch) -> None:
     """A list holds only what the VEN does not know yet."""
     right = events.listed
@@ -134,7 +133,7 @@ def _news_alone_are_listed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(events, "listed", wrong)
 
 
-@fault
+@fault()
 def _completed_is_over(patch: pytest.MonkeyPatch) -> None:
     """An event leaves the lists at its end, though VENs that began at random are still at it."""
     right = events.is_listed
@@ -147,7 +146,7 @@ def _completed_is_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(events, "is_listed", wrong)
 
 
-@fault
+@fault()
 def _former_ends_stay_planned(patch: pytest.MonkeyPatch) -> None:
     """An event that was made open-ended leaves the lists at its former end."""
     right = Vtn._plan
@@ -159,20 +158,20 @@ def _former_ends_stay_planned(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Vtn, "_plan", wrong)
 
 
-@fault
+@fault()
 def _two_reasons_count_twice(patch: pytest.MonkeyPatch) -> None:
     """A list has an event twice that is for a VEN for two reasons."""
     right = EventBook.of
     patch.setattr(EventBook, "of", lambda self, ven_id: [one for one in right(self, ven_id) for _ in range(2)])
 
 
-@fault
+@fault()
 def _the_order_is_that_of_making(patch: pytest.MonkeyPatch) -> None:
     """Lists are in the order in which the events were made."""
     patch.setattr(events, "ordered", lambda records, now: list(records))
 
 
-@fault
+@fault()
 def _priority_zero_is_the_highest(patch: pytest.MonkeyPatch) -> None:
     """Active events without a priority come first."""
     right = event_lists._place
@@ -184,7 +183,7 @@ def _priority_zero_is_the_highest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(event_lists, "_place", wrong)
 
 
-@fault
+@fault()
 def _lists_are_as_old_as_their_events(patch: pytest.MonkeyPatch) -> None:
     """The createdDateTime is that at which an event was last changed."""
     right = event_documents.rendered
@@ -197,13 +196,13 @@ def _lists_are_as_old_as_their_events(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(event_documents, "rendered", wrong)
 
 
-@fault
+@fault()
 def _the_status_stays(patch: pytest.MonkeyPatch) -> None:
     """Events are listed with the status with which they were made."""
     patch.setattr(event_lists, "status", lambda event, now: event.event_descriptor.event_status)
 
 
-@fault
+@fault()
 def _a_negative_ramp_up_lies_before(patch: pytest.MonkeyPatch) -> None:
     """A ramp-up that is negative makes an event near as if it were positive."""
     right = event_lists.status_at
@@ -215,13 +214,13 @@ def _a_negative_ramp_up_lies_before(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(event_lists, "status_at", wrong)
 
 
-@fault
+@fault()
 def _the_first_value_stays(patch: pytest.MonkeyPatch) -> None:
     """The current value is that of the first interval throughout."""
     patch.setattr(event_lists, "value_at", lambda signal, period, now: signal.intervals[0].signal_value)
 
 
-@fault
+@fault()
 def _changes_have_no_number(patch: pytest.MonkeyPatch) -> None:
     """A change of an event keeps its modification number, unless it is cancelled."""
     right = Vtn._modify
@@ -245,7 +244,7 @@ def _changes_have_no_number(patch: pytest.MonkeyPatch) -> None:
 # --- opts ------------------------------------------------------------------------------------------------------------
 
 
-@fault
+@fault()
 def _the_last_word_counts(patch: pytest.MonkeyPatch) -> None:
     """An answer to an event overrules an opt for all of it."""
     right = events._take_response
@@ -259,7 +258,7 @@ def _the_last_word_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(events, "_take_response", wrong)
 
 
-@fault
+@fault()
 def _one_schedule_is_taken_back(patch: pytest.MonkeyPatch) -> None:
     """The cancellation of an opt takes back one of the schedules that have its id."""
     right = opts.take_cancel_opt
@@ -275,7 +274,7 @@ def _one_schedule_is_taken_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(opts, "take_cancel_opt", wrong)
 
 
-@fault
+@fault(Troubled)
 def _schedules_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     """What a VEN says about its availability is confirmed and not saved."""
     right = opts.take_opt
@@ -287,7 +286,7 @@ def _schedules_are_not_saved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(opts, "take_opt", wrong)
 
 
-@fault
+@fault()
 def _later_schedules_change_nothing(patch: pytest.MonkeyPatch) -> None:
     """A schedule is added to the earlier ones, and supersedes none."""
     right = opts.take_opt
