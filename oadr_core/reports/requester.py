@@ -20,6 +20,8 @@ from oadr_core.messages import (
     ReportRequest,
     UpdatedReport,
     UpdateReport,
+    add_duration,
+    is_zero,
 )
 from oadr_core.offers import METADATA
 from oadr_core.reports.data import last_instant, wrong_with
@@ -136,6 +138,22 @@ class Requester:
         self.move(refused, ReportAtRequesterInput.REFUSE)
         return refused
 
+    def unwanted(self, message: CreatedReport) -> tuple[str, ...]:
+        """Find what the peer is about to report though we have ended it: the request crossed its new metadata.
+
+        To us they have ended the request (rule 306); the peer took it afterwards, and serves it until it is cancelled.
+        A request of which something was received is left out, as the peer may have listed it before that.
+        """
+        former = {one.request_id for one in self._former if one.received_until is None} - self._requests.keys()
+        return tuple(one for one in message.pending_reports if one in former)
+
+    def take_back(self, message: CancelReport) -> None:
+        """The peer is asked for no more of reports that it is not to serve; they stand until it confirms that."""
+        ids = set(message.report_request_id)
+        self.ask(one.request for one in self._former if one.request_id in ids)
+        self._former = [one for one in self._former if one.request_id not in ids]
+        self.cancel(message)
+
     def take_canceled(self, message: CanceledReport, cancel: CancelReport) -> None:
         """The peer confirms a cancel; with a report to follow the request lives on until that is here (rule 345)."""
         ended = set(self._requests) & set(cancel.report_request_id)
@@ -186,9 +204,11 @@ class Requester:
         :returns: the stretches of time that are missing before them.
         """
         gaps = [gap for report in taken if (gap := self._follow(report)) is not None]
-        for request_id in dict.fromkeys(one.report_request_id for one in taken):
+        for report in taken:
+            request_id = report.report_request_id
             if request_id in self._requests:
-                self.move({request_id}, self._of_answer(request_id))
+                given = ReportAtRequesterInput.END if self._is_last(report) else self._of_answer(request_id)
+                self.move({request_id}, given)
         self._recent = (*self._recent[-(_RECENT - 1) :], digest(message))
         return gaps
 
@@ -198,6 +218,15 @@ class Requester:
         once = one.request.report_specifier.report_back_duration == timedelta(0)
         last = one.state is ReportAtRequester.ENDING and one.to_follow
         return ReportAtRequesterInput.END if once or last else ReportAtRequesterInput.CONFIRM
+
+    def _is_last(self, report: Report) -> bool:
+        """Whether a report reaches the end of what was asked for, so that no more will come (rule 325)."""
+        specifier = self._requests[report.report_request_id].request.report_specifier
+        interval, last = specifier.report_interval, last_instant(report)
+        if interval is None or is_zero(interval.duration) or last is None or is_zero(specifier.report_back_duration):
+            return False
+        step = specifier.report_back_duration if is_zero(specifier.granularity) else specifier.granularity
+        return add_duration(last, step) >= add_duration(interval.dtstart, interval.duration)
 
     def _follow(self, report: Report) -> Gap | None:
         """Look whether a report follows the one before; an earlier one corrects, and leaves no gap (rule 346)."""

@@ -28,6 +28,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.outputs import (
+    Event,
     InboundId,
     Reply,
     ReportEnded,
@@ -218,8 +219,15 @@ class ReportService(VenBase):
             asked = [one.report_request_id for one in sent.report_requests]
         requester = Requester(self._state)
         requester.take_created(answer, asked)
+        unwanted = requester.unwanted(answer)
+        cancel = None
+        if unwanted and self._is_registered:
+            cancel = CancelReport(request_id=self._new_id(), report_request_id=unwanted, ven_id=self._state.ven_id)
+            requester.take_back(cancel)
         self._change(now, **requester.changes())
         self.tell("on_created_report", {"message": answer}, now)
+        if cancel is not None:
+            self._send(cancel, now)
 
     def _take_canceled_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(sent, CancelReport)
@@ -338,7 +346,11 @@ class ReportService(VenBase):
             self._change(now, **requester.changes())
         self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if new:
-            self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), self._want), now)
+
+            def then(requests: tuple[ReportRequest, ...], later: Now) -> None:
+                self._want(requests, message, later)
+
+            self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), then), now)
 
     def _on_created_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN answers requests that came by the way, in a push or for a poll (rule 344)."""
@@ -346,8 +358,9 @@ class ReportService(VenBase):
         self._take_created_report(message, message, now)
         self._answer(message, Response(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
 
-    def _want(self, requests: tuple[ReportRequest, ...], now: Now) -> None:
-        if requests and self._state.registered:
+    def _want(self, requests: tuple[ReportRequest, ...], offered: RegisterReport, now: Now) -> None:
+        """The application says what it wants of some offers; that counts while these stand, and the registration."""
+        if requests and self._is_registered and Requester(self._state).has_taken(offered):
             self.create_report(requests, now)
 
     def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
@@ -405,15 +418,17 @@ class ReportService(VenBase):
             return
         requester = Requester(self._state)
         overdue = requester.overdue(message)
+        told: list[Event] = []
         if not requester.has_received(message):
             gaps = requester.take(message, examined.taken)
-            for gap in gaps:
-                self._emit(ReportGap(report_request_id=gap.report_request_id, since=gap.since, until=gap.until))
-            self._emit(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
+            told += (ReportGap(report_request_id=one.report_request_id, since=one.since, until=one.until) for one in gaps)
+            told.append(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
         cancel = None
         if isinstance(decision, EndReports):
             cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
         self._change(now, **requester.changes())
+        for one in told:  # once it is saved: what is told has been taken, whatever comes
+            self._emit(one)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)

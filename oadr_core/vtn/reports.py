@@ -193,13 +193,21 @@ def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:
     """The VEN says which reports are pending (rule 329)."""
-    asked = None
     if isinstance(operation, CreateReport):
         asked = [one.report_request_id for one in operation.report_requests]
+    else:  # to requests by the way; those that wait in the queue have an answer of their own
+        asked = [one.request_id for one in turn.ven().requests if not _is_queued(turn, one.request)]
     requester = Requester(turn.ven())
     requester.take_created(message, asked)
+    unwanted = requester.unwanted(message)
     turn.change(**requester.changes())
     turn.tell("on_created_report", {"message": message})
+    if unwanted:
+        cancel = CancelReport(request_id=turn.new_id(), report_request_id=unwanted, ven_id=turn.ven().ven_id)
+        requester = Requester(turn.ven())
+        requester.take_back(cancel)
+        turn.change(**requester.changes())
+        _enqueue(turn, cancel)
 
 
 def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload | None) -> None:

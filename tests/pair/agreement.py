@@ -7,7 +7,7 @@ from typing import Final
 from oadr_core import Registration, Startup
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.report import ReportAtRequester, ReportAtSource
-from oadr_core.messages import ResponseRequired
+from oadr_core.messages import ResponseRequired, add_duration, is_zero
 from oadr_core.state.opts import OptBook, Schedule, Scope
 from oadr_core.state.reports import AcceptedRequest, RequestedReport
 from tests.pair.actors import SAMPLING, Booking, Ven, Vtn
@@ -109,7 +109,7 @@ def _agree_on_reports(
     now: datetime,
 ) -> None:
     """Both sides know of the same requests, and all that was reported has arrived."""
-    asked = {one.request_id: one for one in requested if not _has_ended_by_the_way(one, ledger)}
+    asked = {one.request_id: one for one in requested if not _has_ended_unseen(one, ledger, now)}
     pending = {one.request.report_request_id: one for one in accepted}
     assert asked.keys() == pending.keys(), f"the pending lists of {' to '.join(link)} differ"
     for request_id, one in asked.items():
@@ -119,7 +119,17 @@ def _agree_on_reports(
     ledger.orders_stand(link, set(asked), set(pending), now)
 
 
-def _has_ended_by_the_way(one: RequestedReport, ledger: Ledger) -> bool:
-    """Whether a request was cancelled in the answer to a report, which nobody confirms (rule 335)."""
-    order = ledger.orders.get(one.request_id)
-    return order is not None and order.enough and one.state is ReportAtRequester.ENDING
+def _has_ended_unseen(one: RequestedReport, ledger: Ledger, now: datetime) -> bool:
+    """Whether who asked cannot know that a request has ended.
+
+    A cancel in the answer to a report is confirmed by nobody (rule 335); nor is it told that a bounded request has
+    ended where its last report could not be made, as the source was off.
+    """
+    order, interval = ledger.orders.get(one.request_id), one.request.report_specifier.report_interval
+    if order is not None and order.enough and one.state is ReportAtRequester.ENDING:
+        return True
+    bounded = interval is not None and not is_zero(interval.duration)
+    if order is None or interval is None or not bounded:
+        return False
+    end = add_duration(interval.dtstart, interval.duration)
+    return end < now and (not ledger.strict or ledger.is_missed(order.link[0], end))

@@ -107,11 +107,20 @@ class Ledger:
         """Nobody was awake for some time, and nothing could be read."""
         self._missed.append(("", since, until))
 
-    def started(self, host: str, now: datetime) -> None:
-        """A machine has started again: what it had read and not finished is lost."""
-        self._missed.append((host, now - _UNFINISHED, now))
+    def started(self, host: str, now: datetime, *, cut: bool) -> None:
+        """A machine has started again: what it had read and not finished is lost.
 
-    def _is_missed(self, host: str, instant: datetime) -> bool:
+        :param host: the machine.
+        :param now: the present.
+        :param cut: whether its power had failed: it may have taken something, and saved that, and not told it.
+        """
+        self._missed.append((host, now - _UNFINISHED, now))
+        for (link, request_id), document in self.documents.items():
+            if cut and link[1] == host and request_id not in self._taken[link]:
+                document.void = True
+
+    def is_missed(self, host: str, instant: datetime) -> bool:
+        """Whether a machine may have read nothing at a time."""
         return any(who in ("", host) and since <= instant <= until for who, since, until in self._missed)
 
     # --- what is on the wire -----------------------------------------------------------------------------------------
@@ -170,7 +179,7 @@ class Ledger:
             return
         known = self.documents.get((link, message.request_id))
         if known is not None:
-            assert known.message == message, "a report is not what it was when it is sent again"
+            assert known.message.reports == message.reports, "a report is not what it was when it is sent again"
             return
         self.documents[link, message.request_id] = Document(link, message, now.mono)
         for report in message.reports:
@@ -239,7 +248,7 @@ class Ledger:
     def _no_gap(self, source: str, before: datetime, instant: datetime, step: timedelta) -> None:
         missing = before + step
         while missing < instant:
-            assert self._is_missed(source, missing), f"the reading of {missing} is missing"
+            assert self.is_missed(source, missing), f"the reading of {missing} is missing"
             missing += step
 
     # --- what arrives ------------------------------------------------------------------------------------------------
@@ -323,7 +332,7 @@ class Ledger:
             late = specifier.report_back_duration + 2 * STEP
             assert now - told[-1] < late + timedelta(seconds=60), f"{request_id} is told of no more"
         if order.kind == "delayed" and interval is not None:
-            assert told[0] == interval.dtstart or self._is_missed(order.link[0], interval.dtstart)
+            assert told[0] == interval.dtstart or self.is_missed(order.link[0], interval.dtstart)
 
     def _last_has_followed(self, request_id: str, order: Order) -> None:
         """After a cancel with a report to follow one more has come (rule 345)."""

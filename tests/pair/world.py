@@ -129,7 +129,7 @@ class World(RuleBasedStateMachine):
         ven = self.ven_of(host)
         if ven is not None:
             ven.diary.wakes(host.saved if cut else None)
-        self.ledger.started(host.name, self.clock_of(host))
+        self.ledger.started(host.name, self.clock_of(host), cut=cut)
         self.wire.boot(host, self.now)
 
     def run(self, host: Host, call: Call, said: object = "optIn") -> None:
