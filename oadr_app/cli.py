@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,7 +20,7 @@ from oadr_app import config
 from oadr_app.control import ControlError
 from oadr_app.event_cli import events
 from oadr_app.report_cli import reports
-from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, fail, found
+from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, bear_any_text, fail, found
 from oadr_app.tracing import TraceFile, is_trace
 from oadr_app.ven_cli import vens
 from oadr_app.ven_flags import reporting
@@ -28,7 +29,6 @@ from oadr_http.groups import alone
 
 app = typer.Typer(
     name="oadr",
-    help="OpenADR 2.0b: run a VTN or a VEN, make events, look at messages.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,8 +46,24 @@ _REPORTS: Final = "What it reports"
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of trouble only.")]
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        OUT.print(f"oadr {version('oadr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    told: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """OpenADR 2.0b: run a VTN or a VEN, make events, look at messages."""
+
+
 def main() -> None:
     """Run the command, and turn errors into a line and an exit status."""
+    bear_any_text()
     try:
         app()
     except (config.ConfigError, ControlError, ProtocolError) as error:
@@ -56,7 +72,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -76,7 +92,7 @@ def vtn(
     state: Annotated[Path | None, typer.Option(help="The file that keeps its state and its readings.")] = None,
     socket: Annotated[
         Path | None,
-        typer.Option(help="The control socket, for oadr event and oadr vens; beside the state if not given."),
+        typer.Option(help="The control socket, for oadr event, vens and report; beside the state if not given."),
     ] = None,
     poll: Annotated[str | None, typer.Option(help="How often VENs are asked to poll, such as 10s.")] = None,
     sampling: Annotated[str | None, typer.Option(help="The spacing of the readings it asks for, such as 1m.")] = None,
@@ -112,7 +128,7 @@ def vtn(
     def welcome() -> None:
         _say(f"The VTN listens at {program.server.url}; its state is in {file.state}.")
         how = "" if file.socket.absolute() == usual.absolute() else f" with --socket {file.socket}"
-        _say(f"oadr vens and oadr event talk to it{how}; Ctrl-C stops it.", style="dim")
+        _say(f"oadr vens, event and report talk to it{how}; Ctrl-C stops it.", style="dim")
 
     _run(program.running, None if quiet else welcome, until_input_ends=until_input_ends)
 
@@ -131,7 +147,9 @@ def ven(
     openadr: Annotated[
         ProfileName | None, typer.Option(help="The profile that it speaks; 2.0a needs --ven-id, and has events alone.")
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="The file that keeps its state.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="The file that keeps its state; its name and .state if not given.")
+    ] = None,
     poll: Annotated[str | None, typer.Option(help="How often to poll; as the VTN wishes if not given.")] = None,
     opt: Annotated[OptType | None, typer.Option(help="Whether it takes part in events.")] = None,
     sampling: Annotated[
@@ -155,6 +173,14 @@ def ven(
     loop: Annotated[
         bool, typer.Option("--loop", help="Begin the file again at its end.", rich_help_panel=_REPORTS)
     ] = False,
+    kept: Annotated[
+        str | None,
+        typer.Option(
+            help="How long a stretch of the past can be asked for, where the file has times; a month, or as much as it "
+            "holds, if not given.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
     command: Annotated[
         str | None,
         typer.Option(help="Report what this command prints, each time that it is run.", rich_help_panel=_REPORTS),
@@ -176,7 +202,8 @@ def ven(
     report_name: Annotated[
         str | None,
         typer.Option(
-            help="The kind of report: TELEMETRY_USAGE for power and energy, or x-… for anything.",
+            help="The kind of report: TELEMETRY_USAGE for power and energy, HISTORY_USAGE for what a file has recorded "
+            "of them, or x-… for anything.",
             rich_help_panel=_REPORTS,
         ),
     ] = None,
@@ -205,6 +232,7 @@ def ven(
             command=command,
             resource=resource,
             loop=loop,
+            kept=kept,
             timeout=timeout,
             measurement=measurement,
             unit=unit,
@@ -219,7 +247,8 @@ def ven(
     )
 
     def welcome() -> None:
-        _say(f"The VEN {program.file.name} talks to {program.file.vtn}; Ctrl-C stops it.")
+        _say(f"The VEN {program.file.name} talks to {program.file.vtn}; its state is in {program.file.storage}.")
+        _say("Ctrl-C stops it.", style="dim")
 
     _run(program.running, None if quiet else welcome)
 

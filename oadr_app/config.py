@@ -55,8 +55,9 @@ class Reports(msgspec.Struct, forbid_unknown_fields=True):
 class Readings(msgspec.Struct, forbid_unknown_fields=True):
     """``[readings]`` of a VTN: how long it keeps what its VENs reported.
 
-    :param keep: how old a reading may become; None for any age.
-    :param most: how many readings of each data point are kept, the newest ones; None for any number.
+    :param keep: how old a reading may become; None for any age. Green Button data are kept so long from when they came.
+    :param most: how many readings of each data point are kept, the newest ones, and how many feeds of Green Button data
+        of each report; None for any number.
     """
 
     keep: Period | None = None
@@ -163,11 +164,15 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     :param sampling: how often it can be read at most; as the VEN's if None. The values of a file without times are so
         far apart.
     :param report_name: the kind of report: ``TELEMETRY_USAGE`` holds powers, energies and pulses alone (rule 331),
-        ``TELEMETRY_STATUS`` what a command says of a resource, and an ``x-`` name anything.
+        ``TELEMETRY_STATUS`` what a command says of a resource, ``HISTORY_USAGE`` what a file has recorded, and an
+        ``x-`` name anything.
     :param report: the specifier of the report that it belongs to; made of its name if None.
     :param point: the id of the data point; made of the resource and the measurement if None.
     :param csv: the file that the values come from.
     :param loop: whether the file begins again at its end.
+    :param history: whether what a file of ``TELEMETRY_USAGE`` says of the past can be asked for as well, as
+        ``HISTORY_USAGE``; it needs times for that.
+    :param kept: how long a stretch of the past can be asked for; a month, or as much as the file holds, if None.
     :param command: the command that prints a value each time that it is run.
     :param timeout: how long the command may take.
     """
@@ -182,6 +187,8 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     point: _Name | None = None
     csv: Path | None = None
     loop: bool = False
+    history: bool = True
+    kept: Period | None = None
     command: _Name | None = None
     timeout: Period = Period(seconds=10)
 
@@ -196,6 +203,15 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("give either `csv`, a file, or `command`")
         if self.loop and self.csv is None:
             raise ValueError("`loop` is about a file, and there is no `csv`")
+        if self.kept is not None and self.csv is None:
+            raise ValueError("`kept` is about a file, and there is no `csv`")
+        if self.is_history and self.csv is None:
+            raise ValueError("give `csv`, a file with times: HISTORY_USAGE is of what was recorded")
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is of the past alone."""
+        return self.report_name == ReportName.HISTORY_USAGE
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True):
@@ -223,7 +239,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
     :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
-    :param state: the file that keeps its state.
+    :param state: the file that keeps its state; made of its name if None, see :attr:`storage`.
     :param poll: how often to poll; None follows the VTN's wish.
     :param opt: whether it takes part in events: ``optIn`` or ``optOut``.
     :param decisions: events in which it does otherwise; the first that fits counts.
@@ -245,7 +261,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     ven_id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fall_back: bool = False
-    state: Path = Path("ven.state")
+    state: Path | None = None
     poll: Period | None = None
     opt: OptType = OptType.OPT_IN
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -259,6 +275,11 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def storage(self) -> Path:
+        """The file that keeps its state: of several VENs in one folder, each has its own."""
+        return self.state or Path(self.name.replace("%", "%25").replace("/", "%2F") + ".state")
 
     @property
     def simulated(self) -> list[Load]:
@@ -282,11 +303,12 @@ def read(cls: type[_FileT], path: Path | None, flags: dict[str, Any]) -> _FileT:
     made = _checked(cls, content, str(path))
     if path is not None:
         _anchor(made, path.parent)
-    if not given:
-        return made
-    checked = _checked(cls, _nested(given), "")
-    for name in given:
-        _copy(checked, made, name.split("."))
+    if given:
+        checked = _checked(cls, _nested(given), "")
+        for name in given:
+            _copy(checked, made, name.split("."))
+    if isinstance(made, VenFile) and made.state is None and path is not None:
+        made.state = path.parent / made.storage
     return made
 
 
@@ -310,7 +332,8 @@ def _copy(source: Any, target: Any, name: list[str]) -> None:
 
 def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
     """Paths in a file are relative to the file."""
-    made.state = folder / made.state
+    if made.state is not None:
+        made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
     for report in made.reports if isinstance(made, VenFile) else ():

@@ -36,7 +36,7 @@ _LONGEST_NAME: Final = 103
 _PATIENCE: Final = 30.0
 """Seconds that the VTN may take to answer a command."""
 
-_LIMITS: Final = ServerLimits(connections=64, body=256 * 1024, grace=1.0)
+_LIMITS: Final = ServerLimits(connections=64, body=8 * 1024 * 1024, grace=1.0)
 
 
 class ControlError(Exception):
@@ -197,7 +197,8 @@ def _post(socket: Path, path: str, body: bytes, token: str) -> tuple[int, bytes]
     """Send a request; returns the status and the content of the answer."""
     connection = _Connection(socket)
     try:
-        connection.request("POST", path, body, {"Authorization": f"Bearer {token}"})
+        with suppress(BrokenPipeError):  # it was refused before all of it was sent; the answer says why
+            connection.request("POST", path, body, {"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

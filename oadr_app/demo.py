@@ -33,6 +33,9 @@ from oadr_http.groups import alone
 _SHORTEST: Final = 8.0
 """Seconds that the demo needs at least."""
 
+_LONGEST_WAIT: Final = timedelta(seconds=1)
+"""How long a VEN waits before it tries again: a VTN that was killed is back soon, and the event is short."""
+
 _EVENT: Final = "shed-load"
 
 _BEHAVIOURS: Final = (
@@ -126,6 +129,7 @@ class Demo:
             observe=observe,
             decide=_wait_for_ever if behaviour.opt is None else None,
             call_timeout=timedelta(seconds=2 * self.seconds),  # longer than anybody will wait
+            longest_wait=_LONGEST_WAIT,
         )
         async with program.running():
             await anyio.sleep_forever()

@@ -102,8 +102,13 @@ class EventCommands:
         return ven if ven in self._server.enrolments else ven_id_of(self._server, ven)
 
     def _reach(self, event_id: str) -> dict[str, Any]:
-        """How many VENs an event is for, and the events that it overlaps with at some of them."""
-        return {"vens": len(self._server.vens_of(event_id)), "overlaps": list(self._server.overlaps(event_id))}
+        """How many VENs an event is for, those that are not given it, and the events that it overlaps with."""
+        answers = self._server.answers(event_id)
+        return {
+            "vens": sum(one.state is not AnswerState.LEFT for one in answers),
+            "withheld": [one.ven_name or one.ven_id for one in answers if one.state is AnswerState.WITHHELD],
+            "overlaps": list(self._server.overlaps(event_id)),
+        }
 
     # --- views -------------------------------------------------------------------------------------------------------
 
@@ -216,7 +221,12 @@ def _text(opt_type: OptType | None) -> str | None:
     return None if opt_type is None else opt_type.value
 
 
-_WITHOUT_ANSWER: Final = (AnswerState.REPORT_ONLY, AnswerState.INFORMED, AnswerState.LEFT)
+_WITHOUT_ANSWER: Final = (
+    AnswerState.REPORT_ONLY,
+    AnswerState.WITHHELD,
+    AnswerState.INFORMED,
+    AnswerState.LEFT,
+)
 """States of VENs of which no answer is wanted."""
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from oadr_app.event_file import EventForm, event_of, read_form
 from oadr_app.periods import Length
 from oadr_app.texts import clean, local
-from oadr_app.timeline import Timeline
+from oadr_app.timeline import UNTIL_CANCELLED, WAS_CANCELLED, Timeline
 from oadr_core import EventStatus
 
 _STATUS_STYLE: Final = {
@@ -24,7 +24,7 @@ _STATUS_STYLE: Final = {
 }
 
 _FEW: Final = 3
-"""Events that are named where there may be many."""
+"""Events or VENs that are named where there may be many."""
 
 _MOST_ROWS: Final = 50
 """VENs that a table of answers holds at most; ``--json`` holds all."""
@@ -53,14 +53,19 @@ def _warnings(answer: Mapping[str, Any]) -> list[Text]:
     found = []
     if not answer.get("vens", 1):
         found.append(Text("! nobody is meant: no registered VEN is in its audience", style="yellow"))
+    withheld = answer.get("withheld", ())
+    if withheld:
+        text = f"! it is not given to {_some(withheld)}: OpenADR 2.0a has no words for it"
+        found.append(Text(text, style="yellow"))
     overlaps = answer.get("overlaps", ())
     if overlaps:
-        names = clean(", ".join(overlaps[:_FEW])) + (
-            f" and {len(overlaps) - _FEW} more" if len(overlaps) > _FEW else ""
-        )
-        text = f"! it overlaps with {names}; which of them counts is up to the VEN (rule 18)"
+        text = f"! it overlaps with {_some(overlaps)}; which of them counts is up to the VEN (rule 18)"
         found.append(Text(text, style="yellow"))
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return clean(", ".join(names[:_FEW])) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
 
 
 def events(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -90,18 +95,22 @@ def preview(form: EventForm, now: datetime) -> RenderableType:
     """An event that was not made."""
     made = event_of(form, random.SystemRandom(), now)
     timeline = Timeline(made, now)
-    return Group(_about(form, timeline.status.value, 0), Text(), timeline)
+    return Group(_about(form, timeline.status.value, 0, {}), Text(), timeline)
 
 
 def event(shown: Mapping[str, Any], now: datetime) -> RenderableType:
     """One event: what it asks for when, and who answered what."""
     state, form = shown["state"], read_form(shown, now)
-    timeline = Timeline(event_of(form, random.SystemRandom(), now), now, EventStatus(state["status"]))
-    head = _about(form, state["status"], state["modification_number"])
+    status = EventStatus(state["status"])
+    cancelled_at = datetime.fromisoformat(state["changed"]) if status is EventStatus.CANCELLED else None
+    timeline = Timeline(event_of(form, random.SystemRandom(), now), now, status, cancelled_at)
+    names = {one["ven_id"]: one["ven_name"] for one in state["vens"] if one["ven_name"]}
+    head = _about(form, state["status"], state["modification_number"], names)
     return Group(head, *_warnings(state), Text(), timeline, Text(), answers(state["vens"]), _counts(state))
 
 
-def _about(form: EventForm, status: str, modification: int) -> RenderableType:
+def _about(form: EventForm, status: str, modification: int, names: Mapping[str, str]) -> RenderableType:
+    """What an event is; ``names`` has those of the VENs by their ids."""
     descriptor = form.event_descriptor
     head = Text.assemble(
         (clean(descriptor.event_id or "a new event"), "bold"),
@@ -116,11 +125,11 @@ def _about(form: EventForm, status: str, modification: int) -> RenderableType:
     told = {
         "comment": descriptor.vtn_comment,
         "begins": local(str(form.active_period.dtstart)) if form.active_period.dtstart else "now",
-        "takes": _length(form.active_period.duration),
+        "takes": _length(form.active_period.duration, status),
         "priority": descriptor.priority,
         "market context": descriptor.market_context,
         "answers": "are not wanted" if form.response_required == "never" else None,
-        "for": _audience(form),
+        "for": _audience(form, names),
         "targets": _targets(form),
     }
     table = Table.grid(padding=(0, 2))
@@ -130,18 +139,21 @@ def _about(form: EventForm, status: str, modification: int) -> RenderableType:
     return Group(head, table)
 
 
-def _length(length: Length | None) -> str | None:
+def _length(length: Length | None, status: str) -> str | None:
     if length is None:
         return None
-    return str(length) if str(length) not in ("0s", "P0D") else "until it is cancelled"
+    if str(length) not in ("0s", "P0D"):
+        return str(length)
+    return WAS_CANCELLED if status == EventStatus.CANCELLED else UNTIL_CANCELLED
 
 
-def _audience(form: EventForm) -> str:
+def _audience(form: EventForm, names: Mapping[str, str]) -> str:
     audience = form.audience
     if audience.everyone or not audience:
         return "everyone"
-    kinds = {"vens": "", "group_ids": "group ", "resource_ids": "resource ", "party_ids": "party "}
-    parts = [f"{word}{one}" for name, word in kinds.items() for one in getattr(audience, name)]
+    kinds = {"group_ids": "group ", "resource_ids": "resource ", "party_ids": "party "}
+    parts = [names.get(one, one) for one in audience.vens]
+    parts += [f"{word}{one}" for name, word in kinds.items() for one in getattr(audience, name)]
     parts += [f"program {one}" for one in audience.market_contexts]
     return ", ".join(parts[:8]) + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")
 
@@ -187,6 +199,7 @@ def opt(answer: Mapping[str, Any]) -> Text:
 _WORDS: Final = {
     "absent": "– not registered",
     "report-only": "– takes no events",
+    "withheld": "– cannot be told in 2.0a",
     "waiting": "– not told yet",
     "told": "… was told",
     "silent": "! silent",

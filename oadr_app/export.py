@@ -125,7 +125,10 @@ def written(path: Path) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", newline="") as sink:
             yield sink
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:  # it names a file that nobody has asked for
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as sink:
             yield sink

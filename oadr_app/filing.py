@@ -1,11 +1,13 @@
 """Filing what VENs report: each value with what its offer says of it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
-from oadr_app.readings import Series, StoredFeed, StoredReading
+from oadr_app.feeds import StoredFeed
+from oadr_app.readings import Series, StoredReading
 from oadr_core import (
     GreenButtonPayload,
     Measurement,
@@ -63,11 +65,12 @@ class Filing:
             for r_id, readings in found.items()
         }
 
-    def feeds(self, report: Report, ven_id: str) -> list[StoredFeed]:
+    def feeds(self, report: Report, ven_id: str, now: datetime) -> list[StoredFeed]:
         """Take the Green Button data out of a report.
 
         :param report: the report.
         :param ven_id: the VEN that it comes from.
+        :param now: the present, when it has come.
         """
         found: list[StoredFeed] = []
         for interval in report.intervals:
@@ -75,7 +78,7 @@ class Filing:
             for payload in interval.payloads:
                 if isinstance(payload, GreenButtonPayload):
                     place = sum(one.time == time for one in found)
-                    found.append(StoredFeed(ven_id, report.report_specifier_id, time, place, payload.feed))
+                    found.append(StoredFeed(ven_id, report.report_specifier_id, time, place, now, payload.feed))
         return found
 
     def _offered(self, report: Report, ven_id: str) -> _Known:

@@ -96,23 +96,6 @@ class StoredReading(msgspec.Struct, frozen=True):
     status: str | None = None
 
 
-class StoredFeed(msgspec.Struct, frozen=True):
-    """Green Button data that a VEN has reported.
-
-    :param ven_id: the VEN.
-    :param specifier_id: the report that it belongs to.
-    :param time: when its interval began.
-    :param place: which it is of those of that time, from 0.
-    :param feed: the Atom feed, as XML.
-    """
-
-    ven_id: str
-    specifier_id: str
-    time: datetime
-    place: int
-    feed: str
-
-
 class StoredSeries(msgspec.Struct, frozen=True):
     """A series, and what there is of it.
 
@@ -157,14 +140,6 @@ def reading_of(row: Sequence[Any]) -> StoredReading:
 
 READING: Final = "time, value, text, confidence, accuracy, status"
 """The columns of :func:`reading_of`, of ``readings LEFT JOIN qualities USING (quality)``."""
-
-
-def add_feeds(feeds: Iterable[StoredFeed], connection: sqlite3.Connection) -> None:
-    """Add Green Button data; what is there already for the same time is replaced (rule 346)."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO feeds VALUES (?, ?, ?, ?, ?)",
-        [(one.ven_id, one.specifier_id, ticks(one.time), one.place, one.feed) for one in feeds],
-    )
 
 
 class _Place(NamedTuple):
@@ -344,7 +319,7 @@ def _recount(series: int, gone: int, connection: sqlite3.Connection) -> None:
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """Which readings are kept.
+    """Which readings are kept, and which Green Button data.
 
     :param age: those that are not older than this; None keeps them whatever their age.
     :param count: so many of each series, the newest ones; None keeps them however many they are.

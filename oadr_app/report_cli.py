@@ -1,11 +1,12 @@
 """``oadr report``: what VENs report, asked for, shown and handed on."""
 
+import io
 import json
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import msgspec
 import typer
@@ -110,20 +111,23 @@ def request_report(
     oadr report request bakery --sampling 10s --reporting 1m asks for values every ten seconds, sent every minute;
     --once for one report; --last 24h for what a history holds of the last day.
     """
-    now = datetime.now(UTC)
-    begin, end = _stretch(since, until, last, now)
+    now = datetime.now(UTC).replace(microsecond=0)  # OpenADR knows whole seconds only (rule 1)
+    begin, end = (one and one.replace(microsecond=0) for one in _stretch(since, until, last, now))
     if once and (sampling or reporting or duration or begin or end):
         raise config.ConfigError("--once: a single report has neither a rhythm nor an end")
-    content: dict[str, Any] = {"ven": ven, "report": report, "points": point, "once": once}
+    past = begin is not None or end is not None
+    content: dict[str, Any] = {"ven": ven, "report": report, "points": point, "once": once, "past": past}
     content["sampling"] = _seconds("--sampling", sampling)
     content["reporting"] = _seconds("--reporting", reporting)
-    if begin is None and end is None:
+    if not past:
         with flag("--start"):
             begins = instant(start, now)
         content["duration"] = _seconds("--duration", duration)
     else:
         if begin is None:
             raise config.ConfigError("--to: from when on? say it with --from or --last")
+        if (end or now) <= begin:
+            raise config.ConfigError("--from: it must be earlier than --to, and than now")
         begins = begin
         content["duration"] = ((end or now) - begin).total_seconds()
         if duration or start != "now" or sampling or reporting:
@@ -236,7 +240,7 @@ def export_reports(
     with ExitStack() as stack:
         archive = stack.enter_context(Archive(_state(config_file, state)))
         chosen = _chosen(archive, ven, report, point)
-        sink = stack.enter_context(written(output)) if to_file and output is not None else sys.stdout
+        sink = stack.enter_context(written(output)) if to_file and output is not None else _standard_output()
         bar = stack.enter_context(_progress(quiet or (not to_file and sys.stdout.isatty())))
         whole = begin is None and end is None
         total = sum(one.readings if whole else archive.count(one, begin, end) for one in chosen)
@@ -246,6 +250,13 @@ def export_reports(
         )
     if to_file and not quiet:
         ERR.print(f"{number:,} readings of {len(chosen):,} series are in {output}", style="dim", soft_wrap=True)
+
+
+def _standard_output() -> TextIO:
+    """The standard output for data, which are in UTF-8 as in a file, whatever a terminal would show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def _progress(hidden: bool) -> Progress:

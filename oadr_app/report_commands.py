@@ -85,7 +85,7 @@ class ReportCommands:
         """Ask a VEN for a report: from time to time, once, or for what it has recorded."""
         ven_id = self._ven_id(_text(asked, "ven"))
         offers = self._server.offered_reports(ven_id)
-        offer = _offer(offers, asked.get("report"))
+        offer = _offer(offers, asked.get("report"), past=bool(asked.get("past")))
         points = _points(offer, asked.get("points"))
         specifier = ReportSpecifier(
             report_specifier_id=offer.report_specifier_id,
@@ -104,6 +104,9 @@ class ReportCommands:
         """When the report is to be made, of what, and how often."""
         begin = _moment(asked, "dtstart") or datetime.now(UTC).replace(microsecond=0)
         length = _length(asked, "duration") or _NONE
+        if asked.get("past") and data_name(offer.report_name) not in _HISTORY:
+            name = data_name(offer.report_name)
+            raise LocalProtocolError(f"{offer.report_specifier_id} is {name}, which has no recorded values to ask for")
         if data_name(offer.report_name) in _HISTORY:
             if length == _NONE or asked.get("dtstart") is None:
                 raise LocalProtocolError("of what was recorded, say from when to when it is wanted")
@@ -193,8 +196,16 @@ def _moment(asked: Mapping[str, Any], name: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def _offer(offers: Sequence[Report], wanted: object) -> Report:
-    """Find an offer by its specifier or its name; the only one if none is named."""
+def _offer(offers: Sequence[Report], wanted: object, *, past: bool) -> Report:
+    """Find an offer by its specifier or its name; if none is named the only one, of recorded values or of others.
+
+    :param offers: what is offered.
+    :param wanted: the name; None if none is named.
+    :param past: whether recorded values are wanted.
+    """
+    fitting = [one for one in offers if (data_name(one.report_name) in _HISTORY) is past]
+    if wanted is None and fitting:
+        offers = fitting
     names = ", ".join(f"{one.report_specifier_id} ({data_name(one.report_name)})" for one in offers) or "nothing"
     found = [one for one in offers if wanted in (None, one.report_specifier_id)]
     found = found or [one for one in offers if wanted in (one.report_name, data_name(one.report_name))]

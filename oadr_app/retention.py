@@ -1,4 +1,4 @@
-"""Deleting readings that are not to be kept, a slice at a time, so that nothing else waits for it."""
+"""Deleting readings and Green Button data that are not to be kept, a slice at a time: nothing else waits for it."""
 
 import logging
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ _REST: Final = 60.0
 
 
 async def trim_for_ever(store: SqliteStore, keep: Retention) -> None:
-    """Delete readings as they come to be too old or too many, until it is cancelled.
+    """Delete readings and Green Button data as they come to be too old or too many, until it is cancelled.
 
     :param store: what there is.
     :param keep: which are to be kept.
@@ -37,7 +37,7 @@ async def trim(store: SqliteStore, keep: Retention) -> int:
 
     :param store: what there is.
     :param keep: which are to be kept.
-    :returns: how many readings were deleted.
+    :returns: how many readings, and feeds of Green Button data, were deleted.
     """
     total = 0
     try:

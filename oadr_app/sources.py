@@ -10,8 +10,8 @@ import signal
 import subprocess
 import threading
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -39,7 +39,7 @@ _NO_READING: Final = {"value": None, "data_quality": DataQuality.BAD_COMM_FAILUR
 """What is reported where a command fails."""
 
 
-def source_of(report: VenReport, sampling: timedelta) -> Callable[..., object]:
+def source_of(report: VenReport, sampling: timedelta) -> "CsvFile | CommandOutput":
     """Make what reads a data point.
 
     :param report: the data point.
@@ -47,9 +47,12 @@ def source_of(report: VenReport, sampling: timedelta) -> Callable[..., object]:
     :raises ConfigError: the file or the command cannot be used.
     """
     if report.csv is not None:
-        return CsvFile(report.csv, report.sampling or sampling, loop=report.loop).read
+        source = CsvFile(report.csv, report.sampling or sampling, loop=report.loop, past=report.is_history)
+        if report.is_history and not source.has_times:
+            raise ConfigError(f"{report.csv}: there are no times in it, and {report.report_name} needs them")
+        return source
     assert report.command is not None
-    return CommandOutput(report.command, report.timeout).read
+    return CommandOutput(report.command, report.timeout)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -93,10 +96,11 @@ class CsvFile:
     :param spacing: how long a value holds where there are no times.
     :param loop: whether it begins again at its end. What has times is repeated as a whole, so that a file of a day
         stands for every day.
+    :param past: whether only what it says of the past is wanted.
     :raises ConfigError: the file cannot be used; the text says where and why.
     """
 
-    def __init__(self, path: Path, spacing: timedelta, *, loop: bool) -> None:
+    def __init__(self, path: Path, spacing: timedelta, *, loop: bool, past: bool = False) -> None:
         self._path = path
         self._spacing = spacing.total_seconds()
         self._loop = loop
@@ -104,7 +108,7 @@ class CsvFile:
         self._seen = _seen(path)
         self._rows = read_rows(path)
         self._begin: float | None = None
-        if self._rows.times and not loop and self._rows.times[-1] < datetime.now(UTC).timestamp():
+        if self._rows.times and not loop and not past and self._rows.times[-1] < datetime.now(UTC).timestamp():
             _LOG.warning("all times of %s are past; loop repeats them, else a value is there when one is added", path)
 
     def read(self, due: datetime) -> object:
@@ -118,6 +122,52 @@ class CsvFile:
             place = self._place_by_time(seconds) if self._rows.times else self._place_in_turn(seconds)
             return None if place is None else self._rows.reading(place)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether it says when its values hold."""
+        return bool(self._rows.times)
+
+    @property
+    def reach(self) -> timedelta:
+        """How long a stretch of time it tells of."""
+        times = self._rows.times
+        return timedelta(seconds=math.ceil(self._end - times[0])) if times else timedelta(0)
+
+    def recorded(self, date_from: datetime, date_to: datetime) -> list[tuple[datetime, object]]:
+        """Find the values that were recorded in a stretch of time, each with its time.
+
+        :param date_from: its beginning.
+        :param date_to: its end, which is not part of it.
+        """
+        with self._lock:
+            self._read_again()
+            begin, end = ((one - _EPOCH).total_seconds() for one in (date_from, date_to))
+            return [
+                (_EPOCH + timedelta(seconds=self._rows.times[place] + later), self._rows.reading(place))
+                for later in self._repetitions(begin, end)
+                for place in self._places(begin - later, end - later)
+            ]
+
+    def _repetitions(self, begin: float, end: float) -> Iterator[float]:
+        """How much later the file holds each time that it is repeated, as far as that touches a stretch of time."""
+        times = self._rows.times
+        period = self._end - times[0] if times else 0.0
+        if not self._loop or period <= 0.0:
+            yield 0.0
+            return
+        first, last = math.floor((begin - times[0]) / period), math.ceil((end - times[0]) / period)
+        yield from (number * period for number in range(first, last + 1))
+
+    def _places(self, begin: float, end: float) -> range:
+        times = self._rows.times
+        return range(bisect_left(times, begin), bisect_left(times, end))
+
+    @property
+    def _end(self) -> float:
+        """Until when the last value holds."""
+        times = self._rows.times
+        return times[-1] + max(self._rows.spacing, 0.0 if len(times) > 1 else self._spacing)
+
     def _read_again(self) -> None:
         """Read the file again if it has changed; while it cannot be read, what was there before holds."""
         try:
@@ -129,8 +179,7 @@ class CsvFile:
             _LOG.warning("the file of values has changed, and cannot be used so: %s", error)
 
     def _place_by_time(self, seconds: float) -> int | None:
-        times = self._rows.times
-        end = times[-1] + max(self._rows.spacing, 0.0 if len(times) > 1 else self._spacing)
+        times, end = self._rows.times, self._end
         if self._loop and end > times[0]:
             seconds = times[0] + (seconds - times[0]) % (end - times[0])
         if not times[0] <= seconds < end:

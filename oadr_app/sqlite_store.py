@@ -11,18 +11,16 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from oadr_app.feeds import StoredFeed, add_feeds, list_feeds, trim_feeds
 from oadr_app.locks import Lock
 from oadr_app.readings import (
     READING,
     ReadingsWriter,
     Retention,
     Series,
-    StoredFeed,
     StoredReading,
     StoredSeries,
-    add_feeds,
     list_series,
-    moment,
     reading_of,
 )
 from oadr_app.tables import prepare
@@ -113,25 +111,23 @@ class SqliteStore:
 
     def feeds(self, ven_id: str) -> list[StoredFeed]:
         """Read the Green Button data of a VEN, by report and time."""
-        rows = self._reader.execute(
-            "SELECT ven_id, specifier_id, time, place, feed FROM feeds WHERE ven_id = ? ORDER BY 2, 3, 4", (ven_id,)
-        ).fetchall()
-        return [
-            StoredFeed(owner, specifier_id, moment(time), place, feed)
-            for owner, specifier_id, time, place, feed in rows
-        ]
+        return list_feeds(self._reader, ven_id)
 
     async def trim(self, keep: Retention, now: datetime, most: int) -> int:
-        """Delete some of the readings that are not to be kept, in a transaction that is soon over.
+        """Delete some of the readings, or of the Green Button data, that are not to be kept, in a short transaction.
 
         :param keep: which are to be kept.
         :param now: the present.
-        :param most: how many to delete at most.
-        :returns: how many were deleted; none where all are to be kept.
+        :param most: how many readings to delete at most.
+        :returns: how many readings and feeds were deleted; none where all are to be kept.
         :raises OSError: none was deleted.
         """
         deleted: list[int] = []
-        await self._write(lambda connection: deleted.append(self._readings.trim(keep, now, most, connection)))
+
+        def trim(connection: sqlite3.Connection) -> None:
+            deleted.append(self._readings.trim(keep, now, most, connection) or trim_feeds(keep, now, connection))
+
+        await self._write(trim)
         return deleted[-1]
 
     def series(self, ven_id: str | None = None) -> list[StoredSeries]:

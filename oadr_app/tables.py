@@ -6,7 +6,7 @@ from typing import Final
 _APPLICATION: Final = 0x6F616472
 """Says in the file's header that it is one of ours."""
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the tables."""
 
 _BLOBS: Final = "CREATE TABLE blobs (key TEXT PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID"
@@ -65,6 +65,7 @@ _FEEDS: Final = """
         specifier_id TEXT NOT NULL,
         time INTEGER NOT NULL,
         place INTEGER NOT NULL, -- several may hold at one time
+        came INTEGER NOT NULL, -- when it was reported
         feed TEXT NOT NULL, -- Green Button data: an Atom feed
         PRIMARY KEY (ven_id, specifier_id, time, place)
     ) WITHOUT ROWID
@@ -87,7 +88,20 @@ _FROM_1_TO_2: Final = (
     "DROP TABLE former",
 )
 
-_CHANGES: Final = {1: _FROM_1_TO_2, 2: (_FEEDS,)}
+_FEEDS_BY_AGE: Final = "CREATE INDEX feeds_by_age ON feeds (came)"
+
+_FROM_3_TO_4: Final = (
+    "ALTER TABLE feeds RENAME TO former",
+    _FEEDS,
+    """
+    INSERT INTO feeds (ven_id, specifier_id, time, place, came, feed)
+    SELECT ven_id, specifier_id, time, place, strftime('%s', 'now') * 1000000, feed FROM former
+    """,
+    "DROP TABLE former",
+    _FEEDS_BY_AGE,
+)
+
+_CHANGES: Final = {1: _FROM_1_TO_2, 2: (_FEEDS,), 3: _FROM_3_TO_4}
 """What makes the tables of a version those of the next."""
 
 
@@ -98,7 +112,9 @@ def prepare(connection: sqlite3.Connection) -> None:
     """
     version = version_of(connection)
     if version is None:
-        _change(connection, (_BLOBS, *_READINGS, _FEEDS, f"PRAGMA application_id = {_APPLICATION}"), VERSION)
+        _change(
+            connection, (_BLOBS, *_READINGS, _FEEDS, _FEEDS_BY_AGE, f"PRAGMA application_id = {_APPLICATION}"), VERSION
+        )
         return
     for present in range(version, VERSION):
         _change(connection, _CHANGES[present], present + 1)

@@ -1,5 +1,6 @@
 """What the commands share: the two streams that people see, the options that several of them have, and asking a VTN."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,12 @@ Socket = Annotated[
     Path | None,
     typer.Option(help="The control socket of the VTN; the one of the configuration if not given.", dir_okay=False),
 ]
+
+
+def bear_any_text() -> None:
+    """Have what the terminal has no letters for shown as question marks, as names come from anywhere."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def fail(text: str) -> None:

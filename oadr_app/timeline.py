@@ -36,6 +36,10 @@ _FEW: Final = 6
 """Intervals that are told one by one at each end of a signal; where there are more, those between are counted."""
 
 
+UNTIL_CANCELLED: Final = "until it is cancelled"
+WAS_CANCELLED: Final = "until it was cancelled"
+
+
 class Glyphs(NamedTuple):
     """What a timeline is drawn with.
 
@@ -224,10 +228,18 @@ class Timeline:
     :param event: the event.
     :param now: the present.
     :param status: where it stands; found out by the present if None.
+    :param cancelled_at: when it was cancelled, if it was.
     """
 
-    def __init__(self, event: EiEvent, now: datetime, status: EventStatus | None = None) -> None:
+    def __init__(
+        self,
+        event: EiEvent,
+        now: datetime,
+        status: EventStatus | None = None,
+        cancelled_at: datetime | None = None,
+    ) -> None:
         self.event: Final = event
+        self.cancelled_at: Final = cancelled_at
         self.now: Final = now
         self.status: Final = status or event_status(event, now)
 
@@ -243,12 +255,13 @@ class Timeline:
         :param glyphs: what it is drawn with.
         """
         names = [one.label for one in phases(self.event)] + [clean(one.signal_name) for one in self._signals()]
+        names += [] if self.cancelled_at is None else ["cancelled"]
         label = min(max(map(cell_len, names)), 20, width // 3) + 2
         if width - label >= _NARROWEST:
             yield from self._chart(label, width - label, glyphs or Glyphs())
             yield Text()
         for signal in self._signals():
-            yield from _in_words(signal, self.event)
+            yield from _in_words(signal, self.event, UNTIL_CANCELLED if self.cancelled_at is None else WAS_CANCELLED)
 
     def _signals(self) -> Sequence[EventSignal]:
         return self.event.event_signals
@@ -270,7 +283,9 @@ class Timeline:
             values = _values(found_steps, scale)
             if values.strip():
                 yield _row(_label("", label), values, "")
-        yield self._present(scale, present, label, glyphs)
+        if self.cancelled_at is not None:
+            yield self._moment("cancelled", self.cancelled_at, scale, label, glyphs)
+        yield self._moment("now", self.now, scale, label, glyphs)
 
     def _axis(self, scale: Scale, label: int, glyphs: Glyphs) -> Iterator[Text]:
         start = self.event.active_period.dtstart
@@ -285,19 +300,20 @@ class Timeline:
         yield _row(_label(day if label > len(day) else "", label), "".join(texts), "dim", "dim")
         yield _row(_label("", label), "".join(line), "dim")
 
-    def _present(self, scale: Scale, present: float, label: int, glyphs: Glyphs) -> Text:
-        """Mark the present, or say how far away it is."""
-        column = scale.column(present)
-        clock = wall_clock(self.now, "%H:%M:%S")
+    def _moment(self, name: str, at: datetime, scale: Scale, label: int, glyphs: Glyphs) -> Text:
+        """Mark a moment, or say how far away it is."""
+        seconds = (at - self.event.active_period.dtstart).total_seconds()
+        column = scale.column(seconds)
+        clock = wall_clock(at, "%H:%M:%S")
         if column < 0:
-            text = f"{glyphs.before} now, {_about(scale.begin - present)} earlier"
+            text = f"{glyphs.before} {name}, {_about(scale.begin - seconds)} earlier"
         elif column >= scale.columns:
-            text = f"now, {_about(present - scale.end)} later {glyphs.after}".rjust(scale.columns)
+            text = f"{name}, {_about(seconds - scale.end)} later {glyphs.after}".rjust(scale.columns)
         elif column + len(clock) + 2 <= scale.columns:
             text = " " * column + f"{glyphs.now} {clock}"
         else:
             text = f"{clock} {glyphs.now}".rjust(column + 1)
-        return _row(_label("now", label), text[: scale.columns], "bold")
+        return _row(_label(name, label), text[: scale.columns], "bold")
 
 
 def _about(seconds: float) -> str:
@@ -361,7 +377,7 @@ def _values(found: Sequence[Step], scale: Scale) -> str:
     return text
 
 
-def _in_words(signal: EventSignal, event: EiEvent) -> Iterator[Text]:
+def _in_words(signal: EventSignal, event: EiEvent, endless: str) -> Iterator[Text]:
     """What a signal asks for, interval by interval; of very many, the first and the last, and what lies between."""
     head = Text.assemble(
         (clean(signal.signal_name), "bold"), f" {clean(signal.signal_type)}{_unit(signal.measurement)}"
@@ -371,21 +387,21 @@ def _in_words(signal: EventSignal, event: EiEvent) -> Iterator[Text]:
     yield head
     found = steps_of(signal, event)
     if len(found) <= 2 * _FEW + 1:
-        yield from (_step(one, event) for one in found)
+        yield from (_step(one, event, endless) for one in found)
         return
-    yield from (_step(one, event) for one in found[:_FEW])
+    yield from (_step(one, event, endless) for one in found[:_FEW])
     between = [one.value for one in found[_FEW:-_FEW]]
     mean = sum(one / len(between) for one in between)
     yield Text(
         f"  … {len(between)} more, from {min(between):g} to {max(between):g}, {mean:.3g} on average", style="dim"
     )
-    yield from (_step(one, event) for one in found[-_FEW:])
+    yield from (_step(one, event, endless) for one in found[-_FEW:])
 
 
-def _step(step: Step, event: EiEvent) -> Text:
+def _step(step: Step, event: EiEvent, endless: str) -> Text:
     start = event.active_period.dtstart
     begins = wall_clock(_later(start, step.begin), "%Y-%m-%d %H:%M:%S")
-    length = "until it is cancelled" if step.end is None else f"for {written(_whole(step.end - step.begin))}"
+    length = endless if step.end is None else f"for {written(_whole(step.end - step.begin))}"
     return Text.assemble("  ", (begins, "dim"), f"  {step.value:g} ", (length, "dim"))
 
 

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from oadr_app.config import ConfigError, VenFile
+from oadr_app.config import ConfigError, VenFile, VenReport
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
-from oadr_app.sources import source_of
+from oadr_app.sources import CsvFile, source_of
 from oadr_core import (
     EiEvent,
     Event,
@@ -17,6 +17,7 @@ from oadr_core import (
     OptType,
     PresentSignal,
     ProfileName,
+    ReportName,
     SamplingRate,
     SignalName,
     StateError,
@@ -29,6 +30,11 @@ from oadr_http import OpenADRClient, Store, Trace
 _LONGEST: Final = timedelta(hours=1)
 """The time between samples at most."""
 
+_HISTORY: Final = "history-usage"
+"""The specifier of the report of what files say of the past."""
+
+_MONTH: Final = timedelta(days=31)
+
 
 class VenProgram:
     """A VEN with its storage and its loads.
@@ -39,6 +45,7 @@ class VenProgram:
     :param trace: takes every exchange.
     :param decide: says whether it takes part in an event, instead of the configuration.
     :param call_timeout: how long ``decide`` may take before the VEN answers without it.
+    :param longest_wait: how long it waits at most before it tries again what did not get through.
     :raises OSError: the storage cannot be opened, or is damaged.
     :raises LocalProtocolError: two data points have one name, or one cannot be offered.
     :raises ConfigError: the source of a report cannot be used.
@@ -53,10 +60,11 @@ class VenProgram:
         trace: Trace | None = None,
         decide: Callable[[EiEvent], object] | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
+        longest_wait: timedelta = timedelta(minutes=1),
     ) -> None:
         self.file: Final = file
         self.loads: Final = [SimulatedLoad(load) for load in file.simulated]
-        self._own = None if store is not None else FileStore(file.state)
+        self._own = None if store is not None else FileStore(file.storage)
         poll = None if file.poll is None else file.poll.total_seconds()
         try:
             self.client: Final = OpenADRClient(
@@ -74,6 +82,7 @@ class VenProgram:
                 signals=file.signals,
                 typed=True,
                 call_timeout=call_timeout,
+                longest_wait=longest_wait,
                 policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
                 store=store or self._own,
                 observe=observe,
@@ -86,7 +95,7 @@ class VenProgram:
                 raise ConfigError("a VEN of OpenADR 2.0a reports nothing; take out `reports`")
         except StateError as error:
             self.close()
-            raise OSError(f"{file.state}: {error}") from None
+            raise OSError(f"{file.storage}: {error}") from None
         except (LocalProtocolError, ConfigError):
             self.close()
             raise
@@ -106,19 +115,33 @@ class VenProgram:
                 r_id=f"{load.load.resource}-power",
                 sampling_rate=_rate(self.file.sampling),
             )
+        recorded: list[tuple[VenReport, CsvFile]] = []
         for one in self.file.reports:
             sampling = one.sampling or self.file.sampling
-            self.client.add_report(
-                source_of(one, sampling),
-                one.resource,
-                one.measurement,
-                unit=one.unit,
-                scale=one.scale,
-                report_specifier_id=one.specifier,
-                report_name=one.report_name,
-                r_id=one.point or f"{one.resource}-{one.measurement}",
-                sampling_rate=_rate(sampling),
-            )
+            source = source_of(one, sampling)
+            if isinstance(source, CsvFile) and source.has_times and _tells_history(one):
+                recorded.append((one, source))
+            if not one.is_history:
+                self._offer_point(source.read, one, one.report_name, one.specifier, sampling_rate=_rate(sampling))
+        kept = max((_kept(one, source) for one, source in recorded), default=None)
+        for one, source in recorded:
+            specifier = one.specifier if one.is_history else _HISTORY
+            self._offer_point(source.recorded, one, ReportName.HISTORY_USAGE, specifier, report_duration=kept)
+
+    def _offer_point(
+        self, read: Callable[..., object], one: VenReport, report_name: str, specifier_id: str, **rest: Any
+    ) -> None:
+        self.client.add_report(
+            read,
+            one.resource,
+            one.measurement,
+            unit=one.unit,
+            scale=one.scale,
+            report_specifier_id=specifier_id,
+            report_name=report_name,
+            r_id=one.point or f"{one.resource}-{one.measurement}",
+            **rest,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["VenProgram"]:
@@ -156,6 +179,16 @@ class VenProgram:
         for schedule in schedules:
             for load in self.loads:
                 load.follow(schedule.event.event_descriptor.event_id, _level(schedule.signals(now)))
+
+
+def _tells_history(one: VenReport) -> bool:
+    """Whether what a file says of the past is offered."""
+    return one.is_history or (one.history and one.report_name == ReportName.TELEMETRY_USAGE)
+
+
+def _kept(one: VenReport, source: CsvFile) -> timedelta:
+    """How long a stretch of the past is offered."""
+    return one.kept or max(source.reach, _MONTH)
 
 
 def _rate(shortest: timedelta) -> SamplingRate:

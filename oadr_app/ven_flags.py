@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from oadr_app.config import ConfigError
 
-_OF_A_SOURCE: Final = ("measurement", "unit", "scale", "report_name", "loop", "timeout")
+_OF_A_SOURCE: Final = ("measurement", "unit", "scale", "report_name", "loop", "kept", "timeout")
 """The flags that say more of a file or of a command."""
 
 

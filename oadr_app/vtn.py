@@ -4,6 +4,7 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, Final
 
@@ -123,7 +124,7 @@ class VtnProgram:
 
     @asynccontextmanager
     async def _tidying(self) -> AsyncIterator[None]:
-        """Delete readings that are not to be kept while the body runs."""
+        """Delete readings and Green Button data that are not to be kept while the body runs."""
         readings = self.file.readings
         with alone():
             async with anyio.create_task_group() as group:
@@ -147,7 +148,8 @@ class VtnProgram:
     async def _store_report(self, report: Report, ven_id: str) -> tuple[int, str] | None:
         """Store what a VEN reports; it is confirmed when the disk has it, and asked for again when it has not."""
         try:
-            await self.store.add_readings(self._filing.readings(report, ven_id), self._filing.feeds(report, ven_id))
+            feeds = self._filing.feeds(report, ven_id, datetime.now(UTC))
+            await self.store.add_readings(self._filing.readings(report, ven_id), feeds)
         except OSError as error:
             _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"

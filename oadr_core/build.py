@@ -4,7 +4,7 @@ Both adapters, the command line and the tests build through here, so that what g
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -277,11 +277,14 @@ def make_opt(
 
 
 def _schedule(given: object) -> Vavailability:
-    """A schedule of the stretches that were given, in whole seconds (rule 1)."""
+    """A schedule of the stretches that were given, in UTC and whole seconds (rule 1).
+
+    By local time a day may have 23 hours, and a VTN does not know where; so both sides reckon in UTC.
+    """
     content = {"components": given} if isinstance(given, list | tuple) else given
     schedule: Vavailability = part_from_dict(Vavailability, content)
     stretches = (
-        msgspec.structs.replace(one, dtstart=whole_seconds(_aware(one.dtstart, "dtstart")))
+        msgspec.structs.replace(one, dtstart=whole_seconds(_aware(one.dtstart, "dtstart").astimezone(UTC)))
         for one in schedule.components
     )
     return msgspec.structs.replace(schedule, components=tuple(stretches))

@@ -119,6 +119,13 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
             + (", late" if one.late else "")
         ),
     ),
+    told.PollsTooSeldom: (
+        Level.WARNING,
+        lambda one: (
+            f"event {one.event_id} is short for polls every {one.interval.total_seconds():g} s; "
+            "changes of it may come late"
+        ),
+    ),
     told.EventsOverlap: (
         Level.WARNING,
         lambda one: (

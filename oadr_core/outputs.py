@@ -5,7 +5,7 @@ a message.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
@@ -212,6 +212,17 @@ class EventDecided(Event, frozen=True, kw_only=True):
     description: str | None = None
 
 
+class PollsTooSeldom(Event, frozen=True, kw_only=True):
+    """There is an event of which more than a fifth passes between two polls: changes of it may come late (rule 500).
+
+    :param event_id: the event.
+    :param interval: the time between two polls: of ours, or as a VTN asks for them.
+    """
+
+    event_id: str
+    interval: timedelta
+
+
 class PresentSignal(msgspec.Struct, frozen=True, kw_only=True):
     """What one signal of an event asks for at present.
 
@@ -347,7 +358,9 @@ class OptReceived(Event, frozen=True, kw_only=True):
 
 
 class EventsOverlap(Event, frozen=True, kw_only=True):
-    """An event was made or changed, and overlaps others of its program for some VENs; what these do is not defined.
+    """An event overlaps others of its program for some VENs, and what these do then is not defined.
+
+    That is told when an event is made or changed, and when a VEN is enrolled where it gets several.
 
     :param event_id: the event.
     :param others: the others, in the order of their starts.

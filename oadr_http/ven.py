@@ -71,6 +71,8 @@ class OpenADRClient:
     :param poll_interval: how often to poll; None follows the VTN's wish.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param request_timeout: how long to wait for an answer of the VTN; 5 seconds at least (section 9.1.6).
+    :param longest_wait: how long it waits at most before it tries again what did not get through; the first time it
+        waits a second, and then twice as long each time.
     :param strict: whether to refuse answers that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param compression: whether the VTN may compress its answers.
@@ -85,7 +87,8 @@ class OpenADRClient:
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, or a ``ven_id`` is missing.
+    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, a ``ven_id`` is missing, or
+        ``longest_wait`` is nothing.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class OpenADRClient:
         poll_interval: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=60),
         request_timeout: timedelta = timedelta(seconds=30),
+        longest_wait: timedelta = timedelta(minutes=1),
         strict: bool = False,
         typed: bool = False,
         compression: bool = True,
@@ -115,6 +119,8 @@ class OpenADRClient:
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
+        if longest_wait <= timedelta(0):
+            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VEN_HANDLERS, typed=typed)
         self._url, self._compression = base_url(vtn_url), compression
@@ -135,7 +141,7 @@ class OpenADRClient:
             device_classes=_maybe(device_classes),
             signals=_maybe(signals),
             manual=not auto_polling,
-            sender=SenderConfig(timeout=request_timeout.total_seconds()),
+            sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
         sealer = PlainSealer(strict=strict)
         self._auto: AutoVen | None = None

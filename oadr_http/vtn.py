@@ -218,8 +218,8 @@ class OpenADRServer:
     def overlaps(self, event_id: str) -> tuple[str, ...]:
         """The events of the same program that overlap an event for any VEN; what VENs do then is not defined.
 
-        Making or changing an event that overlaps others is no mistake; it is logged as a warning, and told to
-        ``observe`` as :class:`oadr_core.EventsOverlap`.
+        Making or changing an event that overlaps others is no mistake, nor is enrolling a VEN where it gets several
+        such; it is logged as a warning, and told to ``observe`` as :class:`oadr_core.EventsOverlap`.
 
         :returns: their ids, in the order of their starts.
         :raises LocalProtocolError: there is no such event.
@@ -378,7 +378,8 @@ class OpenADRServer:
         :param audience: whom it is for from now on; None leaves that as it is. VENs that it is no longer for have it
             taken from their lists.
         :returns: its new modification number.
-        :raises LocalProtocolError: there is no such event, it is cancelled, or the new form breaks a rule.
+        :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a rule,
+            or it changes what lies in the past.
         """
         return self._do(
             lambda now: self._core.vtn.modify_event(complete_event(event, self._entropy, now.utc), now, audience),

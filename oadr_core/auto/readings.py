@@ -1,6 +1,6 @@
 """What data points showed: the forms in which an application may say it, and the intervals that are sent of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -160,6 +160,20 @@ def ordered(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     if any(one.duration is None for one in chosen):
         chosen = [msgspec.structs.replace(one, duration=None) for one in chosen]
     return tuple(chosen)
+
+
+def in_parts(intervals: Sequence[Interval], most: int) -> Iterator[tuple[Interval, ...]]:
+    """Divide the intervals of a report that is too long for one message; what begins together stays together.
+
+    :param intervals: the intervals from old to new.
+    :param most: how many a part has at most, but for those that begin with its last.
+    """
+    begin = 0
+    for place in range(1, len(intervals)):
+        if place - begin >= most and intervals[place].dtstart != intervals[place - 1].dtstart:
+            yield tuple(intervals[begin:place])
+            begin = place
+    yield tuple(intervals[begin:])
 
 
 def _begin(interval: Interval) -> datetime:

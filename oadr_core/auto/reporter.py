@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from oadr_core.auto.readings import Reading, interval_of, newest, ordered, readings
+from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
 from oadr_core.auto.sampling import schedule
 from oadr_core.auto.serving import Complete, Key, Serving, Taking, Told
 from oadr_core.build import Collection, DataPoint
@@ -41,6 +41,9 @@ _MOST_SUBMITTED: Final = 10_000
 
 _REMEMBERED: Final = 100
 """How many reports are remembered after they were made, to be corrected and sent again."""
+
+_MOST_TOGETHER: Final = 2_000
+"""How many intervals a report has; what is longer is told in parts, as no peer takes documents of any length."""
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -512,6 +515,24 @@ class Reporter:
             for r_id, told in complete.values.items()
             for interval in self._intervals(serving, offer, r_id, told)
         )
+        until = plan.window(complete.report)[1] if serving.ranged and not plan.once else None
+        *parts, rest = in_parts(intervals, _MOST_TOGETHER)
+        for part in parts:
+            self._tell(serving, offer, self._filled(part, offer, plan.r_ids), now, last=False)
+        rest = self._filled(rest, offer, plan.r_ids) if parts else rest
+        self._tell(serving, offer, rest, now, last=plan.once or serving.is_over, until=until)
+
+    def _tell(
+        self,
+        serving: Serving,
+        offer: Offer,
+        intervals: tuple[Interval, ...],
+        now: Now,
+        *,
+        last: bool,
+        until: datetime | None = None,
+    ) -> None:
+        plan = serving.schedule
         report = Report(
             dtstart=intervals[0].dtstart,
             intervals=intervals,
@@ -520,12 +541,33 @@ class Reporter:
             report_name=data_name(offer.report.report_name),
             created_date_time=whole_seconds(now.utc),
         )
-        until = plan.window(complete.report)[1] if serving.ranged and not plan.once else None
         self._made.append((serving.key, report))
-        self._party.made(serving.key, report, now, last=plan.once or serving.is_over, until=until)
+        self._party.made(serving.key, report, now, last=last, until=until)
+
+    def _filled(self, part: tuple[Interval, ...], offer: Offer, r_ids: Sequence[str]) -> tuple[Interval, ...]:
+        """Have each part of a report tell of all data points (rule 300), also those without a value in its time."""
+        told = {one.r_id for each in part for one in each.payloads if isinstance(one, ReportPayload)}
+        first, nothing = part[0], Reading(value=None)
+        missing = [r_id for r_id in r_ids if r_id not in told and told]  # Green Button data name none
+        return ordered(
+            (
+                *(
+                    interval_of(one, nothing, first.dtstart, first.duration, self._placeholder(offer, one))
+                    for one in missing
+                ),
+                *part,
+            )
+        )
+
+    def _placeholder(self, offer: Offer, r_id: str) -> float | ResourceStatus:
+        """What stands where there is no value (rule 318)."""
+        if data_name(offer.report.report_name) != ReportName.TELEMETRY_STATUS:
+            return 0.0
+        none = ResourceStatus(online=False, manual_override=False)
+        return self._statuses.get((offer.report.report_specifier_id, r_id), none)
 
     def _intervals(self, serving: Serving, offer: Offer, r_id: str, told: Sequence[Told]) -> Iterable[Interval]:
-        plan, specifier_id = serving.schedule, offer.report.report_specifier_id
+        plan = serving.schedule
         if plan.on_change:
             told = serving.changes.of(r_id, told)
         elif plan.once and serving.history is None:
@@ -534,10 +576,7 @@ class Reporter:
         length = plan.lag or plan.spacing or None
         begin = None if serving.history is None else whole_seconds(serving.history[0])
         name = data_name(offer.report.report_name)
-        placeholder: float | ResourceStatus = 0.0
-        if name == ReportName.TELEMETRY_STATUS:
-            none = ResourceStatus(online=False, manual_override=False)
-            placeholder = self._statuses.get((specifier_id, r_id), none)
+        placeholder = self._placeholder(offer, r_id)
         for due, one in told:
             if one.value is None and name == ReportName.HISTORY_GREENBUTTON:
                 one = msgspec.structs.replace(one, value=GreenButtonPayload(feed=_NO_FEED))

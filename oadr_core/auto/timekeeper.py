@@ -1,7 +1,7 @@
 """Telling the application what an event asks of it when it asks it: now prepare, now begin, now change, now end."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -16,6 +16,9 @@ from oadr_core.ven import Ven
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 
 _PREFIX: Final = "progress/"
+
+_LITTLE: Final = timedelta(minutes=1)
+"""By how much a clock may be set back without anything being told again."""
 
 _BEGUN: Final = (EventStatus.NEAR, EventStatus.ACTIVE)
 _OVER: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
@@ -64,7 +67,9 @@ class Timekeeper:
     """Follows the events that the VEN takes part in, by its own clock (rules 13, 30, 65 and 114).
 
     There is one timer for each event. What was told is saved first, so that no moment is told twice; moments that
-    passed unnoticed, in a restart or while the machine slept, are told at once, as what is present now.
+    passed unnoticed, in a restart or while the machine slept, are told at once, as what is present now. A clock that is
+    set back by a little brings no moment again. One that was wrong by more had told what is not so: then it is told
+    where the event stands.
 
     :param ven: knows the events.
     :param emit: takes what has to be saved or told.
@@ -81,6 +86,7 @@ class Timekeeper:
         self._seen: tuple[object, object] | None = None
         self._runs = False
         self._timers: Timers[str] = Timers()
+        self._looked_at: datetime | None = None  # what the clock showed last
 
     def start(self, now: Now) -> None:
         """Begin to tell; what was missed is told now."""
@@ -98,7 +104,11 @@ class Timekeeper:
 
     def handle_timeout(self, now: Now) -> None:
         """Tell what has changed."""
-        self._proceed_all(list(self._timers.expired(now)), now)
+        due = list(self._timers.expired(now))
+        if self._looked_at is not None and now.utc < self._looked_at:  # the clock was set back
+            due = [event_id for event_id, one in self._followed.items() if one.is_carried_out]
+        self._looked_at = now.utc
+        self._proceed_all(due, now)
 
     def follow(self, now: Now) -> None:
         """Look whether the VEN knows other events than before, and follow those from now on."""
@@ -157,7 +167,7 @@ class Timekeeper:
             status=schedule.status(now.utc),
             moment=schedule.last_moment(now.utc),
         )
-        if _is_news(stands, self._told.get(event_id), ends=isinstance(followed.known, EndingEvent)):
+        if _is_news(stands, self._told.get(event_id), now.utc, ends=isinstance(followed.known, EndingEvent)):
             self._tell(followed, stands, now)
         then = schedule.next_moment(now.utc)
         if then is None:
@@ -202,13 +212,14 @@ class Timekeeper:
         self._ven.tell_in_turn("events", "on_event_status", told, now, about=stands.event_id)
 
 
-def _is_news(stands: EventProgress, told: EventProgress | None, *, ends: bool) -> bool:
+def _is_news(stands: EventProgress, told: EventProgress | None, now: datetime, *, ends: bool) -> bool:
     """Whether the application has to be told where an event stands.
 
-    A clock that was set back brings no moment again; a modification does, as it may ask for something else.
+    A modification brings a moment again, as it may ask for something else.
 
     :param stands: where it stands.
     :param told: what was last told.
+    :param now: the present.
     :param ends: whether it is cancelled and goes on for a while.
     """
     if stands.status is EventStatus.CANCELLED:
@@ -218,4 +229,6 @@ def _is_news(stands: EventProgress, told: EventProgress | None, *, ends: bool) -
     if told.modification_number != stands.modification_number:
         unchanged = told.status is stands.status and (stands.status is EventStatus.FAR or stands.status in _OVER)
         return not ends and not unchanged
+    if told.moment is not None and told.moment - now > _LITTLE:
+        return not ends  # it was told by a clock that was wrong
     return stands.moment is not None and (told.moment is None or stands.moment > told.moment)

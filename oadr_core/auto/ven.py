@@ -5,7 +5,7 @@ It stands on a :class:`~oadr_core.ven.Ven` and has the same surface, so the same
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -44,18 +44,21 @@ from oadr_core.messages import (
     Service,
     UpdateReport,
     is_zero,
+    outruns,
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import (
     Call,
     CallId,
     Event,
+    EventDecided,
     ExchangeAbandoned,
     ExchangeDone,
     ExchangeId,
     InboundId,
     OtherProfileFound,
     Output,
+    PollsTooSeldom,
     Registered,
     RegistrationEnded,
     RegistrationRefused,
@@ -509,8 +512,17 @@ class AutoVen:
             self._reporter.begin(event.ven_id, event.report_request_id, now)
         elif isinstance(event, ReportEnded):
             self._reporter.end(event.ven_id, event.report_request_id)
+        elif isinstance(event, EventDecided) and event.opt_type is OptType.OPT_IN:
+            self._look_at_length(event.event_id)
         if self._poll_is_due:
             self._poll(now)
+
+    def _look_at_length(self, event_id: str) -> None:
+        """Tell if an event that we take part in is too short for how often we poll."""
+        interval = timedelta(seconds=self._poll_interval())
+        periods = [one.event.active_period for one in self.ven.state.events if one.event_id == event_id]
+        if self.ven.config.pull and any(outruns(one, interval) for one in periods):
+            self._outputs.append(PollsTooSeldom(event_id=event_id, interval=interval))
 
     def _begin_in_20a(self, now: Now) -> None:
         """Fetch the events, as there is nothing to register for."""

@@ -280,10 +280,11 @@ class AutoVtn:
 
     def next_timeout(self) -> Deadline | None:
         """Say when to call ``handle_timeout``; see :class:`~oadr_core.core.Core`."""
-        found = [self.vtn.next_timeout()]
-        if self._now is not None:
-            found.append(self._reporter.next_timeout(self._now))
-        return min((deadline for deadline in found if deadline is not None), key=lambda one: one.at, default=None)
+        found = self.vtn.next_timeout()
+        mine = None if self._now is None else self._reporter.next_timeout(self._now)
+        if found is None or mine is None:
+            return found or mine
+        return min(found, mine, key=lambda one: one.at)
 
     def _call(self, call: Call, now: Now) -> None:
         """Turn a question of the core into calls of the application's handlers."""

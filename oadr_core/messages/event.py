@@ -1,7 +1,7 @@
 """EiEvent: what a VTN asks of its VENs (section 8.1, rules 1 to 116)."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 
 from oadr_core.messages.common import (
     DATE_TIME_PROPERTY,
@@ -14,7 +14,7 @@ from oadr_core.messages.common import (
     Interval,
 )
 from oadr_core.messages.declare import At, Part, Payload
-from oadr_core.messages.durations import Duration, add_duration, is_zero, subtract_duration
+from oadr_core.messages.durations import Duration, add_duration, as_timedelta, is_zero, subtract_duration
 from oadr_core.messages.enums import EventStatus, OptType, ResponseRequired, SignalName, SignalType
 from oadr_core.messages.targets import Target
 from oadr_core.messages.units import ITEM_BASE, GreenButtonDescription, Measurement
@@ -103,6 +103,20 @@ def latest_end(period: ActivePeriod) -> datetime | None:
     if period.tolerance is not None and period.tolerance.tolerate.startafter is not None:
         end = add_duration(end, period.tolerance.tolerate.startafter)
     return end
+
+
+_SHARE: Final = 0.2
+"""What share of an event may pass between two polls."""
+
+
+def outruns(period: ActivePeriod, interval: timedelta) -> bool:
+    """Tell whether an event is too short for those that poll so seldom: its end could come before the news (rule 500).
+
+    :param period: the active period of the event.
+    :param interval: the time between two polls.
+    """
+    length = as_timedelta(period.duration, period.dtstart)
+    return timedelta(0) < length * _SHARE < interval
 
 
 def status_at(period: ActivePeriod, now: datetime) -> EventStatus:

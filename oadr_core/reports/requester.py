@@ -21,6 +21,7 @@ from oadr_core.messages import (
     UpdatedReport,
     UpdateReport,
     add_duration,
+    as_timedelta,
     is_zero,
 )
 from oadr_core.offers import METADATA
@@ -52,10 +53,14 @@ class Examined(msgspec.Struct, frozen=True):
 
     :param taken: the reports that may be taken.
     :param response: what to answer about the others; success where there are none.
+    :param offers: the offers of the source by which it was examined, packed.
+    :param requests: for each report the request by which it was examined.
     """
 
     taken: tuple[Report, ...]
     response: EiResponse
+    offers: bytes
+    requests: tuple[ReportRequest | None, ...]
 
 
 class Requester:
@@ -175,31 +180,42 @@ class Requester:
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
-    def has_received(self, message: UpdateReport) -> bool:
-        """Whether a delivery was taken before: the answer was lost, and it came again (rule 346)."""
-        return digest(message) in self._recent
+    def has_received(self, key: str) -> bool:
+        """Whether a delivery was taken before: the answer was lost, and it came again (rule 346).
 
-    def examine(self, message: UpdateReport) -> Examined:
-        """Look whether reports are what was asked for (rules 300, 304, 314, 315 and 342)."""
+        :param key: the digest of the delivery.
+        """
+        return key in self._recent
+
+    def examine(self, message: UpdateReport, before: Examined | None = None) -> Examined:
+        """Look whether reports are what was asked for (rules 300, 304, 314, 315 and 342).
+
+        :param message: the delivery.
+        :param before: what was found when it came; that still holds unless another request or offer counts by now.
+        """
         known = {one.request_id: one.request for one in (*self._former, *self._requests.values())}
+        requests = tuple(known.get(one.report_request_id) for one in message.reports)
+        if before is not None and (before.offers, before.requests) == (self._record.offers, requests):
+            return before
         offers = {one.report_specifier_id: one for one in self._record.offered()}
         taken: list[Report] = []
         texts: list[str] = []
         code = int(ResponseCode.OK)
-        for report in message.reports:
+        for report, request in zip(message.reports, requests, strict=True):
             offer = offers.get(report.report_specifier_id)
-            wrong = wrong_with(report, known.get(report.report_request_id), offer)
+            wrong = wrong_with(report, request, offer)
             if wrong is None:
                 taken.append(report)
             else:
                 code = code if texts else int(wrong.code)
                 texts.append(str(wrong))
-        return Examined(tuple(taken), response_to(message, code, "; ".join(texts) or None))
+        response = response_to(message, code, "; ".join(texts) or None)
+        return Examined(tuple(taken), response, self._record.offers, requests)
 
-    def take(self, message: UpdateReport, taken: Sequence[Report]) -> list[Gap]:
+    def take(self, key: str, taken: Sequence[Report]) -> list[Gap]:
         """Reports are taken.
 
-        :param message: the delivery, all of which is known by that.
+        :param key: the digest of the delivery, all of which is known by that.
         :param taken: what was taken of it.
         :returns: the stretches of time that are missing before them.
         """
@@ -209,7 +225,7 @@ class Requester:
             if request_id in self._requests:
                 given = ReportAtRequesterInput.END if self._is_last(report) else self._of_answer(request_id)
                 self.move({request_id}, given)
-        self._recent = (*self._recent[-(_RECENT - 1) :], digest(message))
+        self._recent = (*self._recent[-(_RECENT - 1) :], key)
         return gaps
 
     def _of_answer(self, request_id: str) -> ReportAtRequesterInput:
@@ -225,8 +241,11 @@ class Requester:
         interval, last = specifier.report_interval, last_instant(report)
         if interval is None or is_zero(interval.duration) or last is None or is_zero(specifier.report_back_duration):
             return False
-        step = specifier.report_back_duration if is_zero(specifier.granularity) else specifier.granularity
-        return add_duration(last, step) >= add_duration(interval.dtstart, interval.duration)
+        begin, end = interval.dtstart, add_duration(interval.dtstart, interval.duration)
+        if not is_zero(specifier.granularity):
+            return add_duration(last, specifier.granularity) >= end
+        back = as_timedelta(specifier.report_back_duration, begin)  # a change may come at any time of it
+        return begin + ((last - begin) // back + 1) * back >= end
 
     def _follow(self, report: Report) -> Gap | None:
         """Look whether a report follows the one before; an earlier one corrects, and leaves no gap (rule 346)."""

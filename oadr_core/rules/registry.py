@@ -7,7 +7,7 @@ Rules carry the numbers of the OpenADR 2.0b specification (``R103``), or those o
 specification is silent (``D49``, see docs/decisions.md).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
@@ -99,6 +99,7 @@ def rule(
         title = (check.__doc__ or "").strip().partition("\n")[0]
         _RULES.setdefault(about, []).append(Rule(number, title, severity, about, check))
         _rules_about.cache_clear()
+        _fields_to_judge.cache_clear()
         return check
 
     return declare
@@ -170,8 +171,8 @@ It is put into words where there is something to find, which is seldom: a report
 
 def _check(part: msgspec.Struct, path: _Path, number: str | None, found: list[Finding], *, in_20a: bool) -> None:
     if _rules_about(type(part), number):
-        found += (_finding(one, fault, _written(path), part) for one, fault in _faults(part, number, in_20a=in_20a))
-    for name in _fields_with_parts(type(part)):
+        found += [_finding(one, fault, _written(path), part) for one, fault in _faults(part, number, in_20a=in_20a)]
+    for name in _fields_to_judge(type(part), number):
         value = getattr(part, name)
         if isinstance(value, msgspec.Struct):
             _check(value, (path, name, None), number, found, in_20a=in_20a)
@@ -189,17 +190,37 @@ def _written(path: _Path) -> str:
 
 
 @cache
-def _fields_with_parts(cls: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The fields of a class that can hold other parts."""
+def _fields_to_judge(cls: type[msgspec.Struct], number: str | None) -> tuple[str, ...]:
+    """The fields of a class that can hold other parts which a rule, or any rule, is about, or parts that hold them."""
     return tuple(
-        name for name, kind in get_type_hints(cls).items() if name in cls.__struct_fields__ and _has_parts(kind)
+        name for name, parts in _parts_by_field(cls).items() if number is None or _reaches(parts, number, frozenset())
     )
 
 
-def _has_parts(kind: object) -> bool:
+def _reaches(parts: frozenset[type], number: str, seen: frozenset[type]) -> bool:
+    """Whether a rule is about any of some parts, or about what these can hold."""
+    return any(
+        part.__subclasses__()  # it may be one of these, and msgspec.Struct any
+        or _rules_about(part, number)
+        or any(_reaches(inner - seen, number, seen | parts) for inner in _parts_by_field(part).values())
+        for part in parts
+    )
+
+
+@cache
+def _parts_by_field(cls: type[msgspec.Struct]) -> Mapping[str, frozenset[type]]:
+    """Which parts the fields of a class can hold, for those that can hold any."""
+    held = {name: _parts(kind) for name, kind in get_type_hints(cls).items() if name in cls.__struct_fields__}
+    return {name: parts for name, parts in held.items() if parts}
+
+
+def _parts(kind: object) -> frozenset[type]:
+    """The parts among a type; the base of all stands for any."""
     if get_args(kind):
-        return any(map(_has_parts, get_args(kind)))
-    return kind is Any or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+        return frozenset().union(*map(_parts, get_args(kind)))
+    if kind is Any:
+        return frozenset({msgspec.Struct})
+    return frozenset({kind}) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else frozenset()
 
 
 @cache

@@ -366,22 +366,21 @@ class ReportService(VenBase):
     def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN delivers reports (rules 304 and 346)."""
         assert isinstance(message, UpdateReport)
-        requester = Requester(self._state)
-        if requester.has_received(message):
+        requester, key = Requester(self._state), digest(message)
+        if requester.has_received(key):
             self._answer(message, requester.updated(message, EiResponse(), self._state.ven_id), inbound, now)
             return
         examined = requester.examine(message)
         if not examined.taken:
             self._refuse_reports(message, examined.response, [inbound], now)
             return
-        key = digest(message)
         if key in self._taking:  # it came again, as its answer takes time
             self._taking[key].append(inbound)
             return
         self._taking[key] = [inbound]
 
         def then(decision: EiResponse | EndReports, later: Now) -> None:
-            self._take_reports(message, examined, decision, self._taking.pop(key), later)
+            self._take_reports(message, key, examined, decision, self._taking.pop(key), later)
 
         told = {"message": _with(message, examined.taken)}
         self._ask(Question("on_update_report", told, taking, EiResponse(), _FAILED, then), now)
@@ -402,6 +401,7 @@ class ReportService(VenBase):
     def _take_reports(
         self,
         message: UpdateReport,
+        key: str,
         examined: Examined,
         decision: EiResponse | EndReports,
         waiting: Sequence[InboundId | None],
@@ -419,9 +419,11 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         overdue = requester.overdue(message)
         told: list[Event] = []
-        if not requester.has_received(message):
-            gaps = requester.take(message, examined.taken)
-            told += (ReportGap(report_request_id=one.report_request_id, since=one.since, until=one.until) for one in gaps)
+        if not requester.has_received(key):
+            gaps = requester.take(key, examined.taken)
+            told += (
+                ReportGap(report_request_id=one.report_request_id, since=one.since, until=one.until) for one in gaps
+            )
             told.append(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
         cancel = None
         if isinstance(decision, EndReports):

@@ -50,6 +50,8 @@ def _read(event: EiEvent, given: AudienceLike | None) -> Audience:
             return msgspec.convert(given, _StrictAudience).plain()
         except msgspec.ValidationError as error:
             raise LocalProtocolError(f"the audience: {error}; it has {', '.join(Audience.__struct_fields__)}") from None
+    if not isinstance(given, Iterable):
+        raise LocalProtocolError(f"the audience is {given!r}; it is an audience, a dict of one, or the ids of VENs")
     return Audience(ven_ids=tuple(given))
 
 

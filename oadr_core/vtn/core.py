@@ -35,6 +35,7 @@ from oadr_core.messages import (
     RequestReregistration,
     Service,
     latest_end,
+    outruns,
 )
 from oadr_core.outputs import (
     Address,
@@ -47,6 +48,7 @@ from oadr_core.outputs import (
     InboundId,
     Output,
     PeerMisbehaved,
+    PollsTooSeldom,
     Reply,
     ReportEnded,
     Save,
@@ -240,7 +242,7 @@ class Vtn(CoreBase):
         """Say what a VEN belongs to, instead of what was said before; that outlives its registrations.
 
         It gets the events that are alive for what it comes to, and has those no more whose audience it leaves (rule
-        61).
+        61). Which of its events overlap those that it gets is told (rule 18).
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
@@ -250,10 +252,10 @@ class Vtn(CoreBase):
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
-        before = self._book.of(ven_id)
+        before = {one.event_id for one in self._book.of(ven_id)}
         self._book.enrol(ven_id, enrolment)
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
-        self._tell_withheld_of([one for one in self._book.of(ven_id) if one not in before], ven_id)
+        self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
 
     def add_event(self, event: EiEvent, audience: AudienceLike | None, now: Now) -> str:
@@ -291,12 +293,14 @@ class Vtn(CoreBase):
             handed a list without it (rule 61).
         :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
             nobody is told but those that it is now for, or is for no more.
-        :raises LocalProtocolError: there is no such event, it is cancelled, the new form breaks a rule, or it changes
-            what lies in the past (rule 20).
+        :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
+            rule, or it changes what lies in the past (rule 20).
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError(f"the event {known.event_id!r} is cancelled")
+        if event.event_descriptor.event_status is EventStatus.CANCELLED:
+            raise LocalProtocolError(f"a modification does not cancel the event {known.event_id!r}; cancel_event does")
         event = made(event, now.utc)
         changed = known
         if audience is not None:
@@ -563,7 +567,7 @@ class Vtn(CoreBase):
         wait = self._push_config.pause(push.setbacks, self._entropy)
         push.paused = True
         self._timers.after(("push", ven_id), now.mono + wait)
-        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed()
+        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
         self._take(self._records[ven_id], given, None, now)
         if push.message is None:
             return
@@ -674,8 +678,10 @@ class Vtn(CoreBase):
 
     def _take(self, record: VenRecord | None, given: Input, inbound: InboundId | None, now: Now) -> None:
         """Take one input, and do what comes of it."""
-        if inbound is not None and self._is_asking(record, given, inbound):
-            return
+        if self._asking and isinstance(given, Asked):  # seldom, and the digest of a long report is dear
+            given = msgspec.structs.replace(given, key=digest(given.message))
+            if inbound is not None and self._is_asking(record, given, inbound):
+                return
         self._bring_back(now)
         result = step(record, given, self._shared, now)
         self._apply(record, result, now)
@@ -709,10 +715,8 @@ class Vtn(CoreBase):
             if after.profile is ProfileName.V20A:
                 self._tell_withheld_of(self._book.of(after.ven_id), after.ven_id)
 
-    def _is_asking(self, record: VenRecord | None, given: Input, inbound: InboundId) -> bool:
+    def _is_asking(self, record: VenRecord | None, given: Asked, inbound: InboundId) -> bool:
         """Whether the application is being asked about the same request; its answer will serve this one too."""
-        if not self._asking or not isinstance(given, Asked):
-            return False  # mostly so, and the digest of a long report is dear
         waiting = self._asking.get(_question_key(record, given))
         if waiting is None:
             return False
@@ -723,11 +727,14 @@ class Vtn(CoreBase):
         self, result: Step, given: Asked, record: VenRecord | None, waiting: list[InboundId], now: Now
     ) -> None:
         assert result.ask is not None
-        ask, key = result.ask, _question_key(record, given)
+        ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
+        key = _question_key(record, asked)
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
-            decided = Decided(given.message, given.identity, ask.handler, decision, given.profile)
+            decided = Decided(
+                given.message, given.identity, ask.handler, decision, given.profile, key=key[1], found=ask.found
+            )
             self._conclude(key, decided, later)
 
         self._ask(Question(ask.handler, ask.arguments, ask.read, ask.otherwise, ask.failing, then), now)
@@ -750,7 +757,7 @@ class Vtn(CoreBase):
         result = step(current, decided, self._shared, now)
         self._apply(current, result, now)
         if result.ask is not None:
-            asked = Asked(decided.message, decided.identity, decided.profile)
+            asked = Asked(decided.message, decided.identity, decided.profile, decided.key)
             self._put_question(result, asked, result.record, waiting, now)
             return
         for one in waiting:
@@ -778,7 +785,9 @@ class Vtn(CoreBase):
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
+            before = {one.event_id for one in self._book.of(ven_id)}
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
+            self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
             return
         if event.event_descriptor.event_status is cancelled:
@@ -793,6 +802,8 @@ class Vtn(CoreBase):
         self._records[record.ven_id] = record
         if record.profile is ProfileName.V20A:
             self._of_20a[record.ven_id] = None
+        else:
+            self._of_20a.pop(record.ven_id, None)  # the application may give a VEN of 2.0b the id of one of 2.0a
         if not record.pull:
             self._push_vens[record.ven_id] = None
         elif before is not None and not before.pull:
@@ -865,6 +876,10 @@ class Vtn(CoreBase):
         others = self.overlaps(record.event_id)
         if others:
             self._emit(EventsOverlap(event_id=record.event_id, others=others))
+        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+        polled = len(self._records) > len(self._push_vens)
+        if polled and not is_cancelled and outruns(record.event.active_period, self.config.poll_freq):
+            self._emit(PollsTooSeldom(event_id=record.event_id, interval=self.config.poll_freq))
 
     def _tell_withheld(self, record: EventRecord, ven_ids: Iterable[str]) -> None:
         """Tell that some VENs of 2.0a are not given an event that is for them, where they have no words for it."""
@@ -878,6 +893,22 @@ class Vtn(CoreBase):
     def _tell_withheld_of(self, records: Iterable[EventRecord], ven_id: str) -> None:
         for record in records if ven_id in self._of_20a else ():
             self._tell_withheld(record, [ven_id])
+
+    def _tell_of_new_events(self, ven_id: str, before: Container[str]) -> None:
+        """Tell which events a VEN has come to that it cannot be given, or that overlap others of its events.
+
+        :param ven_id: the VEN.
+        :param before: the events that were for it before.
+        """
+        events = self._book.of(ven_id)
+        come = [one for one in events if one.event_id not in before]
+        self._tell_withheld_of(come, ven_id)
+        told: set[str] = set()  # of two that overlap one another once
+        for record in come:
+            others = overlapping(record, [one for one in events if one.event_id not in told])
+            told.add(record.event_id)
+            if others:
+                self._emit(EventsOverlap(event_id=record.event_id, others=others))
 
     def _hand(self, ven_id: str, event_ids: Iterable[str]) -> None:
         """Keep which events handlers have returned for a VEN."""
@@ -1015,4 +1046,4 @@ def _who(peer: Peer) -> str:
 
 def _question_key(record: VenRecord | None, given: Asked) -> _Key:
     who = given.identity or "" if record is None else record.ven_id
-    return who, digest(given.message)
+    return who, given.key or digest(given.message)

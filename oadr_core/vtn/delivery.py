@@ -1,5 +1,7 @@
 """What there is for a VEN: handing it out when it polls or by push, and taking the answers (section 8.6)."""
 
+from collections.abc import Container
+
 import msgspec
 
 from oadr_core.answers import response_in, response_to
@@ -7,7 +9,15 @@ from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.machines.operations import VTN_OPERATIONS
-from oadr_core.messages import CreatedReport, CreateReport, Payload, Poll, RegisterReport, Response
+from oadr_core.messages import (
+    CreatedReport,
+    CreateReport,
+    DistributeEvent,
+    Payload,
+    Poll,
+    RegisterReport,
+    Response,
+)
 from oadr_core.outputs import PeerMisbehaved
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, Standing
 from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
@@ -43,14 +53,15 @@ def hand(turn: Turn, request: Payload | None) -> None:
     :param turn: the step.
     :param request: the poll that asks, or None for push.
     """
-    record = turn.ven()
+    record, events = turn.ven(), listed(turn)
+    if not (record.queue or events or record.standings):
+        return  # mostly so, and VENs poll all the time
     waiting = [one for one in record.queue if not _is_offered(turn, one)]
     urgent = [one for one in waiting if VTN_OPERATIONS[type(one.message)].urgent]
     if urgent:
         _hand_out(turn, urgent[0])
         return
     told = by_event(record.standings)
-    events = listed(turn)
     patience = turn.config.answer_timeout
     awaited = any(is_awaited(one, told.get(one.event_id), turn.now, patience) for one in events)
     if awaited or len(waiting) < len(record.queue):
@@ -58,7 +69,9 @@ def hand(turn: Turn, request: Payload | None) -> None:
     metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
     if metadata:
         _hand_out(turn, metadata[0])
-    elif departed(turn) or any(has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events):
+    elif departed(turn, {one.event_id for one in events}) or any(
+        has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events
+    ):
         distribute(turn, request, None)
     elif waiting:
         _hand_out(turn, waiting[0])
@@ -91,22 +104,30 @@ def queue(turn: Turn, message: QueuedMessage) -> None:
     note_queued(turn, message)
 
 
-def push_failed(turn: Turn) -> None:
-    """What was handed out did not get through: it waits to be handed out again."""
+def push_failed(turn: Turn, message: Payload | None) -> None:
+    """What was handed out did not get through: it waits to be handed out again.
+
+    :param turn: the step.
+    :param message: what was pushed.
+    """
     operations = tuple(
         msgspec.structs.replace(one, state=DELIVERY.step(one.state, DeliveryInput.EXPIRE), until=None)
         if one.state is Delivery.OFFERED
         else one
         for one in turn.ven().queue
     )
-    standings = tuple(_not_told(one) for one in turn.ven().standings)
-    turn.change(durable=False, queue=operations, standings=standings)
+    turn.change(durable=False, queue=operations)
+    if isinstance(message, DistributeEvent):
+        listed = {one.event_descriptor.event_id for one in message.events}
+        turn.change(durable=False, standings=tuple(_not_told(one, listed) for one in turn.ven().standings))
 
 
-def _not_told(standing: Standing) -> Standing:
-    if standing.state is EventAtVtn.TOLD:
-        state = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.EXPIRE)
-        return msgspec.structs.replace(standing, state=state, until=None)
+def _not_told(standing: Standing, listed: Container[str]) -> Standing:
+    """Take back what was noted of a list that did not arrive, or what is told only a few times would be lost."""
+    if standing.state is EventAtVtn.TOLD and standing.event_id in listed:
+        state, times = EVENT_AT_VTN.step(standing.state, EventAtVtnInput.EXPIRE), standing.times - 1
+        told_at = standing.told_at if times else None  # no answer is late before the VEN could give one
+        return msgspec.structs.replace(standing, state=state, until=None, times=times, told_at=told_at)
     if standing.state is EventAtVtn.LEFT and standing.times < TELLINGS:
         return msgspec.structs.replace(standing, times=0)
     return standing

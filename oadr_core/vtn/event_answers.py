@@ -11,6 +11,7 @@ from oadr_core.messages import OptType, ResponseRequired
 from oadr_core.state.opts import Scope
 from oadr_core.state.vtn import EarlierAnswer, EventRecord, Standing, VenRecord
 from oadr_core.vtn.event_lists import by_event, is_listed, is_pending
+from oadr_core.vtn.profile_20a import why_unfit
 from oadr_core.vtn.standings import earlier_answers, is_about
 
 
@@ -21,6 +22,8 @@ class AnswerState(StrEnum):
     """The VEN is not registered; it will be told once it is."""
     REPORT_ONLY = "report-only"
     """The VEN takes no events."""
+    WITHHELD = "withheld"
+    """The VEN is one of 2.0a, which has no words for this event."""
     WAITING = "waiting"
     """The VEN will be told when it polls next, or when it can be reached."""
     TOLD = "told"
@@ -110,6 +113,8 @@ def _state(
         return AnswerState.ABSENT
     if ven.report_only:
         return AnswerState.REPORT_ONLY
+    if why_unfit(record.event, ven.profile) is not None:
+        return AnswerState.WITHHELD
     if standing is None or standing.state is EventAtVtn.LEFT or not is_about(standing, record):
         return AnswerState.WAITING if is_listed(record, None, now) else AnswerState.MISSED
     if standing.opt_type is not None:

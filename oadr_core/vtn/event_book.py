@@ -5,6 +5,7 @@ a VEN looks under its own marks when it polls.
 """
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping
+from itertools import chain
 from typing import Final
 
 from oadr_core.state.audience import (
@@ -26,7 +27,8 @@ class _Files:
 
     def at(self, mark: Mark) -> tuple[str, ...]:
         kind, value = mark
-        return self._files.get(kind, {}).get(value, ())
+        filed = self._files.get(kind)
+        return filed.get(value, ()) if filed else ()
 
     def marks_shared_by(self, vens: KeysView[str], members: Mapping[Mark, Mapping[str, None]]) -> Iterator[Mark]:
         """Marks under which something is filed, and that any of some VENs has.
@@ -174,7 +176,7 @@ class EventBook(Mapping[str, EventRecord]):
 
     def of(self, ven_id: str) -> list[EventRecord]:
         """The events that are alive and for a VEN."""
-        found = dict.fromkeys(one for mark in self._marks_of(ven_id) for one in self._alive.at(mark))
+        found = dict.fromkeys(chain.from_iterable(map(self._alive.at, self._marks_of(ven_id))))
         return [self._records[event_id] for event_id in found]
 
     def is_for(self, ven_id: str, event_id: str) -> bool:

@@ -12,6 +12,7 @@ from oadr_core.messages import (
     EiEvent,
     EventSignal,
     EventStatus,
+    FeatureCollection,
     ResponseRequired,
     SignalName,
     Target,
@@ -35,7 +36,7 @@ def status(event: EiEvent, now: datetime) -> EventStatus:
     :param event: the event; a cancelled one stays cancelled.
     :param now: the present.
     """
-    if event.event_descriptor.event_status is EventStatus.CANCELLED:
+    if _is_cancelled(event):
         return EventStatus.CANCELLED
     return status_at(event.active_period, now)
 
@@ -48,9 +49,13 @@ def remembered_until(record: EventRecord, retention: timedelta) -> datetime | No
     :returns: None for an open-ended event that goes on.
     """
     until = latest_end(record.event.active_period)
-    if until is None and record.event.event_descriptor.event_status is EventStatus.CANCELLED:
+    if until is None and _is_cancelled(record.event):
         until = record.changed_at
     return None if until is None else add_duration(until, retention)
+
+
+def _is_cancelled(event: EiEvent) -> bool:
+    return event.event_descriptor.event_status is EventStatus.CANCELLED
 
 
 def as_made(event: EiEvent) -> EiEvent:
@@ -67,9 +72,14 @@ def as_made(event: EiEvent) -> EiEvent:
 
 
 def is_listed(record: EventRecord, standing: Standing | None, now: datetime) -> bool:
-    """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66)."""
-    if standing is not None and standing.state is EventAtVtn.GONE and is_about(standing, record):
-        return False
+    """Tell whether an event belongs into a VEN's list now (rules 50, 52 and 66).
+
+    A cancelled one is there until the VEN acknowledges it, or was told where it must not answer.
+    """
+    if standing is not None and is_about(standing, record):
+        silent = record.event.response_required is ResponseRequired.NEVER and _is_cancelled(record.event)
+        if standing.state is EventAtVtn.GONE or (silent and standing.times >= TELLINGS):
+            return False
     until = latest_end(record.event.active_period)
     return until is None or now < until
 
@@ -169,7 +179,23 @@ def rendered(record: EventRecord, ven_id: str, now: datetime) -> EiEvent:
 
 
 def _target(target: Target, ven_id: str) -> Target:
-    return msgspec.structs.replace(target, ven_id=(ven_id,)) if target.ven_id else target
+    """The target as one VEN sees it.
+
+    What areas are called within a document is left out: two events of a list may be about the same one, and a name that
+    is there twice makes the document invalid.
+    """
+    if not (target.ven_id or target.service_area or target.service_location):
+        return target
+    return msgspec.structs.replace(
+        target,
+        ven_id=(ven_id,) if target.ven_id else (),
+        service_area=tuple(_nameless(one) for one in target.service_area),
+        service_location=tuple(_nameless(one) for one in target.service_location),
+    )
+
+
+def _nameless(area: FeatureCollection) -> FeatureCollection:
+    return msgspec.structs.replace(area, id=None, polygon_id=None)
 
 
 def _signal(signal: EventSignal, event: EiEvent, stands: EventStatus, now: datetime) -> EventSignal:

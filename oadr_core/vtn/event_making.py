@@ -5,7 +5,7 @@ what is well-formed and cannot be meant.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import msgspec
@@ -14,6 +14,7 @@ from oadr_core.clock import whole_seconds
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import (
     ActivePeriod,
+    DistributeEvent,
     Duration,
     EiEvent,
     EventSignal,
@@ -25,6 +26,9 @@ from oadr_core.messages import (
     value_at,
 )
 from oadr_core.rules import refuse_event
+from oadr_core.wire.envelope import encode
+from oadr_core.wire.parse import LIMITS
+from oadr_core.wire.verify import verify
 
 _Stretch: TypeAlias = tuple[datetime, datetime, float | None]
 """When an interval begins and ends, and what it asks for."""
@@ -34,12 +38,13 @@ def made(event: EiEvent, now: datetime) -> EiEvent:
     """Look whether an event can be meant, and write it as it is kept.
 
     What is filled in whenever it is handed out is left out, so that it cannot be wrong: states, current values. Times
-    are in whole seconds (rule 1), and a priority of 0 is none (rule 3, decision D15).
+    are in UTC and whole seconds (rule 1), and a priority of 0 is none (rule 3, decision D15).
 
     :param event: the event.
     :param now: the present.
     :raises LocalProtocolError: it breaks a rule, or cannot be meant; the text says where, and what would be right.
     """
+    verify(event)
     descriptor, period, baseline = event.event_descriptor, event.active_period, event.event_baseline
     cancelled = descriptor.event_status is EventStatus.CANCELLED
     kept = msgspec.structs.replace(
@@ -50,15 +55,21 @@ def made(event: EiEvent, now: datetime) -> EiEvent:
             created_date_time=whole_seconds(now),
             priority=descriptor.priority or None,
         ),
-        active_period=msgspec.structs.replace(period, dtstart=whole_seconds(period.dtstart)),
+        active_period=msgspec.structs.replace(period, dtstart=_as_told(period.dtstart)),
         event_signals=tuple(msgspec.structs.replace(one, current_value=None) for one in event.event_signals),
-        event_baseline=baseline and msgspec.structs.replace(baseline, dtstart=whole_seconds(baseline.dtstart)),
+        event_baseline=baseline and msgspec.structs.replace(baseline, dtstart=_as_told(baseline.dtstart)),
     )
     refuse_event(kept)
     faults = list(_faults(kept))
     if faults:
         raise LocalProtocolError("; ".join(faults))
+    _refuse_too_large(kept)
     return kept
+
+
+def _as_told(instant: datetime) -> datetime:
+    """An instant in UTC and whole seconds: by local time a day may have 23 hours, and a VEN does not know where."""
+    return whole_seconds(instant.astimezone(UTC))
 
 
 def end_of(period: ActivePeriod) -> datetime | None:
@@ -75,6 +86,21 @@ def refuse_over(event: EiEvent, now: datetime) -> None:
     if end is not None and end <= now:
         raise LocalProtocolError(
             f"active_period: the event would be over since {end}; a new one ends after the present, {now}"
+        )
+
+
+def _refuse_too_large(event: EiEvent) -> None:
+    """Refuse an event that would make lists which VENs cannot take: they would ask for them again and again.
+
+    It may have half of a document, so that there is room for others beside it.
+    """
+    written = encode(DistributeEvent(request_id="", vtn_id="", events=(event,)))
+    size, tags = len(written), written.count(b"<")
+    if size > LIMITS.size // 2 or tags > LIMITS.tags // 2:
+        intervals = sum(len(one.intervals) for one in event.event_signals)
+        raise LocalProtocolError(
+            f"the event has {size} bytes and {tags} tags as XML, with {intervals} intervals; a list is a document that "
+            f"VENs take whole, and one event may have {LIMITS.size // 2} bytes and {LIMITS.tags // 2} tags of it"
         )
 
 

@@ -1,6 +1,6 @@
 """Events: handing out the list of a VEN, and taking its answers (section 8.1 of the profile)."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Container, Mapping, MutableMapping
 from functools import partial
 
 import msgspec
@@ -53,22 +53,28 @@ def take_request_event(turn: Turn, message: RequestEvent, decision: tuple[EiEven
 
 def listed(turn: Turn) -> list[EventRecord]:
     """The events that belong into the VEN's list now."""
-    if turn.ven().report_only:
+    events = [] if turn.ven().report_only else turn.shared.events.of(turn.ven().ven_id)
+    if not events:
+        return []  # mostly so, and VENs poll all the time
+    told = by_event(turn.ven().standings)
+    return [one for one in events if is_listed(one, told.get(one.event_id), turn.now) and _has_words_for(turn, one)]
+
+
+def departed(turn: Turn, present: Container[str]) -> list[Standing]:
+    """What the VEN was told of and is no longer for it: its list has to lack these (rule 61).
+
+    :param turn: the step.
+    :param present: the ids of the events that are listed.
+    """
+    gone = [one for one in turn.ven().standings if one.event_id not in present and has_to_see_it_gone(one)]
+    if not gone:
         return []
-    standings = by_event(turn.ven().standings)
-    events = [one for one in turn.shared.events.of(turn.ven().ven_id) if _has_words_for(turn, one)]
-    return [one for one in events if is_listed(one, standings.get(one.event_id), turn.now)]
-
-
-def departed(turn: Turn) -> list[Standing]:
-    """What the VEN was told of and is no longer for it: its list has to lack these (rule 61)."""
     book, ven_id = turn.shared.events, turn.ven().ven_id
 
     def is_for_it(event_id: str) -> bool:
         return book.is_for(ven_id, event_id) and _has_words_for(turn, book[event_id])
 
-    gone = [one for one in turn.ven().standings if has_to_see_it_gone(one) and book.is_alive(one.event_id)]
-    return [one for one in gone if not is_for_it(one.event_id)]
+    return [one for one in gone if book.is_alive(one.event_id) and not is_for_it(one.event_id)]
 
 
 def _has_words_for(turn: Turn, record: EventRecord) -> bool:
@@ -93,13 +99,20 @@ def distribute(turn: Turn, request: Payload | None, limit: int | None) -> None:
         turn.events.append(EventOffered(ven_id=ven_id, event_ids=tuple(one.event_id for one in events)))
     standings = dict(by_event(turn.ven().standings))
     for one in events:
-        standing = standings.get(one.event_id)
-        standings[one.event_id] = told(one, standing, turn.now, turn.config.answer_timeout)
-    for standing in departed(turn) if whole else ():
-        standings[standing.event_id] = seen_gone(standing)
+        after = told(one, standings.get(one.event_id), turn.now, turn.config.answer_timeout)
+        pushed = request is None and one.event.response_required is ResponseRequired.NEVER
+        standings[one.event_id] = _under_way(after) if pushed else after
+    for standing in departed(turn, present) if whole else ():
+        after = seen_gone(standing)
+        standings[standing.event_id] = _under_way(after) if request is None else after
     kept = tuple(one for one in standings.values() if one.event_id in turn.shared.events)
     over = tuple(one if not whole or one.event_id in present else left_out(one) for one in kept)
     turn.change(durable=over != kept, standings=over)
+
+
+def _under_way(standing: Standing) -> Standing:
+    """What no answer confirms is pushed until a push has arrived, be it after a crash while one was under way."""
+    return msgspec.structs.replace(standing, times=TELLINGS - 1) if standing.times == TELLINGS else standing
 
 
 def arrived(turn: Turn) -> None:

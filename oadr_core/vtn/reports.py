@@ -31,8 +31,7 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
-from oadr_core.reports import Requester, Source
-from oadr_core.state.reports import digest
+from oadr_core.reports import Examined, Requester, Source
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -96,13 +95,13 @@ def _is_queued(turn: Turn, request: ReportRequest) -> bool:
 def update_report(turn: Turn, message: UpdateReport) -> None:
     """The VEN delivers reports (rules 304 and 346)."""
     requester = Requester(turn.ven())
-    if requester.has_received(message):
+    if requester.has_received(turn.digest(message)):
         turn.answer = requester.updated(message, EiResponse(), turn.ven().ven_id)  # the answer was lost
         return
     examined = requester.examine(message)
     if examined.taken:
         arguments = {"ven_id": turn.ven().ven_id, "message": _with(message, examined.taken)}
-        turn.question = Ask("on_update_report", arguments, taking, EiResponse(), _NOT_TAKEN)
+        turn.question = Ask("on_update_report", arguments, taking, EiResponse(), _NOT_TAKEN, found=examined)
     else:
         _refuse(turn, message, examined.response)
 
@@ -113,12 +112,12 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
         turn.refuse(message, decision.response_code, decision.response_description or "the report was not taken")
         return
     requester, ven_id = Requester(turn.ven()), turn.ven().ven_id
-    examined = requester.examine(message)
+    examined = requester.examine(message, turn.found if isinstance(turn.found, Examined) else None)
     if not examined.taken:  # what had asked for them has ended meanwhile, as another registration was made
         _refuse(turn, message, examined.response)
         return
     overdue = requester.overdue(message)
-    for gap in requester.take(message, examined.taken):
+    for gap in requester.take(turn.digest(message), examined.taken):
         request_id = gap.report_request_id
         turn.events.append(ReportGap(report_request_id=request_id, since=gap.since, until=gap.until, ven_id=ven_id))
     cancel = None
@@ -256,7 +255,7 @@ def _create(
 def cancel_requests(turn: Turn, message: CancelReport) -> None:
     """The VEN wants no more of some reports (rule 336)."""
     source = Source(turn.ven().report_requests)
-    key = digest(message)
+    key = turn.digest(message)
     if key in turn.ven().recent:  # the answer was lost, and the cancel came again
         turn.answer = source.cancelled(message, (), turn.ven().ven_id)
         return

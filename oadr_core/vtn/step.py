@@ -63,7 +63,7 @@ def step(record: VenRecord | None, given: Input, shared: Shared, now: Now) -> St
 
 def _asked(turn: Turn, given: Asked) -> None:
     """The VEN sends a request."""
-    turn.identity, turn.profile = given.identity, given.profile
+    turn.identity, turn.profile, turn.key = given.identity, given.profile, given.key
     message = given.message
     take = _TAKE_REQUEST.get(type(message))
     if take is None and type(message) not in _TAKE_ANSWER:
@@ -87,10 +87,11 @@ def _must_be_registered(message: Payload) -> bool:
 def _decided(turn: Turn, given: Decided) -> None:
     """The application has decided."""
     turn.identity, turn.profile = given.identity, given.profile
+    turn.key, turn.found = given.key, given.found
     message = given.message
     if given.handler == "ven_lookup":
         if registration.take_lookup(turn, message, given.decision):
-            _asked(turn, Asked(message, given.identity, given.profile))
+            _asked(turn, Asked(message, given.identity, given.profile, given.key))
     elif turn.record is None and type(message) not in (CreatePartyRegistration, QueryRegistration):
         turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the registration has ended")
     else:
@@ -144,7 +145,7 @@ def _made(turn: Turn, given: Made) -> None:
 def _push_failed(turn: Turn, given: PushFailed) -> None:
     """What was handed to a push VEN did not get through."""
     if turn.record is not None:
-        delivery.push_failed(turn)
+        delivery.push_failed(turn, given.message)
 
 
 def _push_refused(turn: Turn, given: PushRefused) -> None:

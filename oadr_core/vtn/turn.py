@@ -13,6 +13,7 @@ from oadr_core.entropy import Entropy, new_id
 from oadr_core.machines.delivery import DELIVERY, DeliveryInput
 from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
 from oadr_core.outputs import Event, PeerMisbehaved
+from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, VenRecord
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
@@ -77,11 +78,13 @@ class Asked(msgspec.Struct, frozen=True):
     :param message: the request.
     :param identity: what its transport proved about the sender.
     :param profile: the profile that it was sent in.
+    :param key: its digest, where that was worked out already.
     """
 
     message: Payload
     identity: str | None = None
     profile: ProfileName = ProfileName.V20B
+    key: str | None = None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -92,13 +95,17 @@ class Decided(msgspec.Struct, frozen=True):
     :param handler: the handler that was asked.
     :param decision: what came of it.
     :param profile: the profile that the request was sent in.
+    :param key: the digest of the request.
+    :param found: what was found of the request when it came; it counts as far as the record is still the same.
     """
 
     message: Payload
     identity: str | None
     handler: str
     decision: Any
-    profile: ProfileName = ProfileName.V20B
+    profile: ProfileName
+    key: str
+    found: object
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -149,7 +156,9 @@ class Hand(msgspec.Struct, frozen=True):
 
 
 class PushFailed(msgspec.Struct, frozen=True):
-    """What was handed to a push VEN did not reach it."""
+    """What was handed to a push VEN did not reach it, as far as is known."""
+
+    message: Payload | None
 
 
 class PushRefused(msgspec.Struct, frozen=True):
@@ -178,6 +187,7 @@ class Ask(msgspec.Struct, frozen=True):
     :param read: makes a decision of what the handler returned; raises LocalProtocolError where it cannot.
     :param otherwise: the decision where there is no handler.
     :param failing: the decision where the handler fails, or takes too long.
+    :param found: what the step found of the request, to be spared finding it again when the decision is there.
     """
 
     handler: str
@@ -185,6 +195,7 @@ class Ask(msgspec.Struct, frozen=True):
     read: Callable[[object], Any]
     otherwise: Any
     failing: Any
+    found: object = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -196,6 +207,7 @@ class Step(msgspec.Struct, frozen=True):
     :param events: news.
     :param notices: news for handlers.
     :param durable: whether the record has to be saved before the answer leaves.
+    :param key: the digest of the request, where it was worked out.
     """
 
     record: VenRecord | None
@@ -204,6 +216,7 @@ class Step(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     notices: tuple[Notice, ...] = ()
     durable: bool = False
+    key: str | None = None
 
 
 class Turn:
@@ -214,6 +227,8 @@ class Turn:
     :param now: the present.
     :ivar identity: what the transport proved about the sender of a request.
     :ivar profile: the profile of a request.
+    :ivar found: what was found of a request when it came, now that the application has decided about it.
+    :ivar key: the digest of a request, where it was worked out; see :meth:`digest`.
     :ivar answer: the answer so far.
     :ivar question: what the application has to decide first.
     """
@@ -225,6 +240,8 @@ class Turn:
         self.now: Final = now.utc
         self.identity: str | None = None
         self.profile = ProfileName.V20B
+        self.key: str | None = None
+        self.found: object = None
         self.answer: Payload | None = None
         self.question: Ask | None = None
         self.events: list[Event] = []
@@ -233,7 +250,8 @@ class Turn:
 
     def result(self) -> Step:
         """What has come of it."""
-        return Step(self.record, self.answer, self.question, tuple(self.events), tuple(self.notices), self._durable)
+        events, notices = tuple(self.events), tuple(self.notices)
+        return Step(self.record, self.answer, self.question, events, notices, self._durable, self.key)
 
     # --- the record --------------------------------------------------------------------------------------------------
 
@@ -275,6 +293,12 @@ class Turn:
     def acknowledge(self, message: Payload, code: int = ResponseCode.OK, text: str | None = None) -> None:
         """Answer with oadrResponse."""
         self.answer = Response(response=response_to(message, code, text), ven_id=self.ven().ven_id)
+
+    def digest(self, message: Payload) -> str:
+        """Tell the request from others by its content; that of a long report is worked out once, as it is dear."""
+        if self.key is None:
+            self.key = digest(message)
+        return self.key
 
     def new_id(self) -> str:
         """Make an id."""

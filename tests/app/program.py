@@ -1,6 +1,7 @@
 """Running ``oadr`` as a user does: as a process of its own, of which nothing is known but what it prints and stores."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -45,10 +46,16 @@ class Ended(NamedTuple):
     err: str
 
 
-def oadr(*arguments: object, folder: Path, stdin: bytes = b"") -> Ended:
-    """Run a command to its end."""
+def oadr(*arguments: object, folder: Path, stdin: bytes = b"", ascii_only: bool = False) -> Ended:
+    """Run a command to its end, if wanted where a terminal knows ASCII alone."""
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True, timeout=PATIENCE, check=False
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        input=stdin,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"} if ascii_only else None,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
     )
     return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -50,7 +50,16 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert (made.state, made.socket) == (tmp_path / "a/grid.db", tmp_path / "c.sock")
     assert vtn(tmp_path, 'state = "/var/lib/grid.db"').socket == Path("/var/lib/grid.sock")
     assert vtn(tmp_path, "").state == tmp_path / "vtn.sqlite"
-    assert ven(tmp_path, 'state = "x"').state == tmp_path / "x"
+    assert ven(tmp_path, 'state = "x"').storage == tmp_path / "x"
+
+
+def test_vens_of_one_folder_have_a_state_each(tmp_path: Path) -> None:
+    assert read(VenFile, None, {}).storage == Path("ven.state")
+    assert read(VenFile, None, {"name": "bakery"}).storage == Path("bakery.state")
+    assert ven(tmp_path, 'name = "bakery"').storage == tmp_path / "bakery.state"
+    assert ven(tmp_path, 'name = "bakery"', name="mill").storage == tmp_path / "mill.state"
+    assert ven(tmp_path, 'name = "../50%"').storage == tmp_path / "..%2F50%25.state"
+    assert ven(tmp_path, 'name = "bakery"', state="x").storage == Path("x")
 
 
 def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def agrees(told: dict[str, Any], file: Path) -> None:
 def test_a_vtn_that_is_killed_in_mid_demo_loses_nothing(programs: Programs, tmp_path: Path) -> None:
     """Killed when the first readings are stored, when the VENs have answered, and while the event is active."""
     file, before = tmp_path / "vtn.sqlite", list[Stored]()
-    demo = programs.start("demo", "--json", "--seconds", "15", "--folder", tmp_path, folder=tmp_path)
+    demo = programs.start("demo", "--json", "--seconds", "25", "--folder", tmp_path, folder=tmp_path)
     moments: list[tuple[str, Callable[[Stored], object]]] = [
         ("readings of all", lambda now: len({ven_id for ven_id, _, _ in now.readings}) == len(VENS)),
         ("the answers", lambda now: {name for name, _ in now.opts} == {"cold-store", "bakery"}),
@@ -94,7 +94,7 @@ def test_a_vtn_that_is_killed_in_mid_demo_loses_nothing(programs: Programs, tmp_
     assert after.events == {"shed-load": 0}
     assert len(pids(demo)) == 1 + len(moments)
     assert list(told) == ["ok", "seconds", "vens"]
-    assert (told["ok"], told["seconds"]) == (True, 15.0)
+    assert (told["ok"], told["seconds"]) == (True, 25.0)
     assert {one["name"]: one["opt"] for one in told["vens"]} == OPTS
     agrees(told, file)
     for ven_id in {ven_id for ven_id, _, _ in after.readings}:
@@ -114,7 +114,7 @@ def test_the_live_view_shows_who_registered_answered_and_reported_what(tmp_path:
     for name, behaves, answer in (
         ("cold-store", "takes part", "✓ opts in"),
         ("bakery", "stays out", "✗ opts out"),
-        ("pump-station", "does not answer", "… was told"),
+        ("pump-station", "does not answer", "(?:… was told|! silent)"),
     ):
         assert re.search(rf"{name} +{behaves} +✓ yes +{answer} +\d+ +\d+\.\d +[▁▂▃▄▅▆▇█]+", view), view
     assert re.search(r"shed-load +completed +.* SIMPLE 2 +1 +1 +1 ", view), view

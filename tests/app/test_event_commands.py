@@ -1,6 +1,7 @@
 """Events that are changed, made of files, shown and found: what an operator does beyond the first event."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -265,6 +266,46 @@ def test_a_terminal_that_is_narrow_or_without_colours_gets_all_the_same(field: F
     assert "now, " in shown.out
     begin = datetime(2036, 11, 20, 18, tzinfo=UTC) - datetime.now(UTC)
     assert f"now, {(begin - timedelta(minutes=12)).days}d" in shown.out
+
+
+def test_a_terminal_without_the_letters_of_a_name_gets_question_marks(field: Field, create: Create) -> None:
+    event_id = event_id_of(create("--ven", "mill", "--comment", "Wärme – ✓"))
+    shown = oadr("event", "show", event_id, folder=field.folder, ascii_only=True)
+    assert (shown.status, shown.err) == (0, "")
+    assert "W?rme ? ?" in shown.out
+
+
+def test_whom_an_event_is_for_is_told_by_name_and_when_it_was_cancelled(asked: Command, create: Create) -> None:
+    event_id = event_id_of(create("--ven", "mill", "--open-ended"))
+    shown = asked("event", "show", event_id).out
+    assert re.search(r"^  for +mill *$", shown, re.MULTILINE)
+    assert "until it is cancelled" in shown
+    asked("event", "cancel", event_id)
+    shown = asked("event", "show", event_id).out
+    assert re.search(r"^cancelled +▲ \d\d:\d\d:\d\d", shown, re.MULTILINE)
+    assert "until it is cancelled" not in shown
+
+
+def test_an_event_may_have_very_many_intervals(field: Field, asked: Command, tmp_path: Path) -> None:
+    """Three days, minute by minute; what makes a larger list than a VEN takes is refused before it harms anybody."""
+    file = tmp_path / "days.json"
+
+    def create(days: int) -> Ended:
+        signal = {"signal_name": "SIMPLE", "signal_type": "level"}
+        minutes = [{"duration": "1m", "signal_payload": number % 3} for number in range(days * 24 * 60)]
+        file.write_text(json.dumps({"event_signals": [{**signal, "intervals": minutes}]}))
+        return asked("event", "create", "--file", file, "--ven", "bakery", "--start", "+1h", "--id", "days")
+
+    refused = create(7)
+    assert refused.status == 1
+    assert "as XML, with 10080 intervals; a list is a document that VENs take whole" in refused.err
+    made = create(3)
+    assert (made.status, made.err) == (0, "")
+    shown = until(
+        lambda: (found := field.vtn.ask("event/show", event_id="days"))["state"]["opt_in"] and found, "an answer"
+    )
+    assert len(shown["event_signals"][0]["intervals"]) == 3 * 24 * 60
+    asked("event", "cancel", "days")
 
 
 def test_events_that_overlap_say_so(asked: Command, create: Create) -> None:

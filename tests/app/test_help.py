@@ -1,6 +1,7 @@
 """Whoever asks for help finds every command and every flag explained."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def test_every_command_and_every_flag_is_explained(names: list[str]) -> None:
         for parameter in command.params:
             if not getattr(parameter, "hidden", False):
                 assert parameter.opts[0] in told.stdout or parameter.name in told.stdout
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert oadr("--version", folder=tmp_path) == (0, f"oadr {version('oadr')}\n", "")
 
 
 def test_without_anything_the_command_tells_what_there_is(tmp_path: Path) -> None:

@@ -72,6 +72,12 @@ def test_a_ven_of_20a_takes_part_in_an_event(programs: Programs, tmp_path: Path)
     made = oadr("event", "create", "--ven", "7", "--value", "2", "--duration", "1h", folder=tmp_path)
     assert made.status == 0, made.err
     vtn.says("VEN 7 answers event .* with optIn")
+    dispatch = ("--signal", "LOAD_DISPATCH", "--type", "setpoint", "--measurement", "power_real", "--id", "dispatch")
+    made = oadr("event", "create", "--ven", "7", *dispatch, folder=tmp_path)
+    assert "! it is not given to mill: OpenADR 2.0a has no words for it" in made.out
+    shown = oadr("event", "show", "dispatch", folder=tmp_path)
+    assert "– cannot be told in 2.0a" in shown.out
+    assert "1 VEN: 0 in, 0 out, 0 silent" in shown.out
     assert ven.signal(signal.SIGINT) == 0
     judged = oadr("inspect", "trace.jsonl", folder=tmp_path)
     assert judged.status == 0, judged.out

@@ -27,10 +27,10 @@ def test_a_vtn_says_where_it_listens_and_how_to_talk_to_it(programs: Programs, t
     vtn.says(
         rf"^The VTN listens at http://127\.0\.0\.1:{vtn.port}/OpenADR2/Simple/2\.0b; its state is in vtn\.sqlite\.$"
     )
-    vtn.says(r"^oadr vens and oadr event talk to it; Ctrl-C stops it\.$")
+    vtn.says(r"^oadr vens, event and report talk to it; Ctrl-C stops it\.$")
     assert vtn.port != 0
     other = programs.start("vtn", "--port", "0", "--state", "other.sqlite", folder=tmp_path)
-    other.says(r"oadr vens and oadr event talk to it with --socket other\.sock; Ctrl-C stops it\.")
+    other.says(r"oadr vens, event and report talk to it with --socket other\.sock; Ctrl-C stops it\.")
 
 
 def test_a_vtn_runs_without_a_configuration(programs: Programs, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_from_configuration_files_to_stored_readings(programs: Programs, tmp_pat
         f'name = "bakery"\nvtn = "{vtn.url}"\npoll = "1s"\n[[loads]]\nresource = "oven"\n[[loads]]\nresource = "fan"\n'
     )
     ven = programs.start("ven", "--config", "ven.toml", "--trace", "trace.jsonl", folder=tmp_path)
-    ven.says(f"^The VEN bakery talks to {vtn.url}; Ctrl-C stops it.$")
+    ven.says(f"^The VEN bakery talks to {vtn.url}; its state is in bakery\\.state\\.$")
     until(lambda: vtn.vens().get("bakery", {}).get("readings", 0) >= 2, "readings of both loads")
     assert {r_id for _, r_id, _ in stored(tmp_path / "vtn.sqlite").readings} == {"oven-power", "fan-power"}
     assert ven.signal(signal.SIGINT) == 0
@@ -136,6 +136,8 @@ def test_a_second_vtn_is_refused_before_it_does_anything(programs: Programs, tmp
 def test_a_second_ven_of_one_state_is_refused(programs: Programs, tmp_path: Path) -> None:
     first = programs.start("ven", "--vtn", "http://127.0.0.1:9/", folder=tmp_path)
     first.says("cannot be reached")
+    other = programs.start("ven", "--name", "other", "--vtn", "http://127.0.0.1:9/", folder=tmp_path)
+    other.says("cannot be reached")  # it has a state of its own
     ended = oadr("ven", "--vtn", "http://127.0.0.1:9/", folder=tmp_path)
     assert ended.status == 1
     assert (

@@ -21,7 +21,6 @@ from oadr_app.retention import trim
 from oadr_app.sqlite_store import SqliteStore
 from oadr_core import (
     DataQuality,
-    GreenButtonPayload,
     Interval,
     LoadControl,
     LoadControlState,
@@ -348,28 +347,6 @@ def test_the_status_of_a_resource_is_filed_whole() -> None:
     assert rows[0].value is None
     assert rows[0].status is not None
     assert '"online":true,"manual_override":false,"load_control_state":{"capacity":{"max":5.0' in rows[0].status
-
-
-def test_green_button_data_are_kept_whole(store: SqliteStore) -> None:
-    one, other = (
-        GreenButtonPayload(feed=f'<feed xmlns="http://www.w3.org/2005/Atom"><id>{name}</id></feed>') for name in "ab"
-    )
-    message = Report(
-        intervals=(Interval(dtstart=TIME, payloads=(one, other)), Interval(payloads=(one,))),
-        report_request_id="r",
-        report_specifier_id="green",
-        created_date_time=TIME + timedelta(days=1),
-    )
-    feeds = Filing({}).feeds(message, "ven")
-    for _ in range(2):  # the same again is stored once
-        anyio.run(store.add_readings, {}, feeds)
-    assert store.feeds("ven") == feeds
-    assert [(found.time, found.place, found.feed) for found in feeds] == [
-        (TIME, 0, one.feed),
-        (TIME, 1, other.feed),
-        (TIME + timedelta(days=1), 0, one.feed),
-    ]
-    assert store.feeds("other") == []
 
 
 # --- power cuts ------------------------------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ def test_a_report_is_asked_for_and_ended(vtn: Vtn, asked: Command) -> None:
         (["request", "bakery", "--to", "now"], "--to: from when on?"),
         (["request", "bakery", "--from", "-2h", "--last", "1h"], "--last: give this or --from, not both"),
         (["request", "bakery", "--from", "-2h", "--to", "-3h"], "--to: it must be later than --from"),
+        (["request", "bakery", "--last", "1h"], "telemetry-usage is TELEMETRY_USAGE, which has no recorded values to"),
+        (["request", "bakery", "--from", "+2h"], "--from: it must be earlier than --to, and than now"),
         (["cancel", "no-such-request"], "no report is asked for under 'no-such-request'"),
     ],
 )
@@ -201,6 +203,7 @@ def test_all_that_fits_is_shown_and_a_time_without_readings_is_named(folder: Pat
         (["show", "--state", "empty.sqlite"], "empty.sqlite: no VEN has reported anything yet"),
         (["show", "--from", "now", "--to", "now"], "--to: it must be later than --from"),
         (["export", "--last", "x"], "--last: 'x' is no length of time"),
+        (["export", "absent/out.csv"], "oadr: absent/out.csv: No such file or directory"),
     ],
 )
 def test_what_cannot_be_shown_is_said(folder: Path, command: Command, arguments: list[str], text: str) -> None:
@@ -231,6 +234,15 @@ def test_csv_holds_everything(folder: Path, command: Command) -> None:
     assert [rows[3][name] for name in told] == [
         "bakery", "1", "usage", "TELEMETRY_USAGE", "oven", "powerReal", "W", "k", "95", "0.1",
     ]  # fmt: skip
+
+
+def test_an_export_is_in_utf_8_whatever_a_terminal_would_show(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "vtn.sqlite")) as file, file:
+        file.execute("UPDATE series SET ven_name = 'Bäckerei' WHERE ven_name = 'bakery'")
+    for form in ("csv", "jsonl"):
+        exported = oadr("report", "export", "--format", form, folder=folder, ascii_only=True)
+        assert (exported.status, exported.err) == (0, "")
+        assert "Bäckerei" in exported.out
 
 
 def test_json_lines_hold_everything(folder: Path, command: Command) -> None:

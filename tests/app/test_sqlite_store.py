@@ -234,7 +234,7 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 7")
-    with pytest.raises(OSError, match=r"its tables have version 7; this program knows 3"):
+    with pytest.raises(OSError, match=r"its tables have version 7; this program knows 4"):
         SqliteStore(path)
 
 

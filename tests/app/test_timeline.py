@@ -26,9 +26,15 @@ def event(**flags: Any) -> EiEvent:
     return event_of(form, random.Random(0), NOW)
 
 
-def drawn(shown: EiEvent, now: datetime = NOW, width: int = 100, status: EventStatus | None = None) -> list[str]:
+def drawn(
+    shown: EiEvent,
+    now: datetime = NOW,
+    width: int = 100,
+    status: EventStatus | None = None,
+    cancelled_at: datetime | None = None,
+) -> list[str]:
     """The lines of a timeline."""
-    return [line.plain for line in Timeline(shown, now, status).lines(width)]
+    return [line.plain for line in Timeline(shown, now, status, cancelled_at).lines(width)]
 
 
 def row(lines: list[str], name: str) -> str:
@@ -110,6 +116,19 @@ def test_an_event_without_end_goes_on_at_the_right_edge() -> None:
         assert row(lines, "active").endswith("▸")
         assert "▲" in row(lines, "now")
         assert lines[-1].endswith("until it is cancelled")
+
+
+def test_when_an_event_was_cancelled_is_marked() -> None:
+    shown = event(open_ended=True)
+    lines = drawn(shown, NOW + 40 * MINUTE, status=EventStatus.CANCELLED, cancelled_at=NOW + 20 * MINUTE)
+    at, now = row(lines, "cancelled"), row(lines, "now")
+    begin = extent(row(lines, "active"), "█")[0]
+    assert at.endswith("▲ 12:20:00")
+    assert at.index("▲") - begin == pytest.approx((now.index("▲") - begin) / 2, abs=1)
+    assert "1 until it was cancelled" in lines[-1]
+    assert "1 until it is cancelled" in drawn(shown)[-1]
+    before = drawn(event(), NOW, status=EventStatus.CANCELLED, cancelled_at=NOW - timedelta(days=2))
+    assert "◂ cancelled, 2d earlier" in row(before, "cancelled")
 
 
 def test_of_a_long_notification_a_part_is_shown() -> None:

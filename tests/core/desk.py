@@ -85,11 +85,11 @@ class Desk:
 
     def answer(self, ven_id: str, handed: DistributeEvent, opt: OptType = OptType.OPT_IN, **rest: Any) -> Any:
         """A VEN answers all events of a list; gives what the VTN says to that."""
-        return self.ask(_answer_to(ven_id, handed, opt, **rest))
+        return self.ask(answer_to(ven_id, handed, opt, **rest))
 
     def answered(self, ven_id: str, handed: DistributeEvent, opt: OptType = OptType.OPT_IN) -> OptReceived:
         """A VEN answers the event of a list; gives what the VTN tells of that."""
-        return one(OptReceived, self.kept(asked(self.vtn, _answer_to(ven_id, handed, opt), self.now)))
+        return one(OptReceived, self.kept(asked(self.vtn, answer_to(ven_id, handed, opt), self.now)))
 
     def standing(self, ven_id: str) -> Any:
         (found,) = self.vtn.vens[ven_id].standings
@@ -102,7 +102,8 @@ class Desk:
         self.outputs()
 
 
-def _answer_to(ven_id: str, handed: DistributeEvent, opt: OptType, **rest: Any) -> CreatedEvent:
+def answer_to(ven_id: str, handed: DistributeEvent, opt: OptType = OptType.OPT_IN, **rest: Any) -> CreatedEvent:
+    """What a VEN says that answers all events of a list."""
     responses = tuple(
         EventResponse(
             request_id=handed.request_id,

@@ -14,6 +14,7 @@ from oadr_core import (
     DistributeEvent,
     Enrolment,
     EventRecord,
+    EventsOverlap,
     Failure,
     LocalProtocolError,
     OptType,
@@ -114,6 +115,7 @@ def test_an_event_for_nobody_is_refused(audience: Any, target: Target) -> None:
         ({"groups": ["east"]}, r"unknown field `groups`; it has ven_ids, group_ids"),
         ({"group_ids": "east"}, r"Expected `array`, got `str` - at `\$.group_ids`"),
         ([""], "ven_ids holds ''"),
+        (7, "the audience is 7; it is an audience, a dict of one, or the ids of VENs"),
     ],
 )
 def test_what_is_no_audience_is_refused_with_what_would_be_one(audience: Any, text: str) -> None:
@@ -384,6 +386,17 @@ def test_an_event_that_handlers_return_for_many_vens_is_saved_once_and_each_ven_
     desk.restart()
     assert desk.vtn.vens_of("event") == ["one", "two", "three"]
     assert not desk.vtn.is_for("four", "event"), "nobody returned it for that one"
+
+
+@pytest.mark.rule(18)
+def test_an_event_that_a_handler_returns_is_told_to_overlap_others_of_that_ven_alone() -> None:
+    desk = Returning("one", "two")
+    desk.vtn.add_event(event("another"), ["two"], desk.now)
+    desk.list_of("one")
+    assert [output for output in desk.last if isinstance(output, EventsOverlap)] == []
+    for expected in ([EventsOverlap(event_id="event", others=("another",))], []):
+        desk.list_of("two")
+        assert [output for output in desk.last if isinstance(output, EventsOverlap)] == expected
 
 
 def test_what_handlers_returned_is_forgotten_with_the_event() -> None:

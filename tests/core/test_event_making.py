@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -29,6 +30,7 @@ from oadr_core import (
     decode,
     encode,
     event_status,
+    latest_end,
     measurement,
     signal_interval,
     value_at,
@@ -129,6 +131,7 @@ BACKWARDS = msgspec.structs.replace(BASELINE, duration=-HOUR, intervals=interval
         ),
         ({"descriptor_priority": -1}, "event_descriptor.priority: is -1, not between 0"),
         ({"period_dtstart": datetime(2030, 1, 1)}, "active_period.dtstart: has no time zone"),
+        ({"period_dtstart": "2030-01-01T00:00:00Z"}, "active_period.dtstart: must be a datetime, not str"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -137,8 +140,43 @@ def test_a_bad_event_is_refused_with_where_and_what_would_be_right(changes: dict
 
 
 @pytest.mark.rule(66, 30)
+@pytest.mark.rule(1)
+def test_an_event_that_is_given_in_local_time_ends_where_a_ven_that_reads_it_ends_it() -> None:
+    begin = datetime(2027, 3, 28, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # an hour later the clocks go on by one
+    given = but(event(length=HOUR * 4), period_dtstart=begin)
+    desk = Desk("ven")
+    desk.vtn.add_event(given, ["ven"], desk.now)
+    handed = decode(encode(desk.given("ven")))
+    kept = desk.vtn.events["event"].event
+    assert latest_end(kept.active_period) == latest_end(handed.events[0].active_period)
+    assert latest_end(kept.active_period) == datetime(2027, 3, 28, 3, 30, tzinfo=UTC)
+
+
 def test_a_window_is_not_negative() -> None:
     assert "startafter: is -0:01:00; it is zero or more" in refusal(event(startafter=-MINUTE))
+
+
+def test_an_event_that_makes_lists_too_large_for_a_ven_is_refused() -> None:
+    """It would be offered again and again, and nothing behind it would come through."""
+    desk = Desk("ven")
+    desk.vtn.add_event(with_intervals("event", 4_320), ["ven"], desk.now)
+    assert decode(encode(desk.given("ven")))
+    for large in (
+        with_intervals("many", 5_000),
+        but(event("long"), descriptor_vtn_comment="x" * 1_100_000),
+    ):
+        with pytest.raises(LocalProtocolError, match="a list is a document that VENs take whole"):
+            desk.vtn.add_event(large, ["ven"], desk.now)
+    assert desk.list_of("ven") == {"event"}
+
+
+def with_intervals(event_id: str, number: int) -> EiEvent:
+    """An event with some number of intervals, a minute each."""
+    return but(
+        event(event_id),
+        signal_intervals=intervals(*[(MINUTE, 1.0)] * number),
+        period_duration=number * MINUTE,
+    )
 
 
 @pytest.mark.rule(33)
@@ -398,7 +436,8 @@ def test_a_bad_change_leaves_the_event_as_it_is() -> None:
     desk = Desk("ven")
     desk.vtn.add_event(event(), ["ven"], desk.now)
     before = desk.vtn.events["event"]
-    for wrong in (event(value=7.0), event(length=-HOUR), event("other")):
+    cancelled = event(status=EventStatus.CANCELLED)  # cancel_event does that, and changes nothing else
+    for wrong in (event(value=7.0), event(length=-HOUR), event("other"), cancelled):
         with pytest.raises(LocalProtocolError):
             desk.vtn.modify_event(wrong, desk.now)
     assert desk.vtn.events["event"] is before

@@ -1,6 +1,7 @@
 """Lines for people: one for everything that a core tells, or a reason why there is none."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from oadr_core import (
     PeerForgiven,
     PeerMisbehaved,
     Poll,
+    PollsTooSeldom,
     PresentSignal,
     Queried,
     Registered,
@@ -172,6 +174,11 @@ LINES: list[tuple[Event, str, str]] = [
         OptReceived(code=200, instead_of=OptType.OPT_IN, **OPT),
         "INFO",
         "VEN ven answers event event (modification 2) with optOut instead of optIn",
+    ),
+    (
+        PollsTooSeldom(event_id="event", interval=timedelta(seconds=90)),
+        "WARNING",
+        "event event is short for polls every 90 s; changes of it may come late",
     ),
     (
         EventsOverlap(event_id="event", others=("a", "b")),

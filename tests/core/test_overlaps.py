@@ -85,6 +85,22 @@ def test_who_makes_or_changes_an_event_is_told_what_it_overlaps() -> None:
         desk.vtn.overlaps("d")
 
 
+@pytest.mark.rule(18)
+def test_who_enrols_a_ven_where_it_gets_events_that_overlap_is_told() -> None:
+    desk = Desk("ven")
+    for event_id, begin, group in (("a", 0.5, "east"), ("b", 1, "west"), ("c", 1, "north"), ("d", 9, "west")):
+        desk.vtn.add_event(event(event_id, begin=HOUR * begin), Audience(group_ids=(group,)), desk.now)
+    desk.vtn.enrol("ven", Enrolment(group_ids=("east",)), desk.now)
+    assert told(desk) == []
+    desk.vtn.enrol("ven", Enrolment(group_ids=("east", "west", "north")), desk.now)
+    assert told(desk) == [
+        EventsOverlap(event_id="b", others=("a", "c")),
+        EventsOverlap(event_id="c", others=("a",)),
+    ], "of two that overlap one another once"
+    desk.vtn.enrol("ven", Enrolment(group_ids=("east", "west", "north"), party_ids=("p",)), desk.now)
+    assert told(desk) == [], "what it has had already is known"
+
+
 @pytest.mark.rule(18, 512)
 def test_events_of_other_programs_cancelled_ones_and_those_that_are_over_overlap_nothing() -> None:
     desk = Desk("ven")

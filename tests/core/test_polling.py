@@ -14,6 +14,7 @@ from oadr_core import (
     EiResponse,
     Payload,
     Poll,
+    PollsTooSeldom,
     RegisteredReport,
     RegisterReport,
     Reply,
@@ -23,7 +24,7 @@ from oadr_core import (
     VenPolicy,
     VtnConfig,
 )
-from tests.core.kit import Grid, asked, event, one, request
+from tests.core.kit import MINUTE, Grid, asked, event, one, request
 from tests.core.test_registration import registered
 
 
@@ -33,6 +34,36 @@ def gaps(grid: Grid) -> list[float]:
 
 
 # --- how often -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(500)
+@pytest.mark.parametrize(("length", "wish", "seldom"), [(5, 60, False), (5, 61, True), (0, 3600, False)])
+def test_both_sides_tell_if_more_than_a_fifth_of_an_event_passes_between_polls(
+    length: int, wish: int, seldom: bool
+) -> None:
+    interval = timedelta(seconds=wish)
+    grid = Grid(VtnConfig(vtn_id="Grid", poll_freq=interval))
+    host = grid.add_ven()
+    grid.run(30)
+    made = event(length=MINUTE * length, begin=timedelta(hours=5))
+    grid.vtn.vtn.add_event(made, [grid.ven_id()], grid.now)
+    grid.run(wish * 2)
+    expected = [PollsTooSeldom(event_id="event", interval=interval)] if seldom else []
+    assert grid.told(PollsTooSeldom) == expected
+    assert grid.told(PollsTooSeldom, host) == expected
+    grid.vtn.vtn.cancel_event("event", grid.now)
+    grid.run(wish * 2)
+    assert grid.told(PollsTooSeldom) == expected, "what is cancelled does not change any more"
+
+
+def test_who_is_pushed_to_hears_in_time() -> None:
+    grid = Grid(VtnConfig(vtn_id="Grid", poll_freq=timedelta(hours=1)))
+    host = grid.add_ven(pull=False)
+    grid.run(30)
+    grid.vtn.vtn.add_event(event(length=MINUTE), [grid.ven_id()], grid.now)
+    grid.run(30)
+    assert grid.told(PollsTooSeldom, host) == []
+    assert grid.told(PollsTooSeldom) == []
 
 
 @pytest.mark.rule(500)

@@ -1,5 +1,6 @@
 """Profile 2.0a at both ends: VENs of either profile beside each other at one VTN, and a VEN with an old VTN."""
 
+import random
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oadr_core import (
+    AnswerState,
+    Audience,
+    Call,
     CreatedEvent,
     DistributeEvent,
     EiEvent,
@@ -26,6 +30,7 @@ from oadr_core import (
     Payload,
     Peer,
     PeerMisbehaved,
+    PlainSealer,
     Poll,
     ProfileName,
     Reply,
@@ -40,6 +45,7 @@ from oadr_core import (
     VenOffline,
     VenOnline,
     VenPolicy,
+    Vtn,
     decode,
     encode,
     signal_interval,
@@ -48,7 +54,9 @@ from oadr_core.answers import response_in
 from oadr_core.testing import Flight
 from oadr_core.wire.dialects import PROFILE_A
 from oadr_core.wire.verify import problems
-from tests.core.kit import HOUR, MINUTE, NONE, Grid, create_opt, drained, event, offer, one, request
+from tests.core.desk import Desk
+from tests.core.kit import HOUR, MINUTE, NONE, Grid, asked, create_opt, drained, event, offer, one, request
+from tests.core.test_registration import create
 
 A, B = ProfileName.V20A, ProfileName.V20B
 
@@ -206,6 +214,8 @@ def test_an_event_without_words_in_20a_is_withheld_and_the_operator_is_told(
     assert why in told.why
     assert {said.ven_id for said in grid.told(OptReceived)} == {grid.ven_id("new")}
     assert grid.ven("old").ven.state.events == ()
+    stands = {one.ven_id: one.state for one in grid.vtn.vtn.answers("event", grid.now)}
+    assert stands == {"old": AnswerState.WITHHELD, grid.ven_id("new"): AnswerState.ANSWERED}
 
 
 @pytest.mark.rule(61)
@@ -229,6 +239,28 @@ def test_a_ven_that_comes_later_is_told_of_as_well() -> None:
     assert grid.told(EventWithheld) == []
     old(grid)
     assert [told.ven_ids for told in grid.told(EventWithheld)] == [("old",)]
+
+
+class Moving(Desk):
+    """A VTN whose application chooses the ids of VENs."""
+
+    def restart(self) -> None:
+        asks = ["on_create_party_registration"]
+        self.vtn = Vtn(self.config, sealer=PlainSealer(), entropy=random.Random(0), saved=self.saved, asks=asks)
+        self.vtn.start(self.now)
+
+
+def test_a_ven_that_moves_on_to_20b_under_its_id_is_given_what_it_had_no_words_for() -> None:
+    desk = Moving("other")
+    desk.vtn.add_ven("old", desk.now)
+    desk.vtn.add_event(without_level(), Audience(everyone=True), desk.now)
+    assert one(EventWithheld, desk.outputs()).ven_ids == ("old",)
+    call = one(Call, asked(desk.vtn, create(), desk.now))
+    desk.vtn.call_returned(call.call, ("old", "registration"), now=desk.now)
+    desk.outputs()
+    assert desk.list_of("old") == {"event"}
+    desk.vtn.modify_event(msgspec.structs.replace(without_level(), response_required=ResponseRequired.NEVER), desk.now)
+    assert [output for output in desk.outputs() if isinstance(output, EventWithheld)] == []
 
 
 # --- who is served ---------------------------------------------------------------------------------------------------

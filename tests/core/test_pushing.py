@@ -21,6 +21,7 @@ from oadr_core import (
     RegisterReport,
     Reply,
     Response,
+    ResponseRequired,
     SenderConfig,
     Transmit,
     VenRecord,
@@ -32,6 +33,7 @@ from oadr_core.machines.exchange import REMEDY, Remedy
 from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import EiResponse
 from oadr_core.testing import ManualClock
+from tests.core.desk import Desk, answer_to
 from tests.core.kit import HOUR, NOON, Grid, asked, drained, event, one, request
 from tests.core.test_registration import create
 
@@ -156,6 +158,65 @@ def test_a_ven_that_took_an_event_and_never_answers_is_told_again() -> None:
             bench.vtn.receive_response(transmit.exchange, b"", now=bench.clock.now)
         bench.wait()
     assert 9 <= pushed <= 11, "once a minute"
+
+
+def first_push_after(bench: Bench, seconds: int) -> Transmit:
+    """Let every push break for some time; gives the next one."""
+    while True:
+        for transmit in bench.transmits():
+            if bench.clock.now.mono >= seconds:
+                return transmit
+            bench.vtn.exchange_failed(transmit.exchange, Failure.BROKEN, now=bench.clock.now)
+        bench.wait()
+
+
+@pytest.mark.rule(50)
+def test_an_event_that_is_not_answered_is_pushed_until_it_arrives_and_then_no_more() -> None:
+    bench = Bench()
+    bench.vtn.add_event(event(length=HOUR * 9, required=ResponseRequired.NEVER), ["ven"], bench.clock.now)
+    arriving = first_push_after(bench, 600)
+    assert isinstance(arriving.message, DistributeEvent)
+    bench.vtn.receive_response(arriving.exchange, b"", now=bench.clock.now)
+    bench.vtn.request_reregistration("ven", bench.clock.now)  # what becomes of that does not matter to the event
+    bench.vtn.exchange_failed(bench.transmits()[0].exchange, Failure.BROKEN, now=bench.clock.now)
+    while bench.clock.now.mono < 1800:
+        for transmit in bench.transmits():
+            assert not isinstance(transmit.message, DistributeEvent)
+            bench.vtn.receive_response(transmit.exchange, b"", now=bench.clock.now)
+        bench.wait()
+
+
+@pytest.mark.rule(50, 61)
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_no_answer_confirms_is_pushed_again_after_every_crash_until_it_has_arrived(leaves: bool) -> None:
+    desk = Desk("ven", pushed=["ven"])
+    desk.vtn.add_event(event(required=ResponseRequired.NEVER), ["ven"], desk.now)
+    if leaves:
+        arriving = one(Transmit, desk.outputs())
+        desk.vtn.receive_response(arriving.exchange, b"", now=desk.now)
+        desk.vtn.modify_event(event(required=ResponseRequired.NEVER), desk.now, ["another"])
+    for number in range(4):
+        pushed = one(Transmit, desk.outputs()).message
+        assert isinstance(pushed, DistributeEvent)
+        assert len(pushed.events) == (not leaves)
+        desk.vtn.create_report("ven", [request(str(number))], desk.now)  # for which all about the VEN is saved
+        desk.outputs()
+        desk.restart()
+    arriving = one(Transmit, desk.outputs())
+    desk.vtn.receive_response(arriving.exchange, b"", now=desk.now)
+    assert isinstance(one(Transmit, desk.outputs()).message, CreateReport), "then other things have their turn"
+
+
+def test_the_answer_of_a_ven_that_could_not_be_reached_before_is_not_late() -> None:
+    bench = Bench()
+    bench.vtn.add_event(event(begin=HOUR), ["ven"], bench.clock.now)
+    arriving = first_push_after(bench, 600)
+    bench.vtn.receive_response(arriving.exchange, b"", now=bench.clock.now)
+    assert isinstance(arriving.message, DistributeEvent)
+    outputs = asked(bench.vtn, answer_to("ven", arriving.message), bench.clock.now)
+    assert not one(OptReceived, outputs).late
+    (answer,) = bench.vtn.answers("event", bench.clock.now)
+    assert (answer.told_at, answer.times) == (bench.clock.now.utc, 1)
 
 
 @pytest.mark.rule(50)

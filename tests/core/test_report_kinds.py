@@ -330,6 +330,28 @@ def test_history_of_a_stretch_and_of_all_that_there_is(direction: str, pull: boo
     assert {one.report_name for one in pair.data()} == {"HISTORY_USAGE"}
 
 
+@both
+def test_a_history_that_is_too_long_for_one_message_comes_in_parts_which_tell_of_all_data_points(
+    direction: str, pull: bool
+) -> None:
+    pair = Pair(direction, pull=pull)
+    values = {"often": [(NOON - SECOND * ago, float(ago)) for ago in range(5000, 0, -1)], "once": [(NOON - HOUR, 7.0)]}
+    pair.want("past", "often", "once")
+    pair.offer(
+        "past",
+        *(data_point(lambda r_id: values[r_id], r_id=r_id, report_name="HISTORY_USAGE", scale="k") for r_id in values),
+        name="HISTORY_USAGE",
+        report_duration=HOUR * 24,
+    )
+    pair.grid.run(120)
+    assert [len(one.intervals) for one in pair.data()] == [2000, 2001, 1002], "the later ones lack a value of one"
+    for each in pair.data():
+        assert {r_id for _, r_id, _, _ in shown(each)} == {"often", "once"}, "rule 300"
+    assert pair.taken["often"] == [(-ago, float(ago)) for ago in range(5000, 0, -1)]
+    assert pair.taken["once"] == [(-3600, 7.0)]
+    assert (pair.served, pair.expected) == ((), ()), "it was asked for once, and all of it is there"
+
+
 HIGH = "Quality Limit - Field/High"
 FEED = (
     '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:uuid:1</id><title>usage</title>'

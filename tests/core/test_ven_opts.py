@@ -1,6 +1,8 @@
 """EiOpt at a VEN: what it checks before it sends, what it keeps until the VTN has answered, and what it tells."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -22,8 +24,11 @@ from oadr_core import (
     VenState,
     Why,
     availability,
+    decode,
+    encode,
     make_opt,
 )
+from oadr_core.state.opts import Schedule
 from oadr_core.testing import Host
 from tests.core.kit import HOUR, MINUTE, NOON, Grid, create_opt, event
 
@@ -284,6 +289,19 @@ def test_what_is_over_is_forgotten() -> None:
 
 
 # --- making ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(1)
+def test_a_schedule_that_is_given_in_local_time_is_the_same_at_both_ends() -> None:
+    begin = datetime(2027, 3, 28, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # an hour later the clocks go on by one
+    stretch = {"dtstart": begin, "duration": HOUR * 4}
+    opt = make_opt(Random(0), NOON, opt_type="optOut", opt_reason="economic", vavailability=[stretch])
+    kept = Schedule(opt=msgspec.structs.replace(opt, ven_id="ven"))
+    sent = decode(encode(kept.opt))
+    assert isinstance(sent, CreateOpt)
+    end = datetime(2027, 3, 28, 3, 30, tzinfo=UTC)
+    for schedule in (kept, Schedule(opt=sent)):
+        assert [schedule.holds(end - MINUTE), schedule.holds(end)] == [True, False]
 
 
 def test_an_opt_is_made_of_what_a_person_says() -> None:

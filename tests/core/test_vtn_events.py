@@ -11,17 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import (
+    AnswerState,
     Audience,
     CalendarDuration,
     EiEvent,
     EventRecord,
     EventSignal,
     EventStatus,
+    FeatureCollection,
     OptType,
     ResponseRequired,
     SignalType,
     Standing,
     Target,
+    decode,
+    encode,
     event_status,
     latest_end,
     signal_interval,
@@ -39,6 +43,7 @@ from oadr_core.vtn.event_lists import (
     rendered,
 )
 from oadr_core.vtn.standings import present_standing
+from tests.core.desk import Desk
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, event
 
 TICK = timedelta(microseconds=1)
@@ -233,6 +238,18 @@ def test_a_cancelled_event_is_listed_until_its_cancellation_is_acknowledged() ->
 
 
 @pytest.mark.rule(50)
+def test_a_cancelled_event_that_is_not_acknowledged_is_listed_until_it_was_told() -> None:
+    desk = Desk("ven")
+    desk.vtn.add_event(event(length=NONE, required=ResponseRequired.NEVER), ["ven"], desk.now)
+    assert [desk.list_of("ven") for _ in range(4)] == [{"event"}] * 4
+    desk.vtn.cancel_event("event", desk.now)
+    assert [desk.list_of("ven") for _ in range(4)] == [{"event"}] * TELLINGS + [set()] * (4 - TELLINGS)
+    assert desk.polled("ven") is None
+    (answer,) = desk.vtn.answers("event", desk.now)
+    assert answer.state is AnswerState.INFORMED
+
+
+@pytest.mark.rule(50)
 def test_what_a_ven_has_opted_out_of_stays_in_its_list() -> None:
     out = msgspec.structs.replace(standing(EventAtVtn.SETTLED), opt_type=OptType.OPT_OUT)
     assert is_listed(record(event()), out, NOON)
@@ -398,6 +415,17 @@ def test_a_ven_sees_no_other_ven_in_a_target() -> None:
     named = record(event(target=Target(ven_id=("this", "that"), group_id=("all",))))
     assert rendered(named, "that", NOON).target == Target(ven_id=("that",), group_id=("all",))
     assert rendered(record(event()), "that", NOON).target == Target(), "and none where none was named"
+
+
+def test_two_events_about_the_same_area_are_one_valid_list() -> None:
+    desk = Desk("ven")
+    area = FeatureCollection(id="coast", polygon_id="coastline", positions="1 2 3 4 5 6 1 2")
+    for event_id, target in (("a", Target(service_area=(area,))), ("b", Target(service_location=(area,)))):
+        desk.vtn.add_event(event(event_id, target=target), ["ven"], desk.now)
+    handed = desk.given("ven")
+    assert decode(encode(handed)) == handed
+    plain = FeatureCollection(positions=area.positions)
+    assert [one.target for one in handed.events] == [Target(service_area=(plain,)), Target(service_location=(plain,))]
 
 
 @given(events, st.integers(-10_000, 10_000))

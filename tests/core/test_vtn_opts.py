@@ -473,12 +473,25 @@ def test_a_device_class_narrows_the_targets_of_a_schedule() -> None:
     assert desk.is_out("pump", device_class="Water_Heater")
 
 
+@pytest.mark.rule(203, 209)
+def test_a_schedule_for_a_device_class_leaves_the_earlier_one_for_the_other_devices() -> None:
+    desk = Desk()
+    desk.ask(create_opt("all", target=PUMP))
+    desk.ask(create_opt("heaters", target=PUMP, device_class=HEATERS, begin=3 * HOUR))
+    assert not desk.is_out("pump", device_class="Water_Heater")
+    assert desk.is_out("pump", device_class="Thermostat")
+    desk.ask(create_opt("new", target=PUMP, begin=5 * HOUR))
+    assert [schedule.opt.opt_id for schedule in desk.book.schedules] == ["new"]
+
+
 @pytest.mark.rule(210)
 def test_a_schedule_without_length_has_no_end() -> None:
     desk = Desk()
     desk.ask(create_opt(length=NONE))
     assert not desk.is_out(after=HOUR - MINUTE)
     assert desk.is_out(after=timedelta(days=10_000))
+    desk.ask(create_opt("later", opt_type=IN, begin=HOUR * 90), after=HOUR * 80)
+    assert desk.is_out(after=HOUR * 85), "it is not over"
 
 
 TARGETS = st.sampled_from([Target(), PUMP, FAN, BOTH, Target(group_id=("roof",)), Target(ven_id=("ven",))])

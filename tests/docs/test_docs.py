@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -31,8 +31,17 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path) -> None:
 
 
 def test_the_readme_shows_the_examples_as_they_are() -> None:
-    shown = blocks(README, "python")
-    assert shown == [(ROOT / "examples" / name).read_text() for name in ("ven.py", "vtn.py")]
+    ven, _, vtn = blocks(README, "python")
+    assert [ven, vtn] == [(ROOT / "examples" / name).read_text() for name in ("ven.py", "vtn.py")]
+
+
+def test_what_the_readme_adds_to_its_ven_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["ven.py"])
+    known: dict[str, Any] = {}
+    for code in blocks(README, "python")[:2]:
+        exec(compile(code, "README.md", "exec"), known)
+    known["somebody_has_come_home"]()
+    known["on_event_status"]("event", "active", "steady", [{"value": 1.0}], None)
 
 
 def test_the_commands_that_the_readme_shows_exist() -> None:

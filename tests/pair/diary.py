@@ -37,6 +37,9 @@ AGREED: Final[Said] = (OptType.OPT_IN, 200)
 
 _BEGUN: Final = (EventStatus.NEAR, EventStatus.ACTIVE)
 _OVER: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
+_LITTLE: Final = timedelta(minutes=1)
+"""By how much a clock may be set back without anything being told again."""
+
 _AT_FIRST: Final = datetime.fromisoformat("0001-01-01T00:00:00Z")
 
 
@@ -164,7 +167,8 @@ class Diary:
         moment = program.last_moment(now) or _AT_FIRST
         if last is not None:
             assert event.modification_number >= last.number
-            repeats = event.modification_number == last.number and moment <= last.moment
+            was_wrong = last.moment - now > _LITTLE  # the clock was set back since
+            repeats = event.modification_number == last.number and moment <= last.moment and not was_wrong
             assert not repeats or last.status is EventStatus.CANCELLED, f"a moment of {event.event_id} is told twice"
         self._told[event.event_id] = Told(event.modification_number, event.status, moment)
 
@@ -222,6 +226,8 @@ class Diary:
             if isinstance(known, KnownEvent) and known.opt_type is not OptType.OPT_IN:
                 continue
             told = self._told.get(known.event_id)
+            if told is not None and told.number == edition_of(known)[1] and isinstance(known, KnownEvent):
+                assert told.moment - now <= _LITTLE, f"{known.event_id} stands otherwise since the clock is right"
             program = self.editions[edition_of(known)].later(known.offset)
             stands = program.status(now)
             if isinstance(known, KnownEvent) and stands in _BEGUN:

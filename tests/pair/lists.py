@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventStatus, ResponseRequired, VenRecord
+from oadr_core import CreatedEvent, DistributeEvent, EiEvent, EventResponse, EventStatus, ResponseRequired, VenRecord
 from oadr_core.machines.event import EventAtVtn
 from tests.pair.actors import Booking
 from tests.pair.diary import Edition
@@ -24,10 +24,11 @@ class ListReader:
         self.acknowledged: set[tuple[str, Edition]] = set()
         """What a VEN has answered, as far as the answer has arrived."""
         self._current: dict[str, set[Edition]] = {}
+        self._told: set[tuple[str, Edition]] = set()
         self._order: dict[str, list[str]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
-        self._answered: set[tuple[str, bytes]] = set()
+        self._messages: defaultdict[str, list[frozenset[EventResponse]]] = defaultdict(list)
 
     def read(
         self,
@@ -49,7 +50,13 @@ class ListReader:
         assert len(listed) == len(message.events), "an event is listed twice"
         self.made[message.request_id] = listed
         self._current[message.request_id] = {(event_id, one.number) for event_id, one in events.items()}
-        wanted = {event_id: one for event_id, one in events.items() if self._has_to_be_listed(one, record, now)}
+        wanted = {
+            event_id: one
+            for event_id, one in events.items()
+            if self._has_to_be_listed(one, record, now)
+            and (event_id in listed or not self._may_be_dropped(one, record))
+        }
+        self._told |= {(record.ven_id, _edition(events[event_id])) for event_id in listed.keys() & events.keys()}
         if limit is None:
             assert listed.keys() == wanted.keys(), "a list is complete (rules 50 and 66)"
         else:
@@ -63,13 +70,18 @@ class ListReader:
         """Whether a list has to hold an event: until it is over for all, or its cancellation is acknowledged."""
         if booking.is_over(now):
             return False
-        edition = (booking.program.event_id, booking.number)
+        edition = _edition(booking)
         standings = {(one.event_id, one.modification_number): one.state for one in record.standings}
         gone = standings.get(edition) is EventAtVtn.GONE
         if gone:
             assert booking.cancelled
             assert (record.ven_id, edition) in self.acknowledged, "a cancellation is listed until it is acknowledged"
         return not gone
+
+    def _may_be_dropped(self, booking: Booking, record: VenRecord) -> bool:
+        """Whether a list may lack an event: its cancellation was told, and nobody will acknowledge it (rule 50)."""
+        silent = booking.cancelled and booking.program.required is ResponseRequired.NEVER
+        return silent and (record.ven_id, _edition(booking)) in self._told
 
     def _read_order(self, listed: list[Booking], wanted: list[Booking], record: VenRecord, now: datetime) -> None:
         """The order of rule 15; a cancelled event stays where it would be otherwise."""
@@ -97,17 +109,17 @@ class ListReader:
         lists = [request_id for (name, request_id), count in self._arrivals.items() if name == ven and count]
         return any(edition in self._current.get(request_id, ()) for request_id in lists)
 
-    def read_answers(self, ven: str, message: CreatedEvent, body: bytes) -> set[Edition]:
+    def read_answers(self, ven: str, message: CreatedEvent) -> set[Edition]:
         """Read the answers of a VEN: to events that were listed so, that must be answered, and once to each list.
 
         :param ven: the VEN.
-        :param message: its answers.
-        :param body: the document; the same again is a retry.
+        :param message: its answers; the same again is a retry, without those that are out of date by now.
         :returns: the cancellations among what it answers.
         """
         cancelled: set[Edition] = set()
-        again = (ven, body) in self._answered
-        self._answered.add((ven, body))
+        responses = frozenset(message.event_responses or ())
+        again = any(responses <= before for before in self._messages[ven])
+        self._messages[ven].append(responses)
         for response in message.event_responses or ():
             event = self.made.get(response.request_id, {}).get(response.event_id)
             assert event is not None, "an answer repeats the requestID of the list (rule 42)"
@@ -123,6 +135,10 @@ class ListReader:
                 assert changed or len(given) < self._arrivals[ven, response.request_id], "an event is answered twice"
                 given.append(said)
         return cancelled
+
+
+def _edition(booking: Booking) -> Edition:
+    return booking.program.event_id, booking.number
 
 
 def _place(booking: Booking, now: datetime) -> tuple[int, int, datetime]:

@@ -242,7 +242,7 @@ class World(RuleBasedStateMachine):
             kept = [UnsentReport.load(blob) for key, blob in ven.host.saved.items() if key.startswith("report/")]
             assert message.request_id in {one.request_id for one in kept}, "a report leaves unsaved"
         elif isinstance(message, CreatedEvent):
-            cancelled = self.reader.read_answers(ven.host.name, message, flight.body)
+            cancelled = self.reader.read_answers(ven.host.name, message)
             ven.diary.answers(message, cancelled, ven.core.ven.state, self.clock_of(ven.host))
 
     def _replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> None:

@@ -33,7 +33,6 @@ UNCOVERED: Final[Mapping[int, str]] = {
     38: "over HTTP either way is tested; XMPP is still to come",
     67: "certificates and TLS are still to come",
     68: "certificates and TLS are still to come",
-    506: "2.0a is still to come",
     507: "that there are no polls over XMPP is checked; XMPP itself is still to come",
 }
 """Why a rule is covered in part, or not at all."""
@@ -148,7 +147,7 @@ def table(tests: Mapping[object, Sequence[str]]) -> list[Row]:
 
 
 def problems(rows: Iterable[Row], tests: Mapping[object, Sequence[str]]) -> list[str]:
-    """Find what must not be: gaps without a reason, reasons without a gap, and marks and checks of no rule."""
+    """Find what must not be: gaps without a reason, and marks and checks of no rule."""
     found = [f"rule {one.official.number} is not covered: {_lack(one)}" for one in rows if one.status is Status.GAP]
     for number, ids in tests.items():
         if number not in CATALOGUE:

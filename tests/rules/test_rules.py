@@ -1060,6 +1060,17 @@ def test_findings_of_the_whole_stand_before_those_of_its_parts() -> None:
     assert [finding.rule for finding in check(worst)] == ["R41", "R63", "R116"]
 
 
+@pytest.mark.parametrize(("number", "part"), [(number, part) for number, part, _, _ in BROKEN])
+def test_a_rule_that_is_asked_for_alone_finds_what_it_finds_among_all(number: str, part: Part) -> None:
+    assert check(part, number) == [finding for finding in check(part) if finding.rule == number]
+
+
+def test_any_message_inside_a_document_is_judged_by_a_rule_alone() -> None:
+    document = envelope.read(DOCUMENTS["oadrPoll"].encode())
+    nameless = msgspec.structs.replace(document, message=Poll(ven_id="ven-1", schema_version=None))
+    assert [finding.rule for finding in check(nameless, "R509")] == ["R509"]
+
+
 def test_a_signal_type_that_is_kept_raw_is_judged_like_any_other() -> None:
     assert [finding.rule for finding in check(but(SIGNAL, signal_type="product"))] == ["R116"]
     assert [finding.rule for finding in check(but(PRICE, signal_type="x-own"))] == ["R104"]

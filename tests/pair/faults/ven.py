@@ -1,5 +1,6 @@
 """Mistakes that a VEN can make."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -355,15 +356,14 @@ def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
 
 @fault(OutOfTime)
 def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
-    """A clock that is set back brings the moments of an event again."""
-    right = timekeeper._is_news
+    """A clock that is set back by whatever little brings the moments of an event again."""
+    patch.setattr(timekeeper, "_LITTLE", NOTHING)
 
-    def wrong(stands: Any, told: Any, *, ends: bool) -> bool:
-        again = told is not None and stands.moment is not None and told.moment is not None
-        earlier = again and told.status is EventStatus.ACTIVE and stands.moment < told.moment
-        return right(stands, told, ends=ends) or (earlier and stands.status is EventStatus.ACTIVE)
 
-    patch.setattr(timekeeper, "_is_news", wrong)
+@fault
+def _what_a_wrong_clock_told_stays(patch: pytest.MonkeyPatch) -> None:
+    """An application that was told of an event by a clock that was wrong never hears where it stands."""
+    patch.setattr(timekeeper, "_LITTLE", timedelta(days=36_500))
 
 
 @fault()
