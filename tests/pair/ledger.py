@@ -6,6 +6,7 @@ It knows nothing of how the cores keep their books: it reads what is on the wire
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -202,6 +203,10 @@ class Ledger:
         for r_id, instants in told.items():
             assert instants, f"{r_id} is left out of the report (rule 300)"
             assert instants == sorted(set(instants)), "a report is in order, each instant once (rule 314)"
+        if is_zero(specifier.granularity) and not is_zero(specifier.report_back_duration):
+            shown = [one.payloads[0] for one in report.intervals]
+            changes = all(one != other for one, other in pairwise(shown))
+            assert changes, "a report on change tells changes alone (rule 317)"
         if self.strict and link[0] in self.meters:
             self._follows(link[0], request, next(iter(told.values())))
 

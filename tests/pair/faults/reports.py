@@ -6,20 +6,16 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from oadr_core import VenState
-from oadr_core.auto import readings, reporter, sampling
-from oadr_core.auto.outbox import Outbox
+from oadr_core.auto import reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
 from oadr_core.auto.serving import Serving
-from oadr_core.machines.report import ReportAtSourceInput
 from oadr_core.reports import Requester, Source
 from oadr_core.reports import requester as requester_module
 from oadr_core.reports import source as source_module
-from oadr_core.ven.reports import ReportService
 from oadr_core.vtn import reports as vtn_reports
 from tests.pair.faults import Faults
-from tests.pair.machine import Reports, ReportsPair, TroubledReports
+from tests.pair.machine import Reports
 
 fault: Final = Faults()
 
@@ -50,7 +46,7 @@ def _failures_leave_nothing(patch: pytest.MonkeyPatch) -> None:
 def _the_end_is_read_too(patch: pytest.MonkeyPatch) -> None:
     """A bounded request is told of readings beyond its end."""
     right = Schedule.is_over
-    patch.setattr(Schedule, "is_over", lambda self, number: not self.once and number > 0 and right(self, number - 2))
+    patch.setattr(Schedule, "is_over", lambda self, number: right(self, number if self.once else max(0, number - 2)))
 
 
 @fault(Reports)
@@ -86,34 +82,6 @@ def _all_are_read_at_arrival(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Schedule, "due", lambda self, number: right(self, number) + timedelta(seconds=number % 2))
 
 
-@fault(TroubledReports)
-def _restarts_read_again(patch: pytest.MonkeyPatch) -> None:
-    """After a restart the instants are read once more that were read before."""
-    right = Reporter.begin
-
-    def wrong(self: Reporter, peer: str, request_id: str, now: Any, *, resumed: bool = False) -> None:
-        right(self, peer, request_id, now, resumed=resumed)
-        serving = self._serving.get((peer, request_id))
-        if resumed and serving is not None and serving.schedule.spacing:
-            serving.next_sample = max(0, serving.next_sample - 2 * serving.schedule.together)
-            serving.next_range = max(0, serving.next_range - 1)
-
-    patch.setattr(Reporter, "begin", wrong)
-
-
-@fault(TroubledReports)
-def _requests_are_not_kept(patch: pytest.MonkeyPatch) -> None:
-    """A VEN forgets in a restart what it was asked for."""
-    right = VenState.dump
-    patch.setattr(VenState, "dump", lambda self: right(msgspec.structs.replace(self, report_requests=())))
-
-
-@fault(Reports)
-def _what_is_unchanged_is_told(patch: pytest.MonkeyPatch) -> None:
-    """A report on change tells readings that show none."""
-    patch.setattr(readings.Changes, "of", lambda self, r_id, taken: list(taken))
-
-
 # --- the source: what is pending -------------------------------------------------------------------------------------
 
 
@@ -123,30 +91,6 @@ def _one_is_not_pending(patch: pytest.MonkeyPatch) -> None:
     right = Source.pending.fget
     assert right is not None
     patch.setattr(Source, "pending", property(lambda self: right(self)[:-1]))
-
-
-@fault(Reports)
-def _the_last_one_does_not_follow(patch: pytest.MonkeyPatch) -> None:
-    """A cancel with a report to follow ends a request at once."""
-    right = Source.cancel
-
-    def wrong(self: Source, message: Any) -> list[str]:
-        return right(self, msgspec.structs.replace(message, report_to_follow=False))
-
-    patch.setattr(Source, "cancel", wrong)
-
-
-@fault(Reports)
-def _it_goes_on_after_the_last(patch: pytest.MonkeyPatch) -> None:
-    """A cancel with a report to follow is confirmed and forgotten."""
-    right = Source.move
-
-    def wrong(self: Source, request_id: str, given: ReportAtSourceInput) -> bool:
-        if given is ReportAtSourceInput.CANCEL_AFTER_NEXT:
-            return request_id in self._accepted
-        return right(self, request_id, given)
-
-    patch.setattr(Source, "move", wrong)
 
 
 @fault(Reports)
@@ -172,28 +116,7 @@ def _one_of_several_is_enough(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Source, "create", wrong)
 
 
-@fault(Reports)
-def _cancels_by_the_way_are_not_seen(patch: pytest.MonkeyPatch) -> None:
-    """A cancel in the answer to a report is not done, and a second one is not sent."""
-    patch.setattr(Source, "cancel_by_the_way", lambda self, sent, message: [])
-    patch.setattr(Requester, "overdue", lambda self, message: ())
-
-
 # --- the source: what it keeps ---------------------------------------------------------------------------------------
-
-
-@fault(ReportsPair)
-def _lost_answers_lose_reports(patch: pytest.MonkeyPatch) -> None:
-    """A VEN drops a report silently when its answer is lost, and it was to be sent anew."""
-    right = Outbox.deliver_all
-
-    def wrong(self: Outbox, now: Any) -> None:
-        for request_id, (key, _) in list(self._sent.items()):
-            if self._unsent.get(key) is not None:
-                del self._unsent[key], self._sent[request_id]
-        right(self, now)
-
-    patch.setattr(Outbox, "deliver_all", wrong)
 
 
 @fault(Reports)
@@ -212,12 +135,6 @@ def _the_vtn_keeps_one_report(patch: pytest.MonkeyPatch) -> None:
 # --- who asks --------------------------------------------------------------------------------------------------------
 
 
-@fault(ReportsPair)
-def _deliveries_count_twice(patch: pytest.MonkeyPatch) -> None:
-    """A delivery that comes again is taken again."""
-    patch.setattr(Requester, "has_received", lambda self, message: False)
-
-
 @fault(Reports)
 def _everybody_may_report(patch: pytest.MonkeyPatch) -> None:
     """Reports are taken that somebody else was asked for."""
@@ -227,25 +144,6 @@ def _everybody_may_report(patch: pytest.MonkeyPatch) -> None:
         "wrong_with",
         lambda report, request, offer: None if request is None else right(report, request, offer),
     )
-
-
-@fault(TroubledReports)
-def _cancels_are_said_once(patch: pytest.MonkeyPatch) -> None:
-    """A VEN does not repeat after a restart what it had asked for, or cancelled, and was not answered."""
-    patch.setattr(ReportService, "deliver_report_requests", lambda self, now: None)
-
-
-@fault(Reports)
-def _cancels_are_not_sent(patch: pytest.MonkeyPatch) -> None:
-    """A cancel of what has not begun yet is kept to oneself."""
-    right = vtn_reports.note_queued
-
-    def wrong(turn: Any, message: Any) -> None:
-        right(turn, message)
-        if type(message).__name__ == "CancelReport":
-            turn.withdraw(lambda one: one.message == message)
-
-    patch.setattr(vtn_reports, "note_queued", wrong)
 
 
 @fault(Reports)
@@ -260,9 +158,3 @@ def _offers_replace_nothing(patch: pytest.MonkeyPatch) -> None:
         return replaced
 
     patch.setattr(Requester, "take_offers", wrong)
-
-
-@fault(Reports)
-def _what_crossed_metadata_goes_on(patch: pytest.MonkeyPatch) -> None:
-    """A request that crossed new metadata on its way is served for ever, and wanted by nobody."""
-    patch.setattr(Requester, "unwanted", lambda self, message: ())
