@@ -26,7 +26,7 @@ from oadr_app.demo_views import Behaviour
 from oadr_app.periods import Period
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.ven import VenProgram
-from oadr_core import EiEvent, Event, OptType, VenRecord, log_line
+from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_http import MemoryStore
 from oadr_http.groups import alone
 
@@ -212,7 +212,9 @@ class Demo:
         """Read the VTN's storage, now that it has stopped, and say what it holds."""
         store = SqliteStore(folder / "vtn.sqlite")
         try:
-            records = [VenRecord.load(blob) for key, blob in store.load().items() if key.startswith("ven/")]
+            blobs = store.load()
+            records = [VenRecord.load(blob) for key, blob in blobs.items() if key.startswith("ven/")]
+            events = [EventRecord.load(blob) for key, blob in blobs.items() if key.startswith("event/")]
             counts = store.count_readings()
         finally:
             store.close()
@@ -224,6 +226,7 @@ class Demo:
         if self._json:
             print(json.dumps({"ok": ok, "seconds": self.seconds, "vens": vens}), flush=True)
         else:
+            self._console.print(demo_views.timelines([one.event for one in events], datetime.now(UTC)))
             self._console.print(demo_views.summary(vens, ok=ok, stopped=bool(self._stopped_by)))
         if self._stopped_by:
             return 128 + self._stopped_by

@@ -1,6 +1,7 @@
 """What the demo shows: a live view, the news of the VTN in words, and a summary."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -11,7 +12,8 @@ from rich.text import Text
 
 from oadr_app import event_views
 from oadr_app.texts import sparkline
-from oadr_core import OptType
+from oadr_app.timeline import Timeline
+from oadr_core import EiEvent, OptType
 
 _NOTES: Final = 5
 """How many notes the live view shows, the last ones."""
@@ -109,6 +111,11 @@ def news(status: Mapping[str, Any]) -> Iterator[str]:
         for one in event["vens"]:
             if one.get("opt"):
                 yield f"{one['ven_name']} answers the event with {one['opt']}"
+
+
+def timelines(events: Sequence[EiEvent], now: datetime) -> RenderableType:
+    """The events over time."""
+    return Group(*(part for one in events for part in (Text(), Timeline(one, now))))
 
 
 def summary(vens: Sequence[Mapping[str, Any]], *, ok: bool, stopped: bool) -> RenderableType:

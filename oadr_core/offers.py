@@ -22,6 +22,9 @@ METADATA: Final = "METADATA"
 """The reportSpecifierID that asks for the offers themselves (rule 327)."""
 
 _PREFIX: Final = "METADATA_"
+
+_LONGEST_PERIOD: Final = timedelta(days=36525)
+"""The longest time between reports that can be planned; beyond a century nobody counts."""
 _HISTORY: Final = (ReportName.HISTORY_USAGE, ReportName.HISTORY_GREENBUTTON)
 
 
@@ -49,7 +52,7 @@ def check_request(request: ReportRequest, offers: Iterable[Report], now: datetim
     if check(request, "D49"):
         raise RemoteProtocolError("numbers are finite", ResponseCode.INVALID_DATA)
     if specifier.report_specifier_id == METADATA:
-        _length(specifier.report_back_duration, "reportBackDuration")
+        _period(specifier.report_back_duration)
         return
     offer = next((one for one in offers if one.report_specifier_id == specifier.report_specifier_id), None)
     if offer is None:
@@ -90,7 +93,7 @@ def _check_telemetry(
     if is_zero(specifier.report_back_duration):
         return  # once, at once; the granularity does not matter (rule 324)
     granularity = _length(specifier.granularity, "granularity")
-    back = _length(specifier.report_back_duration, "reportBackDuration")
+    back = _period(specifier.report_back_duration)
     if granularity > back:
         raise _too_much(f"the granularity {granularity} is above the reportBackDuration {back}")
     if offer.duration is not None and back > _length(offer.duration, "duration"):
@@ -115,6 +118,13 @@ def _check_sampling(r_id: str, described: ReportDescription, granularity: timede
         lowest, highest = _length(rate.min_period, "oadrMinPeriod"), _length(rate.max_period, "oadrMaxPeriod")
         if granularity < lowest or (highest and granularity > highest):
             raise _too_much(f"{r_id} is sampled every {lowest} to {highest}, not every {granularity}")
+
+
+def _period(duration: Duration) -> timedelta:
+    period = _length(duration, "reportBackDuration")
+    if period > _LONGEST_PERIOD:
+        raise _too_much(f"reports every {period} are asked for, which is more than a century")
+    return period
 
 
 def _length(duration: Duration, name: str) -> timedelta:

@@ -3,7 +3,8 @@
 A VTN asks its VENs and a VEN its VTN alike. What differs is where requests are kept: a :class:`RequesterParty`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 from oadr_core.auto.report_wishes import (
@@ -22,7 +23,7 @@ from oadr_core.decisions import EndReports
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, Handlers, arguments, by_name
-from oadr_core.messages import RegisterReport, Report, UpdateReport
+from oadr_core.messages import RegisterReport, Report, ReportRequest, UpdateReport
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
 from oadr_core.state.reports import ReportsBlob
@@ -232,23 +233,44 @@ class Asker:
         wishes: Mapping[str, Sequence[ReportWish]],
         now: Now,
     ) -> None:
-        """Make requests of wishes: one for each rhythm of each offer."""
+        """Make requests of wishes, and have their callbacks take what comes of them."""
+        try:
+            made = [
+                (request, alike) for offer in offers for request, alike in self._requests_of(offer, wishes, now.utc)
+            ]
+        except LocalProtocolError as error:
+            self._party.call_raised(call.call, error, now=now)
+            return
         self.forget(peer)
         self._bind_known(peer, wishes)
-        requests = []
-        for offer in offers:
-            wanted = wishes[offer.report_specifier_id]
-            for rhythm in dict.fromkeys(one.rhythm for one in wanted):
-                alike = [one for one in wanted if one.rhythm == rhythm]
-                request = request_of(new_id(self._entropy), offer, alike, now.utc)
+        for request, alike in made:
+            for one in alike:
+                self._bind(peer, (request.report_request_id, one.r_id), one.callback)
+        self._party.call_returned(call.call, [request for request, _ in made], now=now)
+
+    def _requests_of(
+        self, offer: Report, wishes: Mapping[str, Sequence[ReportWish]], now: datetime
+    ) -> Iterator[tuple[ReportRequest, Sequence[ReportWish]]]:
+        """Make the requests about an offer: one for each rhythm, with the wishes that it stands for.
+
+        :raises LocalProtocolError: a wish cannot be asked for; the text says which, and why.
+        """
+        wanted = wishes[offer.report_specifier_id]
+        for rhythm in dict.fromkeys(one.rhythm for one in wanted):
+            alike = [one for one in wanted if one.rhythm == rhythm]
+            try:
+                request = request_of(new_id(self._entropy), offer, alike, now)
                 refuse(request)
-                requests.append(request)
-                for one in alike:
-                    self._bind(peer, (request.report_request_id, one.r_id), one.callback)
-        self._party.call_returned(call.call, requests, now=now)
+            except LocalProtocolError as error:
+                r_ids = ", ".join(one.r_id for one in alike)
+                raise LocalProtocolError(
+                    f"what is wanted of {r_ids} in {offer.report_specifier_id} cannot be asked for: {error}"
+                ) from None
+            yield request, alike
 
     def bind(self, peer: str, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that was asked for by hand."""
+        self.forget(peer)  # else single requests would add up
         self._bind(peer, (report_request_id, r_id), callback)
 
     def _bind(self, peer: str, binding: _Binding, callback: ReportCallback | None) -> None:

@@ -1,18 +1,19 @@
 """Reports that were made and not yet confirmed: kept over restarts, delivered in order, sent again as they are."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from oadr_core.answers import response_in
 from oadr_core.clock import Now
+from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy, new_id
-from oadr_core.errors import StateError
 from oadr_core.machines.registration import Registration
 from oadr_core.messages import Payload, Report, UpdateReport
 from oadr_core.outputs import Output, ReportDropped, Save, TicketId
-from oadr_core.state.blobs import Blob
+from oadr_core.state.blobs import Blob, Instant, numbered
 from oadr_core.ven import Ven
 
 _PREFIX: Final = "report/"
@@ -23,21 +24,19 @@ class UnsentReport(Blob, frozen=True, kw_only=True):
 
     :param request_id: the requestID that it is sent with, each time the same.
     :param report: the report.
+    :param last: whether it is the last one that its request brings.
+    :param until: up to when the reports of its request are made with it; None for one that is asked for once, and for
+        one that is sent again.
     """
 
     request_id: str
     report: Report
+    last: bool = False
+    until: Instant | None = None
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """The messages, and parts of messages, that it holds."""
         yield self.report
-
-
-def _number(key: str) -> int:
-    number = key.removeprefix(_PREFIX)
-    if not (number.isascii() and number.isdecimal()):
-        raise StateError(f"UnsentReport: the key {key!r} has no number")
-    return int(number)
 
 
 class Outbox:
@@ -62,17 +61,29 @@ class Outbox:
             key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)
         }
         self._sent: dict[str, tuple[str, TicketId]] = {}  # what was handed to the VEN, by its requestID
-        self._made = max((_number(key) for key in self._unsent), default=0)
+        self._made = max((numbered(key, _PREFIX) for key in self._unsent), default=0)
 
     def __len__(self) -> int:
         """How many reports are not yet confirmed."""
         return len(self._unsent)
 
-    def put(self, report: Report, now: Now) -> str:
-        """Keep a report; returns the key by which :meth:`deliver` knows it."""
+    def recover(self, now: Now) -> None:
+        """Note once more what was made: the power may have failed before that was noted, but after a report was kept.
+
+        Else the report would be made again, and be there twice.
+        """
+        for one in self._unsent.values():
+            if one.last or one.until is not None:
+                self._ven.note_made(one.report.report_request_id, now, last=one.last, until=one.until)
+
+    def put(self, report: Report, now: Now, *, last: bool = False, until: datetime | None = None) -> str:
+        """Keep a report; see :class:`UnsentReport`.
+
+        :returns: the key by which :meth:`deliver` knows it.
+        """
         self._made += 1
         key = f"{_PREFIX}{self._made:012d}"
-        unsent = UnsentReport(request_id=new_id(self._entropy), report=report)
+        unsent = UnsentReport(request_id=new_id(self._entropy), report=report, last=last, until=until)
         self._unsent[key] = unsent
         self._emit(Save(key, unsent.dump()))
         while len(self._unsent) > self._most:
@@ -99,6 +110,8 @@ class Outbox:
             return
         key, _ = sent
         response = None if answer is None else response_in(answer)
+        if response is not None and response.response_code == ResponseCode.NOT_REGISTERED_OR_AUTHORIZED:
+            return  # it says nothing of the report, which is sent again after the registration that follows
         if given_up:
             self._drop(key, "the VTN does not take it")
         elif response is not None and not response.ok:

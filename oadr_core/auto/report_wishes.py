@@ -21,6 +21,7 @@ from oadr_core.messages import (
     ReportSpecifier,
     SpecifierPayload,
     add_duration,
+    subtract_duration,
 )
 from oadr_core.offers import data_name, is_history
 
@@ -100,10 +101,15 @@ class ReportRule(msgspec.Struct, frozen=True, kw_only=True):
         rate, sampling, reporting = one.sampling_rate, self.sampling, self.reporting
         if self.once or rate is None:
             return ReportWish(r_id=one.r_id, once=True, callback=self.callback)
-        if not isinstance(rate.min_period, timedelta) or not isinstance(rate.max_period, timedelta):
+        periods = rate.min_period, rate.max_period
+        if not all(isinstance(one, timedelta) and one >= timedelta(0) for one in periods):
             return None
+        assert isinstance(rate.min_period, timedelta)
+        assert isinstance(rate.max_period, timedelta)
         if sampling is None:
             sampling = min(max(rate.min_period, self.shortest_sampling), rate.max_period or rate.min_period)
+        if reporting is not None:  # no report comes more often than the values in it (rule 317)
+            reporting = max(reporting, sampling)
         if self.on_change and rate.on_change:
             reporting = max(reporting or sampling, rate.min_period)
             sampling = timedelta(0)
@@ -180,7 +186,7 @@ def request_of(request_id: str, offer: Report, wishes: Sequence[ReportWish], now
     if is_history(offer):
         sampling = reporting = zero
         if wish.begin is None:
-            begin = now - offer.duration if isinstance(offer.duration, timedelta) else now
+            begin = now if offer.duration is None else subtract_duration(now, offer.duration)
     elif wish.once:
         sampling = reporting = zero
         begin = wish.begin

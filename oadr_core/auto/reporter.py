@@ -5,17 +5,18 @@ A VEN and a VTN do this alike. What differs is where requests are kept and how r
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
 
 from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
 from oadr_core.auto.sampling import schedule
-from oadr_core.auto.serving import Complete, Key, Serving, Taking, Told
+from oadr_core.auto.serving import Complete, Key, Offer, Serving, Taking, Told
+from oadr_core.auto.submitted import Point, Submitted
 from oadr_core.build import Collection, DataPoint
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
-from oadr_core.errors import LocalProtocolError
+from oadr_core.errors import LocalProtocolError, RemoteProtocolError
 from oadr_core.handlers import Handler, arguments, by_name
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import (
@@ -30,14 +31,11 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
-from oadr_core.offers import METADATA, data_name, is_history
+from oadr_core.offers import METADATA, check_request, data_name, is_history
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
 from oadr_core.rules.reports import Kind, kind_of
 from oadr_core.state.reports import AcceptedRequest
-
-_MOST_SUBMITTED: Final = 10_000
-"""How many submitted values of a data point wait for their report; the oldest are forgotten beyond."""
 
 _REMEMBERED: Final = 100
 """How many reports are remembered after they were made, to be corrected and sent again."""
@@ -79,35 +77,13 @@ class SourceParty(Protocol):
         ...
 
 
-class Offer(msgspec.Struct, frozen=True):
-    """A report that can be asked for, and where its values come from.
-
-    :param report: the offer as it is registered.
-    :param points: where each data point gets its values from.
-    """
-
-    report: Report
-    points: Mapping[str, DataPoint]
-
-    @property
-    def kept(self) -> timedelta:
-        """How much data is kept."""
-        return self.report.duration if isinstance(self.report.duration, timedelta) else timedelta(hours=1)
-
-    def shortest(self, r_ids: Iterable[str]) -> timedelta:
-        """The shortest spacing at which all of some data points can be read."""
-        rates = [self.points[r_id].description.sampling_rate for r_id in r_ids if r_id in self.points]
-        found = [one.min_period for one in rates if one is not None and isinstance(one.min_period, timedelta)]
-        return max(found, default=timedelta(0))
-
-
 class _Reading(msgspec.Struct, frozen=True):
     """A call that reads data points for a request; for none in particular where it samples ahead of one."""
 
     key: Key | None
     taking: Taking
     r_ids: tuple[str, ...]
-    specifier_id: str
+    offer: Offer
     ahead_of: datetime | None = None
 
 
@@ -119,27 +95,27 @@ class _Stretch(msgspec.Struct, frozen=True):
     taken: Reading
 
 
-_Point = tuple[str, str]
-"""A data point: its reportSpecifierID and its rID."""
-
-
 class Reporter:
     """Serves the report requests of all peers.
 
     :param party: keeps the requests, and takes the reports.
-    :param emit: takes calls, and what has to be told.
+    :param emit: takes calls, and what has to be saved or told.
+    :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :raises StateError: something in ``saved`` is damaged.
     """
 
-    def __init__(self, party: SourceParty, emit: Callable[[Output], None]) -> None:
+    def __init__(
+        self, party: SourceParty, emit: Callable[[Output], None], saved: Mapping[str, bytes] | None = None
+    ) -> None:
         self._party = party
         self._emit = emit
         self._offers: dict[str, Offer] = {}
         self._serving: dict[Key, Serving] = {}
         self._metadata: dict[Key, Serving] = {}
         self._calls: dict[CallId, _Reading] = {}
-        self._submitted: dict[_Point, deque[Reading]] = {}
-        self._ahead: dict[_Point, _Stretch] = {}
-        self._statuses: dict[_Point, ResourceStatus] = {}
+        self._submitted = Submitted(emit, saved or {})
+        self._ahead: dict[Point, _Stretch] = {}
+        self._statuses: dict[Point, ResourceStatus] = {}
         self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
         self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
@@ -177,7 +153,8 @@ class Reporter:
         :param value: what it shows; see :func:`oadr_core.auto.readings.readings`.
         :param now: the present.
         :param time: when that was; now if None.
-        :raises LocalProtocolError: there is no such data point, its values are not submitted, or the value is none.
+        :raises LocalProtocolError: there is no such data point, its values are not submitted, the value is none, or its
+            time has no time zone.
         """
         offer = self._offers.get(specifier_id)
         point = None if offer is None else offer.points.get(r_id)
@@ -187,17 +164,28 @@ class Reporter:
             raise LocalProtocolError(
                 f"the values of {r_id!r} are not submitted; offer it with data_collection_mode='submit'"
             )
-        taken = [self._fit(offer, r_id, one) for one in readings(value)]
-        kept = self._submitted.setdefault((specifier_id, r_id), deque(maxlen=_MOST_SUBMITTED))
-        for one in taken:
+        if time is not None and time.tzinfo is None:
+            raise LocalProtocolError(f"{time} has no time zone; use datetime.now(timezone.utc) or .astimezone()")
+        for one in [self._fit(offer, r_id, one) for one in readings(value)]:
             when = whole_seconds(one.time or time or now.utc)
-            kept.append(msgspec.structs.replace(one, time=when))
+            self._submitted.put((specifier_id, r_id), msgspec.structs.replace(one, time=when))
+        self._forget_submitted(now)
+
+    def _forget_submitted(self, now: Now) -> None:
+        lengths = {
+            (specifier_id, r_id): offer.kept
+            for specifier_id, offer in self._offers.items()
+            for r_id, point in offer.points.items()
+            if point.collection is Collection.SUBMIT
+        }
+        self._submitted.forget(now.utc, lengths)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
     def start(self, now: Now) -> None:
         """Begin to sample what has to be known in advance (rule 337)."""
         self._runs = True
+        self._forget_submitted(now)
         for specifier_id in self._offers:
             self._sample_ahead(specifier_id, now)
 
@@ -218,14 +206,13 @@ class Reporter:
         key, specifier = (peer, request_id), accepted.request.report_specifier
         resumed_at = now.utc if resumed else None
         if specifier.report_specifier_id == METADATA:
-            self._metadata[key] = Serving(key, schedule(accepted, resumed_at), ("0",), ())
+            self._metadata[key] = Serving(key, _OFFERS, schedule(accepted, resumed_at), ("0",), ())
             self._tell_offers(self._metadata[key], now)
             return
         offer = self._offers.get(specifier.report_specifier_id)
-        if offer is None:
-            if resumed:  # the application offers it no more, or not yet
-                return
-            self._party.made(key, None, now, made=False, last=True)
+        if offer is None or not _is_within(accepted.request, offer):
+            if not resumed:  # else other offers than before, or none yet, will end it (rule 306)
+                self._party.made(key, None, now, made=False, last=True)
             return
         self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
         self._plan(key, now)
@@ -234,7 +221,7 @@ class Reporter:
         self, key: Key, accepted: AcceptedRequest, offer: Offer, now: Now, resumed_at: datetime | None
     ) -> Serving:
         r_ids = tuple(dict.fromkeys(one.r_id for one in accepted.request.report_specifier.specifier_payloads))
-        points = {r_id: offer.points[r_id] for r_id in r_ids if r_id in offer.points}
+        points = {r_id: offer.points[r_id] for r_id in r_ids}
         sampled = [r_id for r_id, one in points.items() if one.collection is Collection.INCREMENTAL]
         ranged = [r_id for r_id in points if r_id not in sampled]
         once = is_zero(accepted.request.report_specifier.report_back_duration)
@@ -242,7 +229,7 @@ class Reporter:
         lagging = any(one.accumulates for one in points.values()) and not (once and ahead)
         due = schedule(accepted, resumed_at, shortest=offer.shortest(r_ids), lagging=lagging and bool(sampled))
         history = _past(accepted.request, now.utc) if is_history(offer.report) else None
-        return Serving(key, due, sampled, ranged, history=history, made_until=accepted.made_until)
+        return Serving(key, offer, due, sampled, ranged, history=history, made_until=accepted.made_until)
 
     def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
@@ -295,14 +282,13 @@ class Reporter:
             self._tell_offers(self._metadata[key], now)
             return
         serving = self._serving.get(key)
-        offer = None if serving is None else self._offers.get(serving.schedule.report_specifier_id)
-        if serving is None or offer is None:
+        if serving is None:
             return
         sample = serving.open_sample(now.utc)
-        ranges = serving.open_ranges(now.utc, offer.kept)
+        ranges = serving.open_ranges(now.utc, serving.offer.kept)
         self._plan(key, now)
         for taking in ([] if sample is None else [sample]) + ranges:
-            self._take(serving, offer, taking, now)
+            self._take(serving, taking, now)
         self._deliver(serving, now)
 
     def _tell_offers(self, serving: Serving, now: Now) -> None:
@@ -316,13 +302,13 @@ class Reporter:
         if not last:
             self._plan(serving.key, now)
 
-    def _take(self, serving: Serving, offer: Offer, taking: Taking, now: Now) -> None:
-        plan = serving.schedule
+    def _take(self, serving: Serving, taking: Taking, now: Now) -> None:
+        plan, offer = serving.schedule, serving.offer
         if taking.number is not None:
             begin = plan.due(taking.number)
             end = begin + (plan.lag or plan.spacing)
             for r_id in serving.sampled:
-                self._sample(serving, offer, taking, r_id, begin, end, now)
+                self._sample(serving, taking, r_id, begin, end, now)
             return
         begin, end = serving.history or plan.window(taking.report)
         if plan.once and serving.history is None:
@@ -333,16 +319,17 @@ class Reporter:
         for r_id in serving.ranged:
             point = offer.points[r_id]
             if point.collection is Collection.SUBMIT:
-                found = self._of_time((plan.report_specifier_id, r_id), begin, end, plan.spacing, once=plan.once)
+                data_point = plan.report_specifier_id, r_id
+                kept = self._submitted
+                is_latest = plan.once and serving.history is None
+                found = kept.newest(data_point) if is_latest else kept.between(data_point, begin, end, plan.spacing)
                 serving.give(taking, r_id, found)
             elif point.callback is not None:
                 told = _told(begin, end, plan.spacing, r_id)
-                self._call(serving.key, taking, (r_id,), plan.report_specifier_id, point.callback, told, now)
+                self._call(serving.key, taking, (r_id,), serving.offer, point.callback, told, now)
 
-    def _sample(
-        self, serving: Serving, offer: Offer, taking: Taking, r_id: str, begin: datetime, end: datetime, now: Now
-    ) -> None:
-        plan, point = serving.schedule, offer.points[r_id]
+    def _sample(self, serving: Serving, taking: Taking, r_id: str, begin: datetime, end: datetime, now: Now) -> None:
+        plan, point = serving.schedule, serving.offer.points[r_id]
         ahead = self._ahead.get((plan.report_specifier_id, r_id)) if plan.once and not plan.lag else None
         if ahead is not None:  # rule 337
             taken = msgspec.structs.replace(ahead.taken, time=ahead.begin, duration=ahead.length)
@@ -350,21 +337,7 @@ class Reporter:
             return
         assert point.callback is not None
         told = {"r_id": r_id, "due": begin, "date_from": begin, "date_to": end, "sampling_interval": plan.spacing}
-        self._call(serving.key, taking, (r_id,), plan.report_specifier_id, point.callback, told, now)
-
-    def _of_time(
-        self, point: _Point, begin: datetime, end: datetime, spacing: timedelta, *, once: bool
-    ) -> tuple[Reading, ...]:
-        """Find what was submitted for a stretch of time, one for each sampling interval; what is older is forgotten."""
-        kept = self._submitted.get(point, deque())
-        if once:
-            return tuple(list(kept)[-1:])
-        chosen: dict[int, Reading] = {}
-        for one in kept:
-            assert one.time is not None
-            if begin <= one.time < end:
-                chosen[(one.time - begin) // spacing if spacing else len(chosen)] = one
-        return tuple(chosen.values())
+        self._call(serving.key, taking, (r_id,), serving.offer, point.callback, told, now)
 
     def _ask_for_report(
         self, serving: Serving, taking: Taking, r_ids: tuple[str, ...], begin: datetime, end: datetime, now: Now
@@ -386,21 +359,21 @@ class Reporter:
             for r_id in r_ids:
                 serving.give(taking, r_id, ())
             return
-        self._call(serving.key, taking, r_ids, plan.report_specifier_id, chosen[0], chosen[1], now)
+        self._call(serving.key, taking, r_ids, serving.offer, chosen[0], chosen[1], now)
 
     def _call(
         self,
         key: Key | None,
         taking: Taking,
         r_ids: tuple[str, ...],
-        specifier_id: str,
+        offer: Offer,
         function: Handler,
         told: Mapping[str, object],
         now: Now,
         ahead_of: datetime | None = None,
     ) -> None:
         call = self._party.new_call()
-        self._calls[call] = _Reading(key, taking, r_ids, specifier_id, ahead_of)
+        self._calls[call] = _Reading(key, taking, r_ids, offer, ahead_of)
         until = now.mono + self._party.call_timeout
         self._timers.after(("call", call), until)
         self._emit(Call(call, "report", arguments(function, told), Deadline(until, "report"), function))
@@ -417,7 +390,7 @@ class Reporter:
                 if not self._timers.is_set(key):
                     self._timers.at(key, whole_seconds(now.utc) + length)
 
-    def _read_ahead(self, point: _Point, now: Now) -> None:
+    def _read_ahead(self, point: Point, now: Now) -> None:
         specifier_id, r_id = point
         offer = self._offers.get(specifier_id)
         found = None if offer is None else offer.points.get(r_id)
@@ -427,7 +400,7 @@ class Reporter:
         self._timers.at(("ahead", point), end + length)
         begin = end - length
         told = {"r_id": r_id, "due": begin, "date_from": begin, "date_to": end, "sampling_interval": length}
-        self._call(None, Taking(0, None), (r_id,), specifier_id, found.callback, told, now, ahead_of=begin)
+        self._call(None, Taking(0, None), (r_id,), offer, found.callback, told, now, ahead_of=begin)
 
     # --- what was read -----------------------------------------------------------------------------------------------
 
@@ -456,13 +429,12 @@ class Reporter:
 
     def _read(self, one: _Reading, value: object) -> Mapping[str, Sequence[Reading]]:
         """Read what a callback returned, for each of its data points."""
-        offer = self._offers[one.specifier_id]
         whole = isinstance(value, Mapping) and set(value) & set(one.r_ids)
         if not whole and len(one.r_ids) > 1 and value is not None:
             raise LocalProtocolError(f"{str(value)[:60]!r}, where a dict by {', '.join(one.r_ids)} is expected")
         given: Mapping[str, object] = dict(value) if whole else {one.r_ids[0]: value}  # type: ignore[call-overload]
         return {
-            r_id: [self._fit(offer, r_id, each) for each in readings(given[r_id])]
+            r_id: [self._fit(one.offer, r_id, each) for each in readings(given[r_id])]
             for r_id in one.r_ids
             if r_id in given
         }
@@ -490,8 +462,8 @@ class Reporter:
         self._timers.stop(("call", call))
         if one.ahead_of is not None:
             (r_id,) = one.r_ids
-            length = self._offers[one.specifier_id].shortest([r_id])
-            self._ahead[(one.specifier_id, r_id)] = _Stretch(one.ahead_of, length, newest(taken.get(r_id, ())))
+            stretch = _Stretch(one.ahead_of, one.offer.shortest([r_id]), newest(taken.get(r_id, ())))
+            self._ahead[(one.offer.report.report_specifier_id, r_id)] = stretch
         serving = None if one.key is None else self._serving.get(one.key)
         if serving is None:
             return
@@ -509,23 +481,20 @@ class Reporter:
             self._make(serving, complete, now)
 
     def _make(self, serving: Serving, complete: Complete, now: Now) -> None:
-        plan, offer = serving.schedule, self._offers[serving.schedule.report_specifier_id]
+        plan = serving.schedule
         intervals = ordered(
-            interval
-            for r_id, told in complete.values.items()
-            for interval in self._intervals(serving, offer, r_id, told)
+            interval for r_id, told in complete.values.items() for interval in self._intervals(serving, r_id, told)
         )
-        until = plan.window(complete.report)[1] if serving.ranged and not plan.once else None
+        until = None if plan.once else plan.window(complete.report)[1]
         *parts, rest = in_parts(intervals, _MOST_TOGETHER)
         for part in parts:
-            self._tell(serving, offer, self._filled(part, offer, plan.r_ids), now, last=False)
-        rest = self._filled(rest, offer, plan.r_ids) if parts else rest
-        self._tell(serving, offer, rest, now, last=plan.once or serving.is_over, until=until)
+            self._tell(serving, self._filled(part, serving.offer, plan.r_ids), now, last=False)
+        rest = self._filled(rest, serving.offer, plan.r_ids) if parts else rest
+        self._tell(serving, rest, now, last=plan.once or serving.is_over, until=until)
 
     def _tell(
         self,
         serving: Serving,
-        offer: Offer,
         intervals: tuple[Interval, ...],
         now: Now,
         *,
@@ -538,7 +507,7 @@ class Reporter:
             intervals=intervals,
             report_request_id=plan.report_request_id,
             report_specifier_id=plan.report_specifier_id,
-            report_name=data_name(offer.report.report_name),
+            report_name=data_name(serving.offer.report.report_name),
             created_date_time=whole_seconds(now.utc),
         )
         self._made.append((serving.key, report))
@@ -566,8 +535,8 @@ class Reporter:
         none = ResourceStatus(online=False, manual_override=False)
         return self._statuses.get((offer.report.report_specifier_id, r_id), none)
 
-    def _intervals(self, serving: Serving, offer: Offer, r_id: str, told: Sequence[Told]) -> Iterable[Interval]:
-        plan = serving.schedule
+    def _intervals(self, serving: Serving, r_id: str, told: Sequence[Told]) -> Iterable[Interval]:
+        plan, offer = serving.schedule, serving.offer
         if plan.on_change:
             told = serving.changes.of(r_id, told)
         elif plan.once and serving.history is None:
@@ -624,6 +593,26 @@ _NO_FEED: Final = (
     "<title>no data</title><updated>1970-01-01T00:00:00Z</updated></feed>"
 )
 """What is sent where there is no Green Button data."""
+
+
+_OFFERS: Final = Offer(
+    Report(
+        report_request_id="0",
+        report_specifier_id=METADATA,
+        created_date_time=datetime.min.replace(tzinfo=UTC),
+    ),
+    {},
+)
+"""What a request for metadata is about: all the offers, whatever they are."""
+
+
+def _is_within(request: ReportRequest, offer: Offer) -> bool:
+    """Whether an offer has all that was asked for."""
+    try:
+        check_request(request, [offer.report])
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def _told(begin: datetime, end: datetime, spacing: timedelta, r_id: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from oadr_core.messages import add_duration, as_timedelta, is_zero
+from oadr_core.messages import add_duration, as_timedelta, is_zero, subtract_duration
 from oadr_core.offers import METADATA
 from oadr_core.state.reports import AcceptedRequest
 
@@ -53,11 +53,15 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     def due(self, number: int) -> datetime:
         """When a reading is due: the time that it is told for."""
-        return self.start + number * self.spacing
+        return add_duration(self.start, number * self.spacing)
 
     def taken(self, number: int) -> datetime:
         """When a reading is taken."""
-        return self.due(number) + self.lag
+        return add_duration(self.due(number), self.lag)
+
+    def number_at(self, instant: datetime) -> int:
+        """Number the first reading that is not due before an instant."""
+        return max(0, _boundary(self.start, self.spacing, instant))
 
     def is_over(self, number: int) -> bool:
         """Whether a reading is beyond the end."""
@@ -67,14 +71,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         """Number the reading that follows one, passing over those that were missed."""
         if self.once:
             return number + 1
-        return max(number + 1, _boundary(self.start, self.spacing, now - self.lag))
+        return max(number + 1, _boundary(self.start, self.spacing, subtract_duration(now, self.lag)))
 
     def present(self, number: int, now: datetime) -> int:
         """Number the reading that can be taken now, where one was due: that of the latest boundary.
 
         They differ where nobody was awake at the time, as when the machine was suspended or its clock was set.
         """
-        return number if self.once else max(number, (now - self.lag - self.start) // self.spacing)
+        return number if self.once else max(number, (subtract_duration(now, self.lag) - self.start) // self.spacing)
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
@@ -84,7 +88,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     def window(self, report: int) -> tuple[datetime, datetime]:
         """The stretch of time that a report is about, from its first reading to the first of the next."""
-        begin, end = self.due(report * self.together), self.due((report + 1) * self.together)
+        begin = self.due(report * self.together)
+        end = add_duration(begin, self.spacing * self.together)
         return begin, end if self.end is None else min(end, self.end)
 
     def is_past(self, report: int) -> bool:

@@ -1,6 +1,6 @@
 """A report request while it is served: what was read for it, what is being read, and which reports are complete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NewType
 
@@ -8,11 +8,35 @@ import msgspec
 
 from oadr_core.auto.readings import Changes, Reading
 from oadr_core.auto.sampling import Schedule
+from oadr_core.build import DataPoint
+from oadr_core.messages import Report
 
 Key = tuple[str, str]
 """Names a request that is served: the peer, and its reportRequestID. There is one peer, named "", at a VEN."""
 
 ReportNumber = NewType("ReportNumber", int)
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A report that can be asked for, and where its values come from.
+
+    :param report: the offer as it is registered.
+    :param points: where each data point gets its values from.
+    """
+
+    report: Report
+    points: Mapping[str, DataPoint]
+
+    @property
+    def kept(self) -> timedelta:
+        """How much data is kept."""
+        return self.report.duration if isinstance(self.report.duration, timedelta) else timedelta(hours=1)
+
+    def shortest(self, r_ids: Iterable[str]) -> timedelta:
+        """The shortest spacing at which all of some data points can be read."""
+        rates = [self.points[r_id].description.sampling_rate for r_id in r_ids if r_id in self.points]
+        found = [one.min_period for one in rates if one is not None and isinstance(one.min_period, timedelta)]
+        return max(found, default=timedelta(0))
 
 
 class Taking(msgspec.Struct, frozen=True):
@@ -45,6 +69,7 @@ class Serving:
     """A report request that is being served.
 
     :param key: names it.
+    :param offer: what it asks for, as it was offered when it was accepted; the next offer ends it (rule 306).
     :param schedule: when what is due.
     :param sampled: the data points that are read at every sample.
     :param ranged: those that are read once for each report.
@@ -55,6 +80,7 @@ class Serving:
     def __init__(
         self,
         key: Key,
+        offer: Offer,
         schedule: Schedule,
         sampled: Sequence[str],
         ranged: Sequence[str],
@@ -63,6 +89,7 @@ class Serving:
         made_until: datetime | None = None,
     ) -> None:
         self.key: Final = key
+        self.offer: Final = offer
         self.schedule: Final = schedule
         self.sampled: Final = tuple(sampled)
         self.ranged: Final = tuple(ranged)
@@ -71,8 +98,9 @@ class Serving:
         self.next_sample = schedule.first
         self.next_range = schedule.report_of(schedule.first)
         if made_until is not None and schedule.spacing:
-            period = schedule.spacing * schedule.together
-            self.next_range = max(0, -((schedule.start - made_until) // period))
+            made = schedule.number_at(made_until)
+            self.next_sample = max(self.next_sample, made)
+            self.next_range = schedule.report_of(made + schedule.together - 1)
         self._open: dict[Taking, dict[str, Sequence[Reading] | None]] = {}
         self._done: dict[Taking, dict[str, Sequence[Reading]]] = {}
 

@@ -115,7 +115,7 @@ class _VenParty:
         self,
         ven: Ven,
         handlers: Handlers,
-        made: Callable[[Report, Now], None],
+        made: Callable[[Report, Now, bool, datetime | None], None],
         metadata: Callable[[Now], Sequence[Report]],
     ) -> None:
         self._ven = ven
@@ -150,7 +150,7 @@ class _VenParty:
     ) -> None:
         """Keep a report, and send it."""
         if report is not None:
-            self._made(report, now)
+            self._made(report, now, last, until)
         self._ven.note_made(key[1], now, made=made, last=last, until=until)
 
     def next_report(self, told: Mapping[str, object]) -> tuple[Handler, Mapping[str, object]] | None:
@@ -209,7 +209,7 @@ class AutoVen:
         self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
         self._timekeeper = Timekeeper(self.ven, self._outputs.append, saved)
         party = _VenParty(self.ven, handlers, self._report_made, lambda now: self._reporter.metadata(now))
-        self._reporter = Reporter(party, self._outputs.append)
+        self._reporter = Reporter(party, self._outputs.append, saved)
         rules = self.policy.report_rules
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_report")
         self._now: Now | None = None
@@ -247,14 +247,16 @@ class AutoVen:
     ) -> None:
         """Hand over a value of a data point whose application owns its timing.
 
-        A report holds the last value of each sampling interval. Values are kept in memory until then.
+        A report holds the last value of each sampling interval. Values are kept until no report can need them, over a
+        restart too.
 
         :param report_specifier_id: the report.
         :param r_id: the data point.
         :param value: what it shows; see :func:`oadr_core.auto.readings.readings`.
         :param now: the present.
         :param time: when that was; now if None.
-        :raises LocalProtocolError: there is no such data point, its values are not submitted, or the value is none.
+        :raises LocalProtocolError: there is no such data point, its values are not submitted, the value is none, or its
+            time has no time zone.
         """
         self._reporter.submit(report_specifier_id, r_id, value, now, time)
 
@@ -274,7 +276,9 @@ class AutoVen:
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
-        self._report_made(self._reporter.corrected(report_request_id, values, dtstart, now, ""), now)
+        self._send_report(
+            self._outbox.put(self._reporter.corrected(report_request_id, values, dtstart, now, ""), now), now
+        )
 
     def bind(self, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that the VTN was asked for by hand."""
@@ -336,14 +340,10 @@ class AutoVen:
         if not self._is_20a:
             self._move(StartupInput.START)
         self._timekeeper.start(now)
+        self._outbox.recover(now)
         for accepted in self.ven.state.report_requests:
-            specifier, request_id = accepted.request.report_specifier, accepted.request.report_request_id
-            if specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration):
-                # all is offered anyway, once the registration is renewed (rule 405)
-                self.ven.note_made(request_id, now, last=True)
-                self.ven.note_delivered([request_id], now)
-            else:
-                self._reporter.begin("", request_id, now, resumed=True)
+            if not _is_for_metadata_once(accepted):  # that is answered with the offers that are told anyway
+                self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
         self._reporter.start(now)
         if self._is_20a:
             self._begin_in_20a(now)
@@ -499,7 +499,7 @@ class AutoVen:
             self._exchanged(event.request, answer, now, given_up=isinstance(event, ExchangeAbandoned))
         elif isinstance(event, Registered):
             self._move(StartupInput.REGISTERED)
-            self.ven.register_report(self._reporter.metadata(now), now)
+            self._tell_offers(now)
         elif isinstance(event, RegistrationRefused):
             self._refused(event, now)
         elif isinstance(event, RegistrationEnded):
@@ -516,6 +516,15 @@ class AutoVen:
             self._look_at_length(event.event_id)
         if self._poll_is_due:
             self._poll(now)
+
+    def _tell_offers(self, now: Now) -> None:
+        """Tell all that can be reported; that answers who asked for it before a restart, and was not answered."""
+        asked = [one.request.report_request_id for one in self.ven.state.report_requests if _is_for_metadata_once(one)]
+        for request_id in asked:
+            self.ven.note_made(request_id, now, last=True)
+        self.ven.register_report(self._reporter.metadata(now), now, report_request_id=next(iter(asked), None))
+        for request_id in asked[1:]:
+            self.ven.register_report(self._reporter.metadata(now), now, report_request_id=request_id)
 
     def _look_at_length(self, event_id: str) -> None:
         """Tell if an event that we take part in is too short for how often we poll."""
@@ -655,8 +664,16 @@ class AutoVen:
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
-    def _report_made(self, report: Report, now: Now) -> None:
+    def _report_made(self, report: Report, now: Now, last: bool, until: datetime | None) -> None:
         """Keep a report that is complete, then send it."""
-        key = self._outbox.put(report, now)
+        self._send_report(self._outbox.put(report, now, last=last, until=until), now)
+
+    def _send_report(self, key: str, now: Now) -> None:
         if self._phase is Startup.RUNNING:
             self._outbox.deliver(key, now)
+
+
+def _is_for_metadata_once(accepted: AcceptedRequest) -> bool:
+    """Whether a request is one for the offers, once (rules 324 and 327)."""
+    specifier = accepted.request.report_specifier
+    return specifier.report_specifier_id == METADATA and is_zero(specifier.report_back_duration)

@@ -162,7 +162,7 @@ class AutoVtn:
         party = _VtnParty(self.vtn, handlers)
         rules = self.policy.rules()
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
-        self._reporter = Reporter(party, self._outputs.append)
+        self._reporter = Reporter(party, self._outputs.append, saved)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
@@ -207,7 +207,7 @@ class AutoVtn:
     ) -> None:
         """Send a report once more, as it was or corrected; see :meth:`AutoVen.resend_report`."""
         report = self._reporter.corrected(report_request_id, values, dtstart, now, ven_id)
-        self.vtn.report_made(ven_id, report_request_id, report, now)
+        self.vtn.update_report(ven_id, [report], now)
 
     def bind(self, ven_id: str, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that a VEN was asked for by hand."""

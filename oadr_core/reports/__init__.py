@@ -4,7 +4,7 @@ A VEN reports to its VTN and a VTN to its VENs by the same rules (section 8.3 of
 nothing and sends nothing: it takes what is remembered of a peer, and says what is remembered afterwards.
 """
 
-from oadr_core.reports.requester import Examined, Requester
+from oadr_core.reports.requester import Examined, Requester, is_over
 from oadr_core.reports.source import Source
 
-__all__ = ["Examined", "Requester", "Source"]
+__all__ = ["Examined", "Requester", "Source", "is_over"]

@@ -1,6 +1,6 @@
 """Whether a report that comes is the one that was asked for, and can be read (rules 300, 304, 314, 315 and 342)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from oadr_core.codes import ResponseCode
@@ -50,6 +50,8 @@ def _unreadable(report: Report, offer: Report | None) -> RemoteProtocolError | N
         return _bad("the report holds no intervals (rule 313)")
     if report.dtstart is None and any(one.dtstart is None for one in report.intervals):
         return _bad("nothing says when the values of the report hold (rules 313 and 314)")
+    if any(isinstance(one.duration, timedelta) and one.duration < timedelta(0) for one in report.intervals):
+        return _bad("an interval ends before it begins")
     alone = UpdateReport(request_id="0", reports=(report,))
     for number in _READABLE:
         for finding in check_alone(alone, number=number):

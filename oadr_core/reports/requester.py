@@ -1,6 +1,6 @@
 """Who asks for reports: what the peer offers, what it was asked for, and whether what it delivers is that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -9,27 +9,34 @@ import msgspec
 from oadr_core.answers import response_to
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EndReports
+from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.report import REPORT_AT_REQUESTER, ReportAtRequester, ReportAtRequesterInput
 from oadr_core.messages import (
     CanceledReport,
     CancelReport,
     CreatedReport,
+    CreateReport,
     EiResponse,
+    Payload,
+    ReadingType,
     RegisterReport,
     Report,
     ReportRequest,
     UpdatedReport,
     UpdateReport,
     add_duration,
-    as_timedelta,
     is_zero,
 )
 from oadr_core.offers import METADATA
 from oadr_core.reports.data import last_instant, wrong_with
+from oadr_core.rules import refuse
 from oadr_core.state.reports import ReportsBlob, RequestedReport, digest, pack_offers
 
 _FORMER: Final = 16
 """How many ended report requests a record remembers, to take data that were under way."""
+
+_LATE: Final = timedelta(minutes=1)
+"""How late the last report of a request may be until it is not expected any more (rule 341)."""
 
 _RECENT: Final = 8
 """How many delivered reports a record remembers, to know one that comes again."""
@@ -98,22 +105,44 @@ class Requester:
         """Whether offers were taken before: the answer was lost, and they came again."""
         return self._offered_with == digest(message)
 
-    def take_offers(self, message: RegisterReport) -> set[str]:
+    def take_offers(self, message: RegisterReport, by_the_way: Container[str]) -> set[str]:
         """Take the offers of the peer: they replace what it offered before, and end what it was asked for (rule 306).
 
-        A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel.
+        A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel. What the
+        peer has not answered yet is still asked for, in a request of its own.
 
+        :param message: the offers.
+        :param by_the_way: the unconfirmed requests that are in no request of their own; see :meth:`unconfirmed`.
         :returns: the requests that ended by it.
         """
         for_metadata = {key for key, one in self._requests.items() if _is_for_metadata(one.request)}
         if message.report_request_id in for_metadata:
             self.move({message.report_request_id}, self._of_answer(message.report_request_id))
-        replaced = set(self._requests) - for_metadata
+        still_asked = {
+            key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in by_the_way
+        }
+        replaced = set(self._requests) - for_metadata - still_asked
         self.move(replaced, ReportAtRequesterInput.REPLACE)
         self._offers, self._offered_with = pack_offers(message.reports), digest(message)
         return replaced
 
     # --- requests ----------------------------------------------------------------------------------------------------
+
+    def ready(self, requests: Iterable[ReportRequest]) -> tuple[ReportRequest, ...]:
+        """Make requests of the application ready to be sent, whatever reading types it gives (rule 338).
+
+        :raises LocalProtocolError: a request breaks a rule, or its id is in use; the text says which, and why.
+        """
+        found: dict[str, ReportRequest] = {}
+        for one in map(_without_reading_types, requests):
+            request_id = one.report_request_id
+            refuse(one)
+            if request_id in self._requests or request_id in found:
+                raise LocalProtocolError(
+                    f"the reportRequestID {request_id!r} is in use; give each one of its own (R322)"
+                )
+            found[request_id] = one
+        return tuple(found.values())
 
     def ask(self, requests: Iterable[ReportRequest]) -> None:
         """The peer is asked for reports."""
@@ -128,36 +157,18 @@ class Requester:
                 known = self._requests[request_id]
                 self._requests[request_id] = msgspec.structs.replace(known, to_follow=message.report_to_follow)
 
-    def take_created(self, message: CreatedReport, asked: Iterable[str] | None = None) -> set[str]:
+    def take_created(self, message: CreatedReport, asked: Iterable[str]) -> set[str]:
         """The peer says which reports are pending (rule 329).
 
         :param message: what it says.
-        :param asked: the requests that it answers, where that is known.
+        :param asked: the requests that it answers.
         :returns: those that it refuses.
         """
-        waiting = {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED}
-        if asked is not None:
-            waiting &= set(asked)
+        waiting = {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED} & set(asked)
         refused = set() if message.response.ok else waiting - set(message.pending_reports)
         self.move(waiting - refused, ReportAtRequesterInput.CONFIRM)
         self.move(refused, ReportAtRequesterInput.REFUSE)
         return refused
-
-    def unwanted(self, message: CreatedReport) -> tuple[str, ...]:
-        """Find what the peer is about to report though we have ended it: the request crossed its new metadata.
-
-        To us they have ended the request (rule 306); the peer took it afterwards, and serves it until it is cancelled.
-        A request of which something was received is left out, as the peer may have listed it before that.
-        """
-        former = {one.request_id for one in self._former if one.received_until is None} - self._requests.keys()
-        return tuple(one for one in message.pending_reports if one in former)
-
-    def take_back(self, message: CancelReport) -> None:
-        """The peer is asked for no more of reports that it is not to serve; they stand until it confirms that."""
-        ids = set(message.report_request_id)
-        self.ask(one.request for one in self._former if one.request_id in ids)
-        self._former = [one for one in self._former if one.request_id not in ids]
-        self.cancel(message)
 
     def take_canceled(self, message: CanceledReport, cancel: CancelReport) -> None:
         """The peer confirms a cancel; with a report to follow the request lives on until that is here (rule 345)."""
@@ -167,9 +178,15 @@ class Requester:
         self.move(ended, ReportAtRequesterInput.CONFIRM_CANCEL)
 
     def move(self, request_ids: set[str], given: ReportAtRequesterInput) -> None:
-        """Move requests; data that were under way when one ended are still taken."""
+        """Move requests; data that were under way when one ended are still taken.
+
+        Answers may be late: a request that reports are here of, or that is being cancelled, cannot be refused any more,
+        and one that was made anew under its old id is not the one whose cancellation is confirmed.
+        """
         for request_id in [one for one in self._requests if one in request_ids]:
             one = self._requests[request_id]
+            if not REPORT_AT_REQUESTER.allows(one.state, given):
+                continue
             state = REPORT_AT_REQUESTER.step(one.state, given)
             moved = one if state is one.state else msgspec.structs.replace(one, state=state)
             if state is ReportAtRequester.ENDED:
@@ -177,6 +194,29 @@ class Requester:
                 self._former.append(moved)
             else:
                 self._requests[request_id] = moved
+
+    def unconfirmed(self, under_way: Iterable[CreateReport]) -> set[str]:
+        """Find the requests that were made by the way (rule 344): those that go in no request of their own.
+
+        :param under_way: the requests that are still to be answered.
+        """
+        apart = {one.report_request_id for message in under_way for one in message.report_requests}
+        return {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in apart}
+
+    def is_answered(self, message: Payload) -> bool:
+        """Whether a message asks for reports that have all come, or been confirmed or refused, whatever became of it.
+
+        The source may have crashed before it answered; asked again it would make once more what is wanted once.
+        """
+        return isinstance(message, CreateReport) and not any(
+            one.report_request_id in self._requests
+            and self._requests[one.report_request_id].state is ReportAtRequester.ASKED
+            for one in message.report_requests
+        )
+
+    def expire(self, now: datetime) -> None:
+        """End requests whose time is over; what is late is still taken (rule 341)."""
+        self.move({one.request_id for one in self.requests if is_over(one.request, now)}, ReportAtRequesterInput.END)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
@@ -223,8 +263,7 @@ class Requester:
         for report in taken:
             request_id = report.report_request_id
             if request_id in self._requests:
-                given = ReportAtRequesterInput.END if self._is_last(report) else self._of_answer(request_id)
-                self.move({request_id}, given)
+                self.move({request_id}, self._of_answer(request_id))
         self._recent = (*self._recent[-(_RECENT - 1) :], key)
         return gaps
 
@@ -233,19 +272,8 @@ class Requester:
         one = self._requests[request_id]
         once = one.request.report_specifier.report_back_duration == timedelta(0)
         last = one.state is ReportAtRequester.ENDING and one.to_follow
-        return ReportAtRequesterInput.END if once or last else ReportAtRequesterInput.CONFIRM
-
-    def _is_last(self, report: Report) -> bool:
-        """Whether a report reaches the end of what was asked for, so that no more will come (rule 325)."""
-        specifier = self._requests[report.report_request_id].request.report_specifier
-        interval, last = specifier.report_interval, last_instant(report)
-        if interval is None or is_zero(interval.duration) or last is None or is_zero(specifier.report_back_duration):
-            return False
-        begin, end = interval.dtstart, add_duration(interval.dtstart, interval.duration)
-        if not is_zero(specifier.granularity):
-            return add_duration(last, specifier.granularity) >= end
-        back = as_timedelta(specifier.report_back_duration, begin)  # a change may come at any time of it
-        return begin + ((last - begin) // back + 1) * back >= end
+        complete = one.received_until is not None and _holds_all(one.request, one.received_until)
+        return ReportAtRequesterInput.END if once or last or complete else ReportAtRequesterInput.CONFIRM
 
     def _follow(self, report: Report) -> Gap | None:
         """Look whether a report follows the one before; an earlier one corrects, and leaves no gap (rule 346)."""
@@ -295,6 +323,38 @@ class Requester:
         """Answer a delivery, with a cancel by the way if there is one."""
         answered = response_to(message, response.response_code, response.response_description)
         return UpdatedReport(response=answered, cancel_report=cancel, ven_id=ven_id)
+
+
+def _without_reading_types(request: ReportRequest) -> ReportRequest:
+    """Say the same request as rule 338 wants it; users of other software are used to name the reading type there."""
+    specifier = request.report_specifier
+    payloads = tuple(
+        msgspec.structs.replace(one, reading_type=ReadingType.X_NOT_APPLICABLE) for one in specifier.specifier_payloads
+    )
+    return msgspec.structs.replace(
+        request, report_specifier=msgspec.structs.replace(specifier, specifier_payloads=payloads)
+    )
+
+
+def is_over(request: ReportRequest, now: datetime) -> bool:
+    """Whether no more reports of a request are to be expected: its time is over, and that of its last report too."""
+    end, back = _end(request), request.report_specifier.report_back_duration
+    return end is not None and add_duration(add_duration(end, back), _LATE) < now
+
+
+def _holds_all(request: ReportRequest, received_until: datetime) -> bool:
+    """Whether the last value that was asked for is here (rule 325)."""
+    end, spacing = _end(request), request.report_specifier.granularity
+    return end is not None and not is_zero(spacing) and add_duration(received_until, spacing) >= end
+
+
+def _end(request: ReportRequest) -> datetime | None:
+    """When the time of a request is over; None where it has no end, or is asked for once, whenever that comes."""
+    specifier = request.report_specifier
+    interval = specifier.report_interval
+    if interval is None or is_zero(interval.duration) or is_zero(specifier.report_back_duration):
+        return None
+    return add_duration(interval.dtstart, interval.duration)
 
 
 def _is_for_metadata(request: ReportRequest) -> bool:

@@ -157,6 +157,9 @@ class Source:
         :param last: whether no further report will be made, as its time is over or it was asked for once.
         :param until: up to when its reports are made now, where a restart must not make them again.
         """
+        known = self._accepted.get(request_id)
+        if known is not None and until is not None and known.made_until is not None and until <= known.made_until:
+            return  # it was noted before, and is noted again after a restart
         given = ReportAtSourceInput.MAKE_LAST if last else ReportAtSourceInput.MAKE
         self.move(request_id, given if made else ReportAtSourceInput.END)
         known = self._accepted.get(request_id)

@@ -25,6 +25,17 @@ def _plain(value: object) -> object:
     raise TypeError(f"no {type(value).__name__} can be saved")
 
 
+def numbered(key: str, prefix: str) -> int:
+    """Read the number in the key of a blob that is one of many.
+
+    :raises StateError: there is none.
+    """
+    number = key.removeprefix(prefix)
+    if not (number.isascii() and number.isdecimal()):
+        raise StateError(f"the key {key!r} has no number after {prefix}")
+    return int(number)
+
+
 class _Versioned(msgspec.Struct):
     version: int = 0
 

@@ -1,5 +1,6 @@
 """What either side must remember of the reports between it and its peer, as the part of a versioned blob."""
 
+import base64
 import hashlib
 from collections.abc import Iterator
 
@@ -80,5 +81,9 @@ def pack_offers(offers: tuple[Report, ...]) -> bytes:
 
 
 def digest(message: Payload) -> str:
-    """Tell one request from another by its content; a retry has the same."""
-    return hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=12).hexdigest()
+    """Tell one request from another by its content; a retry has the same.
+
+    A record holds two at least, for each VEN there is: 15 characters are as many as fit into 64 bytes.
+    """
+    found = hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=11).digest()
+    return base64.urlsafe_b64encode(found).decode().rstrip("=")

@@ -300,6 +300,7 @@ class Ven(RegistrationService):
     # --- what comes back ---------------------------------------------------------------------------------------------
 
     def _answered(self, sent: Payload, answer: Payload | None, now: Now) -> None:
+        self.expire_report_requests(now)
         response = response_in(answer) if answer is not None else None
         if isinstance(sent, UpdateReport):
             self._reports_delivered(sent, now)
@@ -360,6 +361,7 @@ class Ven(RegistrationService):
 
     def _operation(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """Do what the VTN asks: pushed with ``inbound``, or as the answer to a poll without."""
+        self.expire_report_requests(now)
         named = getattr(message, "ven_id", None)
         if named and named != self._state.ven_id:
             self._misbehaved(f"sent us {message.message_type()} for {named}", ResponseCode.INVALID_ID)

@@ -29,6 +29,7 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import (
     Event,
+    HandlerFailed,
     InboundId,
     Reply,
     ReportEnded,
@@ -37,8 +38,7 @@ from oadr_core.outputs import (
     ReportsReceived,
     TicketId,
 )
-from oadr_core.reports import Examined, Requester, Source
-from oadr_core.rules import refuse
+from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.reports import digest
 from oadr_core.ven.base import VenBase
 
@@ -80,6 +80,8 @@ class ReportService(VenBase):
         self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
+        if report_request_id is not None:  # what waits while the VTN is away is old by now
+            self._sender.revise(lambda one: None if _answers(one, report_request_id) else one)
         message = RegisterReport(
             request_id=self._new_id(),
             reports=self._offers,
@@ -124,20 +126,16 @@ class ReportService(VenBase):
     def create_report(self, requests: Sequence[ReportRequest], now: Now) -> TicketId:
         """Ask the VTN for reports; the requests are kept, over a restart too, until it has answered.
 
-        :param requests: what is asked for.
+        :param requests: what is asked for; whatever reading types they have are left out (rule 338).
         :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, or its id is in use.
         """
         self._require_20b("reports")
         self._require_registration()
         requester = Requester(self._state)
-        known = {one.request_id for one in requester.requests}
-        for request in requests:
-            refuse(request)
-            if request.report_request_id in known:
-                raise LocalProtocolError(f"the reportRequestID {request.report_request_id!r} is in use (rule 322)")
-        requester.ask(requests)
+        ready = requester.ready(requests)
+        requester.ask(ready)
         self._change(now, **requester.changes())
-        return self._send_requests(requests, now)
+        return self._send_requests(ready, now)
 
     def cancel_report(
         self, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -214,20 +212,14 @@ class ReportService(VenBase):
 
     def _take_created_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, CreatedReport)
-        asked = None
-        if isinstance(sent, CreateReport):
-            asked = [one.report_request_id for one in sent.report_requests]
         requester = Requester(self._state)
+        if isinstance(sent, CreateReport):
+            asked = {one.report_request_id for one in sent.report_requests}
+        else:
+            asked = requester.unconfirmed(self._sender.messages(CreateReport))
         requester.take_created(answer, asked)
-        unwanted = requester.unwanted(answer)
-        cancel = None
-        if unwanted and self._is_registered:
-            cancel = CancelReport(request_id=self._new_id(), report_request_id=unwanted, ven_id=self._state.ven_id)
-            requester.take_back(cancel)
         self._change(now, **requester.changes())
         self.tell("on_created_report", {"message": answer}, now)
-        if cancel is not None:
-            self._send(cancel, now)
 
     def _take_canceled_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(sent, CancelReport)
@@ -310,10 +302,12 @@ class ReportService(VenBase):
     def _on_cancel_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         assert isinstance(message, CancelReport)
         source = self._source()
+        unknown = source.cancel(message)
+        self._keep_source(source, now)
         if self._last_cancel is None or self._last_cancel[0] != message:
-            self._last_cancel = (message, source.cancel(message))
-            self._keep_source(source, now)
-        _, unknown = self._last_cancel
+            self._last_cancel = (message, unknown)
+        else:  # the answer was lost, and the cancel came again
+            _, unknown = self._last_cancel
         self._answer(message, source.cancelled(message, unknown, self._state.ven_id), inbound, now)
 
     def _end_all_requests(self) -> None:
@@ -342,7 +336,7 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         new = not requester.has_taken(message)
         if new:
-            requester.take_offers(message)
+            requester.take_offers(message, ())
             self._change(now, **requester.changes())
         self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if new:
@@ -361,14 +355,25 @@ class ReportService(VenBase):
     def _want(self, requests: tuple[ReportRequest, ...], offered: RegisterReport, now: Now) -> None:
         """The application says what it wants of some offers; that counts while these stand, and the registration."""
         if requests and self._is_registered and Requester(self._state).has_taken(offered):
-            self.create_report(requests, now)
+            try:
+                self.create_report(requests, now)
+            except LocalProtocolError as error:
+                self._emit(HandlerFailed(handler="on_register_report", error=str(error)))
+
+    def expire_report_requests(self, now: Now) -> None:
+        """Expect no more of requests to the VTN whose time is over."""
+        if any(is_over(one.request, now.utc) for one in self._state.requests):
+            requester = Requester(self._state)
+            requester.expire(now.utc)
+            self._change(now, **requester.changes())
 
     def _on_update_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN delivers reports (rules 304 and 346)."""
         assert isinstance(message, UpdateReport)
         requester, key = Requester(self._state), digest(message)
         if requester.has_received(key):
-            self._answer(message, requester.updated(message, EiResponse(), self._state.ven_id), inbound, now)
+            response = requester.examine(message).response  # the answer was lost
+            self._answer(message, requester.updated(message, response, self._state.ven_id), inbound, now)
             return
         examined = requester.examine(message)
         if not examined.taken:
@@ -431,6 +436,8 @@ class ReportService(VenBase):
         self._change(now, **requester.changes())
         for one in told:  # once it is saved: what is told has been taken, whatever comes
             self._emit(one)
+        if not self.config.manual:  # there the application waits for what becomes of its requests
+            self._sender.withdraw(requester.is_answered)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)
@@ -438,6 +445,11 @@ class ReportService(VenBase):
         self._answer_all(message, answer, waiting, now)
         if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
             self.cancel_report(overdue, now)
+
+
+def _answers(message: Payload, report_request_id: str) -> bool:
+    """Whether a message answers a request for metadata."""
+    return isinstance(message, RegisterReport) and message.report_request_id == report_request_id
 
 
 def _with(message: UpdateReport, reports: tuple[Report, ...]) -> UpdateReport:

@@ -30,10 +30,12 @@ from oadr_core.messages import (
     Payload,
     ProfileName,
     QueryRegistration,
+    RegisteredReport,
     Report,
     ReportRequest,
     RequestReregistration,
     Service,
+    UpdateReport,
     latest_end,
     outruns,
 )
@@ -59,6 +61,7 @@ from oadr_core.outputs import (
     VenOnline,
     VenRegistered,
 )
+from oadr_core.reports import Requester
 from oadr_core.rules import refuse
 from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
@@ -424,9 +427,17 @@ class Vtn(CoreBase):
         self._queue(record, message, now)
 
     def create_report(self, ven_id: str, requests: Sequence[ReportRequest], now: Now) -> None:
-        """Ask a VEN for reports."""
-        message = CreateReport(request_id=new_id(self._entropy), report_requests=tuple(requests), ven_id=ven_id)
-        self._queue(self._known_ven(ven_id), message, now)
+        """Ask a VEN for reports.
+
+        :param ven_id: the VEN.
+        :param requests: what is asked for; whatever reading types they have are left out (rule 338).
+        :param now: the present.
+        :raises LocalProtocolError: there is no such VEN, a request breaks a rule, or its id is in use.
+        """
+        record = self._known_ven(ven_id)
+        ready = Requester(record).ready(requests)
+        message = CreateReport(request_id=new_id(self._entropy), report_requests=ready, ven_id=ven_id)
+        self._queue(record, message, now)
 
     def cancel_report(
         self, ven_id: str, report_request_ids: Sequence[str], now: Now, *, report_to_follow: bool = False
@@ -493,6 +504,17 @@ class Vtn(CoreBase):
         record = self._records.get(ven_id)
         if record is not None:
             self._take(record, Made(report_request_id, report, made, last, until), None, now)
+
+    def update_report(self, ven_id: str, reports: Sequence[Report], now: Now) -> None:
+        """Deliver reports once more, as they were or corrected (rule 346); kept until the VEN has them.
+
+        :param ven_id: the VEN.
+        :param reports: the data, each with the request that it answers.
+        :param now: the present.
+        :raises LocalProtocolError: there is no such VEN, or it is one of 2.0a.
+        """
+        message = UpdateReport(request_id=new_id(self._entropy), reports=tuple(reports), ven_id=ven_id)
+        self._queue(self._known_ven(ven_id), message, now)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 
@@ -687,6 +709,8 @@ class Vtn(CoreBase):
         self._apply(record, result, now)
         if result.ask is not None and isinstance(given, Asked):
             self._put_question(result, given, record, [] if inbound is None else [inbound], now)
+        elif result.ask is not None and isinstance(given, Answered) and result.record is not None:
+            self._ask_about_answer(result, given, result.record, now)
         elif inbound is not None:
             self._reply(inbound, result.answer)
         elif isinstance(given, Hand) and result.answer is not None and result.record is not None:
@@ -723,8 +747,21 @@ class Vtn(CoreBase):
         waiting.append(inbound)
         return True
 
+    def _ask_about_answer(self, result: Step, given: Answered, record: VenRecord, now: Now) -> None:
+        """A push VEN wants reports by the way (rule 344); the connection says who it is, whatever the answer names."""
+        assert isinstance(given.message, RegisteredReport)
+        message = msgspec.structs.replace(given.message, ven_id=record.ven_id)
+        self._put_question(result, Asked(message, record.identity, record.profile), record, [], now, pushed=True)
+
     def _put_question(
-        self, result: Step, given: Asked, record: VenRecord | None, waiting: list[InboundId], now: Now
+        self,
+        result: Step,
+        given: Asked,
+        record: VenRecord | None,
+        waiting: list[InboundId],
+        now: Now,
+        *,
+        pushed: bool = False,
     ) -> None:
         assert result.ask is not None
         ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
@@ -733,7 +770,7 @@ class Vtn(CoreBase):
 
         def then(decision: Any, later: Now) -> None:
             decided = Decided(
-                given.message, given.identity, ask.handler, decision, given.profile, key=key[1], found=ask.found
+                given.message, given.identity, ask.handler, decision, given.profile, key[1], ask.found, pushed
             )
             self._conclude(key, decided, later)
 

@@ -31,7 +31,7 @@ from oadr_core.messages import (
 )
 from oadr_core.offers import METADATA
 from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
-from oadr_core.reports import Examined, Requester, Source
+from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -65,10 +65,10 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
         turn.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
         return
     requester = Requester(turn.ven())
-    replaced = requester.take_offers(message)
+    replaced = requester.take_offers(message, _by_the_way(turn, requester))
     requester.ask(decision)
     turn.change(**requester.changes())
-    turn.withdraw(lambda one: _about(one.message, replaced))
+    turn.withdraw(lambda one: _about(one.message, replaced) or requester.is_answered(one.message))
     _registered(turn, message)
 
 
@@ -80,6 +80,11 @@ def _registered(turn: Turn, message: RegisterReport) -> None:
         if one.request.report_specifier.report_specifier_id != METADATA and not _is_queued(turn, one.request)
     )
     turn.answer = RegisteredReport(response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id)
+
+
+def _by_the_way(turn: Turn, requester: Requester) -> set[str]:
+    """The requests that went out in the answer to metadata, and are not confirmed."""
+    return requester.unconfirmed(one.message for one in turn.ven().queue if isinstance(one.message, CreateReport))
 
 
 def _is_queued(turn: Turn, request: ReportRequest) -> bool:
@@ -96,7 +101,8 @@ def update_report(turn: Turn, message: UpdateReport) -> None:
     """The VEN delivers reports (rules 304 and 346)."""
     requester = Requester(turn.ven())
     if requester.has_received(turn.digest(message)):
-        turn.answer = requester.updated(message, EiResponse(), turn.ven().ven_id)  # the answer was lost
+        response = requester.examine(message).response
+        turn.answer = requester.updated(message, response, turn.ven().ven_id)  # the answer was lost
         return
     examined = requester.examine(message)
     if examined.taken:
@@ -124,6 +130,8 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
     if isinstance(decision, EndReports):
         cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id)
     turn.change(**requester.changes())
+    if any(requester.is_answered(one.message) for one in turn.ven().queue):
+        turn.withdraw(lambda one: requester.is_answered(one.message))
     turn.events.append(ReportsReceived(ven_id=ven_id, message=_with(message, examined.taken)))
     if not examined.response.ok:
         _tell(turn, message, examined.response)
@@ -192,21 +200,22 @@ def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:
     """The VEN says which reports are pending (rule 329)."""
-    if isinstance(operation, CreateReport):
-        asked = [one.report_request_id for one in operation.report_requests]
-    else:  # to requests by the way; those that wait in the queue have an answer of their own
-        asked = [one.request_id for one in turn.ven().requests if not _is_queued(turn, one.request)]
     requester = Requester(turn.ven())
+    if isinstance(operation, CreateReport):
+        asked = {one.report_request_id for one in operation.report_requests}
+    else:
+        asked = _by_the_way(turn, requester)
     requester.take_created(message, asked)
-    unwanted = requester.unwanted(message)
     turn.change(**requester.changes())
     turn.tell("on_created_report", {"message": message})
-    if unwanted:
-        cancel = CancelReport(request_id=turn.new_id(), report_request_id=unwanted, ven_id=turn.ven().ven_id)
+
+
+def expire(turn: Turn) -> None:
+    """Expect no more of requests whose time is over."""
+    if any(is_over(one.request, turn.now) for one in turn.ven().requests):  # seldom, and looked at with every request
         requester = Requester(turn.ven())
-        requester.take_back(cancel)
+        requester.expire(turn.now)
         turn.change(**requester.changes())
-        _enqueue(turn, cancel)
 
 
 def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload | None) -> None:
@@ -227,8 +236,8 @@ def _about(message: Payload, request_ids: set[str]) -> bool:
 # --- what the VEN asks for -------------------------------------------------------------------------------------------
 
 
-def take_requests(turn: Turn, message: CreateReport) -> None:
-    """The VEN asks for reports; the application may have a say."""
+def take_requests(turn: Turn, message: CreateReport | RegisteredReport) -> None:
+    """The VEN asks for reports, in oadrCreateReport or by the way (rule 344); the application may have a say."""
     if Source(turn.ven().report_requests).is_new(message.report_requests):
         arguments = {"ven_id": turn.ven().ven_id, "message": message}
         turn.question = Ask("on_create_report", arguments, verdict, None, _NOT_DECIDED)
@@ -236,7 +245,7 @@ def take_requests(turn: Turn, message: CreateReport) -> None:
         decide_requests(turn, message, None)
 
 
-def decide_requests(turn: Turn, message: CreateReport, decision: EiResponse | None) -> None:
+def decide_requests(turn: Turn, message: CreateReport | RegisteredReport, decision: EiResponse | None) -> None:
     """The application has its say about what the VEN asks for."""
     turn.answer = _create(turn, message, message.report_requests, decision)
 
@@ -256,12 +265,11 @@ def cancel_requests(turn: Turn, message: CancelReport) -> None:
     """The VEN wants no more of some reports (rule 336)."""
     source = Source(turn.ven().report_requests)
     key = turn.digest(message)
-    if key in turn.ven().recent:  # the answer was lost, and the cancel came again
-        turn.answer = source.cancelled(message, (), turn.ven().ven_id)
-        return
     unknown = source.cancel(message)
     keep_source(turn, source)
-    if not unknown:
+    if key in turn.ven().recent:  # the answer was lost, and the cancel came again
+        unknown = []
+    elif not unknown:
         turn.change(recent=(*turn.ven().recent[-(_RECENT - 1) :], key))
     turn.answer = source.cancelled(message, unknown, turn.ven().ven_id)
 
@@ -269,13 +277,14 @@ def cancel_requests(turn: Turn, message: CancelReport) -> None:
 def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
     """The VEN has taken our offers, and may want reports at once (rule 344)."""
     source = Source(turn.ven().report_requests)
-    if message.response.ok:
-        source.replace()  # rule 306
-    if isinstance(operation, RegisterReport) and operation.report_request_id is not None:
-        _note_delivered(turn, source, [operation.report_request_id])
+    if isinstance(operation, RegisterReport):  # else the answer comes again, and ends nothing that it has begun
+        if message.response.ok:
+            source.replace()  # rule 306
+        if operation.report_request_id is not None:
+            _note_delivered(turn, source, [operation.report_request_id])
     keep_source(turn, source)
     if message.report_requests:
-        turn.answer = _create(turn, message, message.report_requests)
+        take_requests(turn, message)
     turn.tell("on_registered_report", {"message": message})
 
 

@@ -72,10 +72,13 @@ def _asked(turn: Turn, given: Asked) -> None:
     elif turn.record is None and _must_be_registered(message):
         registration.look_up(turn, message)
     elif take is not None:
+        if turn.record is not None:
+            reports.expire(turn)
         take(turn, message)
     else:
         _settle(turn, message)
-        delivery.acknowledge_answer(turn, message)
+        if turn.question is None:
+            delivery.acknowledge_answer(turn, message)
 
 
 def _must_be_registered(message: Payload) -> bool:
@@ -96,6 +99,8 @@ def _decided(turn: Turn, given: Decided) -> None:
         turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the registration has ended")
     else:
         _TAKE_DECISION[given.handler](turn, message, given.decision)
+        if given.pushed:
+            _push_answer(turn)
 
 
 def _answered(turn: Turn, given: Answered) -> None:
@@ -105,9 +110,14 @@ def _answered(turn: Turn, given: Answered) -> None:
         events.arrived(turn)
     if turn.record is not None and type(message) in _TAKE_ANSWER and not isinstance(given.operation, DistributeEvent):
         _settle(turn, message, given.operation)
-        if isinstance(turn.answer, CreatedReport):  # to requests by the way (rule 344): it goes by a push of its own
-            delivery.queue(turn, turn.answer)
-        turn.answer = None
+        _push_answer(turn)
+
+
+def _push_answer(turn: Turn) -> None:
+    """What is said to requests by the way (rule 344) goes by a push of its own."""
+    if isinstance(turn.answer, CreatedReport):
+        delivery.queue(turn, turn.answer)
+    turn.answer = None
 
 
 def _settle(turn: Turn, message: Payload, pushed: Payload | None = None) -> None:

@@ -97,6 +97,7 @@ class Decided(msgspec.Struct, frozen=True):
     :param profile: the profile that the request was sent in.
     :param key: the digest of the request.
     :param found: what was found of the request when it came; it counts as far as the record is still the same.
+    :param pushed: whether it came in the answer to a push, so that what is said to it needs a push of its own.
     """
 
     message: Payload
@@ -106,6 +107,7 @@ class Decided(msgspec.Struct, frozen=True):
     profile: ProfileName
     key: str
     found: object
+    pushed: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -119,6 +119,8 @@ def test_the_live_view_shows_who_registered_answered_and_reported_what(tmp_path:
         assert re.search(rf"{name} +{behaves} +✓ yes +{answer} +\d+ +\d+\.\d +[▁▂▃▄▅▆▇█]+", view), view
     assert re.search(r"shed-load +completed +.* SIMPLE 2 +1 +1 +1 ", view), view
     assert re.search(r"\d s  cold-store answers the event with optIn", text)
+    assert re.search(r"^active +█+", end, re.MULTILINE), end
+    assert re.search(r"^SIMPLE level\n  .* 2 for \d+s", end, re.MULTILINE), end
     assert "What the VTN has stored:" in end
     assert re.search(r"cold-store +✓ yes +✓ opts in +\d+", end), end
     assert re.search(r"pump-station +✓ yes +none in time +\d+", end), end

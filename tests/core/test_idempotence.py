@@ -124,7 +124,7 @@ def test_every_request_may_come_twice(pull: bool) -> None:
     day.run(30)
     vtn.modify_event(event(length=HOUR * 2, value=2.0), grid.now)
     day.run(30)
-    vtn.create_report(ven_id, [request(begin=None)], grid.now)
+    vtn.create_report(ven_id, [request()], grid.now)
     day.run(60)
     vtn.cancel_report(ven_id, ["request"], grid.now)
     day.run(30)

@@ -199,7 +199,7 @@ def test_what_no_answer_confirms_is_pushed_again_after_every_crash_until_it_has_
         pushed = one(Transmit, desk.outputs()).message
         assert isinstance(pushed, DistributeEvent)
         assert len(pushed.events) == (not leaves)
-        desk.vtn.create_report("ven", [request(str(number))], desk.now)  # for which all about the VEN is saved
+        desk.vtn.create_report("ven", [request(f"request {number}")], desk.now)  # for which all about the VEN is saved
         desk.outputs()
         desk.restart()
     arriving = one(Transmit, desk.outputs())

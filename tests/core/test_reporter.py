@@ -58,7 +58,7 @@ class Bench:
         self.ven = Ven(VenConfig(), sealer=PlainSealer(), entropy=random.Random(0), state=state)
         handlers = Handlers(VEN_HANDLERS)
         party = _VenParty(
-            self.ven, handlers, lambda report, now: self.reports.append(report), lambda now: self.reporter.metadata(now)
+            self.ven, handlers, lambda report, *_: self.reports.append(report), lambda now: self.reporter.metadata(now)
         )
         self.reporter = Reporter(party, self.emitted.append)
         self.reporter.offer(offer(r_ids=r_ids), dict.fromkeys(r_ids, self.read))
@@ -273,6 +273,7 @@ def test_every_data_point_is_read_at_every_boundary_and_told_when_it_was_due() -
         return 0.0
 
     bench.reporter.offer(offer(r_ids=("load", "sun")), {"load": callback, "sun": callback})
+    bench.reporter.begin("", "request", bench.now)
 
     def read(call: Call) -> float:
         told.append((call.arguments["r_id"], call.arguments["due"]))

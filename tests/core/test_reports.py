@@ -174,7 +174,7 @@ def grid_with_offer(*, pull: bool = True) -> Grid:
 def test_a_report_can_be_asked_for_and_cancelled_at_any_time(pull: bool) -> None:
     grid = grid_with_offer(pull=pull)
     host, ven_id = grid.hosts["ven"], grid.ven_id()
-    grid.vtn.vtn.create_report(ven_id, [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(ven_id, [request()], grid.now)
     grid.run(65)
     assert [one.report_request_id for one in grid.told(ReportRequested, host)] == ["request"]
     assert grid.messages(CreatedReport)[-1].pending_reports == ("request",)
@@ -192,7 +192,7 @@ def test_a_report_can_be_asked_for_and_cancelled_at_any_time(pull: bool) -> None
 @pytest.mark.rule(329, 345)
 def test_with_a_report_to_follow_there_is_one_more_and_it_is_pending_until_then() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     grid.run(50)
     grid.vtn.vtn.cancel_report(grid.ven_id(), ["request"], grid.now, report_to_follow=True)
     while not grid.messages(CanceledReport):
@@ -206,7 +206,7 @@ def test_with_a_report_to_follow_there_is_one_more_and_it_is_pending_until_then(
 @pytest.mark.rule(336)
 def test_unknown_ids_are_told_and_the_known_ones_are_cancelled() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     grid.run(30)
     grid.vtn.vtn.cancel_report(grid.ven_id(), ["request", "unknown"], grid.now)
     grid.run(15)
@@ -508,7 +508,7 @@ def step(grid: Grid) -> None:
 @pytest.mark.rule(328, 335)
 def test_a_cancel_in_the_confirmation_is_obeyed_and_not_confirmed() -> None:
     grid = grid_with_offer()
-    grid.vtn.vtn.create_report(grid.ven_id(), [request(begin=None)], grid.now)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request()], grid.now)
     while not (updates := [flight for flight in grid.wire.flights if b"oadrUpdateReport" in flight.body]):
         step(grid)
     (flight,) = updates

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from oadr_core.auto.readings import Changes, Reading, ordered, readings
 from oadr_core.auto.readings import interval_of as interval
 from oadr_core.auto.sampling import schedule
-from oadr_core.auto.serving import Serving
+from oadr_core.auto.serving import Offer, Serving
 from oadr_core.state.reports import AcceptedRequest
-from tests.core.kit import HOUR, NONE, NOON, request
+from tests.core.kit import HOUR, NONE, NOON, offer, request
 
 SECOND = timedelta(seconds=1)
+OFFER = Offer(offer(), {})
 waits = st.lists(st.tuples(st.integers(0, 20_000), st.booleans()), min_size=1, max_size=12)
 
 
@@ -32,7 +33,7 @@ def test_stretches_follow_each_other_and_are_read_once(
     )
     made_until: datetime | None = None
     now = NOON
-    serving = Serving(("", "request"), schedule(AcceptedRequest(request=asked, accepted_at=NOON)), (), ("load",))
+    serving = Serving(("", "request"), OFFER, schedule(AcceptedRequest(request=asked, accepted_at=NOON)), (), ("load",))
     found: list[tuple[datetime, datetime]] = []
     for wait, restarts in steps:
         now += SECOND * wait
@@ -44,7 +45,7 @@ def test_stretches_follow_each_other_and_are_read_once(
         assert complete == sorted(set(complete))
         if restarts:
             known = AcceptedRequest(request=asked, accepted_at=NOON, made_until=made_until)
-            serving = Serving(("", "request"), schedule(known, now), (), ("load",), made_until=made_until)
+            serving = Serving(("", "request"), OFFER, schedule(known, now), (), ("load",), made_until=made_until)
     for since, until in found:
         assert since < until <= now, "nothing is read before its time is over"
         assert length is None or until <= NOON + SECOND * (begin + length)

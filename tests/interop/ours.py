@@ -132,7 +132,9 @@ class OurVtn:
         """Wait until readings have come, and the VEN has answered a new event."""
         (ven_id,) = self.server.vens
         interval = {"dtstart": datetime.now(UTC), "duration": HOUR, "signal_payload": 1}
-        self.server.add_event(ven_id, "SIMPLE", "level", [interval], event_id=event_id)
+        self.server.add_event(
+            ven_id, "SIMPLE", "level", [interval], event_id=event_id, market_context=f"urn:{event_id}"
+        )
         await self.ours.tells(OptReceived, event_id=event_id)
         await self.ours.until(lambda: len(self.readings) >= 2, "two readings")
 

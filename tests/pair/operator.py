@@ -40,7 +40,7 @@ class Operator(World):
         if not known.program.may_become(program, self.clock_of(self.vtn.host)):
             self.refused(lambda core, now: core.vtn.modify_event(event, now))
             return
-        number = known.number + (program != known.program)  # what is the same is no modification (rule 5)
+        number = known.number + (not program.means_the_same_as(known.program))  # what is the same is none (rule 5)
         booking = msgspec.structs.replace(known, program=program, number=number)
         self.order(booking, lambda core, now: core.vtn.modify_event(event, now))
 

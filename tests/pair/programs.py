@@ -57,6 +57,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[float, ...] = (1.0,)
     signals: int = 1
 
+    def means_the_same_as(self, other: "Program") -> bool:
+        """Whether it asks for the same as another; a priority of 0 is none (rule 3, decision D15)."""
+        ours, theirs = (msgspec.structs.replace(one, priority=one.priority or None) for one in (self, other))
+        return ours == theirs
+
     def event(self, made: datetime) -> EiEvent:
         """The event as the operator gives it to the VTN; what the VTN has to fill in is wrong in it."""
         window = Tolerance(tolerate=Tolerate(startafter=self.window)) if self.window else None

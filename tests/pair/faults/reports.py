@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from oadr_core.auto import reporter, sampling
+from oadr_core.auto import readings, reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
 from oadr_core.auto.serving import Serving
@@ -82,6 +82,12 @@ def _all_are_read_at_arrival(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Schedule, "due", lambda self, number: right(self, number) + timedelta(seconds=number % 2))
 
 
+@fault(Reports)
+def _what_is_unchanged_is_told(patch: pytest.MonkeyPatch) -> None:
+    """A report on change tells readings that show none."""
+    patch.setattr(readings.Changes, "of", lambda self, r_id, taken: list(taken))
+
+
 # --- the source: what is pending -------------------------------------------------------------------------------------
 
 
@@ -114,6 +120,17 @@ def _one_of_several_is_enough(patch: pytest.MonkeyPatch) -> None:
         return right(self, carrier, requests[:1], *given, **named)
 
     patch.setattr(Source, "create", wrong)
+
+
+@fault(Reports)
+def _the_last_one_does_not_follow(patch: pytest.MonkeyPatch) -> None:
+    """A cancel with a report to follow ends a request at once."""
+    right = Source.cancel
+
+    def wrong(self: Source, message: Any) -> list[str]:
+        return right(self, msgspec.structs.replace(message, report_to_follow=False))
+
+    patch.setattr(Source, "cancel", wrong)
 
 
 # --- the source: what it keeps ---------------------------------------------------------------------------------------
