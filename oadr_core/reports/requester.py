@@ -260,7 +260,8 @@ class Requester:
         :returns: the stretches of time that are missing before them.
         """
         gaps = [gap for report in taken if (gap := self._follow(report)) is not None]
-        for request_id in dict.fromkeys(one.report_request_id for one in taken):
+        for report in taken:
+            request_id = report.report_request_id
             if request_id in self._requests:
                 self.move({request_id}, self._of_answer(request_id))
         self._recent = (*self._recent[-(_RECENT - 1) :], key)

@@ -164,8 +164,13 @@ class VenBase(CoreBase):
         if self._profile is ProfileName.V20A:
             raise LocalProtocolError(f"OpenADR 2.0a, which this VEN speaks, has no {what} (section 7.1)")
 
+    @property
+    def _is_registered(self) -> bool:
+        """Whether a registration stands, which may be about to be renewed."""
+        return self._registration in (Registration.REGISTERED, Registration.REREGISTERING)
+
     def _require_registration(self) -> None:
-        if self._registration not in (Registration.REGISTERED, Registration.REREGISTERING):
+        if not self._is_registered:
             raise LocalProtocolError(f"the VEN is not registered: {self._registration.value}")
 
     def _move(self, given: RegistrationInput) -> None:

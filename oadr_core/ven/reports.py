@@ -28,6 +28,7 @@ from oadr_core.messages import (
     UpdateReport,
 )
 from oadr_core.outputs import (
+    Event,
     HandlerFailed,
     InboundId,
     Reply,
@@ -339,7 +340,11 @@ class ReportService(VenBase):
             self._change(now, **requester.changes())
         self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
         if new:
-            self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), self._want), now)
+
+            def then(requests: tuple[ReportRequest, ...], later: Now) -> None:
+                self._want(requests, message, later)
+
+            self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), then), now)
 
     def _on_created_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN answers requests that came by the way, in a push or for a poll (rule 344)."""
@@ -347,13 +352,13 @@ class ReportService(VenBase):
         self._take_created_report(message, message, now)
         self._answer(message, Response(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
 
-    def _want(self, requests: tuple[ReportRequest, ...], now: Now) -> None:
-        if not requests or not self._state.registered:
-            return
-        try:
-            self.create_report(requests, now)
-        except LocalProtocolError as error:
-            self._emit(HandlerFailed(handler="on_register_report", error=str(error)))
+    def _want(self, requests: tuple[ReportRequest, ...], offered: RegisterReport, now: Now) -> None:
+        """The application says what it wants of some offers; that counts while these stand, and the registration."""
+        if requests and self._is_registered and Requester(self._state).has_taken(offered):
+            try:
+                self.create_report(requests, now)
+            except LocalProtocolError as error:
+                self._emit(HandlerFailed(handler="on_register_report", error=str(error)))
 
     def expire_report_requests(self, now: Now) -> None:
         """Expect no more of requests to the VTN whose time is over."""
@@ -408,25 +413,29 @@ class ReportService(VenBase):
         now: Now,
     ) -> None:
         """The application has taken reports of the VTN, or will not."""
-        if isinstance(decision, EiResponse) and not decision.ok:
-            self._refuse_reports(message, decision, waiting, now)
-            return
         if not self._state.registered:  # it ended meanwhile
             for inbound in waiting:
                 if inbound is not None:
                     self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
             return
+        if isinstance(decision, EiResponse) and not decision.ok:
+            self._refuse_reports(message, decision, waiting, now)
+            return
         requester = Requester(self._state)
         overdue = requester.overdue(message)
+        told: list[Event] = []
         if not requester.has_received(key):
             gaps = requester.take(key, examined.taken)
-            for gap in gaps:
-                self._emit(ReportGap(report_request_id=gap.report_request_id, since=gap.since, until=gap.until))
-            self._emit(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
+            told += (
+                ReportGap(report_request_id=one.report_request_id, since=one.since, until=one.until) for one in gaps
+            )
+            told.append(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
         cancel = None
         if isinstance(decision, EndReports):
             cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
         self._change(now, **requester.changes())
+        for one in told:  # once it is saved: what is told has been taken, whatever comes
+            self._emit(one)
         if not self.config.manual:  # there the application waits for what becomes of its requests
             self._sender.withdraw(requester.is_answered)
         if not examined.response.ok:

@@ -9,7 +9,15 @@ from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.machines.operations import VTN_OPERATIONS
-from oadr_core.messages import DistributeEvent, Payload, Poll, RegisterReport, Response
+from oadr_core.messages import (
+    CreatedReport,
+    CreateReport,
+    DistributeEvent,
+    Payload,
+    Poll,
+    RegisterReport,
+    Response,
+)
 from oadr_core.outputs import PeerMisbehaved
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, Standing
 from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
@@ -173,7 +181,19 @@ def _find(turn: Turn, message: Payload, pushed: Payload | None) -> QueuedOperati
     fitting = [one for one in queued if VTN_OPERATIONS[type(one.message)].answer is type(message)]
     if not fitting and isinstance(message, Response):
         return next((one for one in queued if one.state is Delivery.OFFERED), None)
-    return next((one for one in fitting if one.state is Delivery.OFFERED), next(iter(fitting), None))
+    offered = next((one for one in fitting if one.state is Delivery.OFFERED), None)
+    return offered or next((one for one in fitting if _may_answer(message, one.message)), None)
+
+
+def _may_answer(message: Payload, operation: Payload) -> bool:
+    """Whether an answer may be that to an operation of which nobody knows that it was handed out: a restart forgets it.
+
+    An oadrCreatedReport may also answer requests that came by the way (rule 344), and then says nothing of others.
+    """
+    if not isinstance(message, CreatedReport) or not isinstance(operation, CreateReport):
+        return True
+    wanted = {one.report_request_id for one in operation.report_requests}
+    return message.response.request_id == operation.request_id or not wanted.isdisjoint(message.pending_reports)
 
 
 def nothing_more(turn: Turn, message: Payload, operation: Payload | None) -> None:

@@ -15,6 +15,7 @@ from oadr_core import (
     Call,
     CallId,
     EiEvent,
+    EndReports,
     EventRecord,
     EventStatus,
     Handlers,
@@ -37,6 +38,7 @@ from oadr_core import (
 )
 from oadr_core.testing import Host
 from tests.pair.diary import SILENCE, Diary, Edition
+from tests.pair.meters import PERIOD, STEP, Meter
 from tests.pair.programs import Program
 
 SAMPLING: Final = timedelta(seconds=20)
@@ -64,6 +66,22 @@ def offer() -> Report:
     )
 
 
+class Enough:
+    """Which reports an application has had enough of: it says so when the next of them comes (rules 328 and 335)."""
+
+    def __init__(self) -> None:
+        self.request_ids: set[str] = set()
+
+    def of(self, report: Report) -> EndReports | None:
+        """Take a report."""
+        return EndReports() if report.report_request_id in self.request_ids else None
+
+
+def the_flow(r_id: str) -> ReportWish | None:
+    """Want one of the data points that a peer offers; what else is wanted is asked for by hand."""
+    return ReportWish(r_id=r_id, sampling=STEP, reporting=PERIOD) if r_id == "flow" else None
+
+
 class Ven:
     """A VEN and its application: a boiler that counts what it is asked.
 
@@ -71,11 +89,14 @@ class Ven:
     :param pull: whether it polls.
     :param agreed: whether its venID was agreed beforehand, so that it keeps it whatever the VTN forgets.
     :param seed: for all that is random in it.
+    :param meter: what it can report besides, and wants to be reported by its VTN; nothing if None.
     """
 
-    def __init__(self, name: str, *, pull: bool, agreed: bool, seed: int) -> None:
+    def __init__(self, name: str, *, pull: bool, agreed: bool, seed: int, meter: Meter | None = None) -> None:
         self.pull = pull
         self.seed = seed
+        self.meter = meter
+        self.enough = Enough()
         self.readings: dict[datetime, float] = {}
         self.usurped = False
         """Whether a registration that it had sent earlier arrived after a later one, which it cannot know."""
@@ -113,6 +134,11 @@ class Ven:
             saved=saved,
         )
         core.offer(offer(), {"load": self.read})
+        if self.meter is not None:
+            handlers.add("on_register_report", the_flow)
+            handlers.add("on_report", self.enough.of)
+            for one, points in self.meter.offers():
+                core.offer(one, points)
         core.start(now)
         return core
 
@@ -176,10 +202,16 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vtn:
-    """A VTN, its operator, and its application: it stores what it is told, durably."""
+    """A VTN, its operator, and its application: it stores what it is told, durably.
 
-    def __init__(self, seed: int) -> None:
+    :param seed: for all that is random in it.
+    :param meter: what it can report to its VENs; nothing if None.
+    """
+
+    def __init__(self, seed: int, meter: Meter | None = None) -> None:
         self.seed = seed
+        self.meter = meter
+        self.enough = Enough()
         self.stored: dict[str, dict[datetime, float]] = {}
         self.book: dict[str, Booking] = {}
         """What the operator has ordered, by event."""
@@ -200,11 +232,17 @@ class Vtn:
             saved=saved,
             push=SenderConfig(),
         )
+        if self.meter is not None:
+            handlers.add("on_update_report", self.enough.of)
+            for one, points in self.meter.offers():
+                core.offer(one, points)
         core.start(now)
         return core
 
-    def which_reports(self, ven_id: str, r_id: str) -> ReportWish:
-        """Want everything."""
+    def which_reports(self, ven_id: str, r_id: str) -> ReportWish | None:
+        """Want the load; what else there is to report is asked for by hand."""
+        if r_id != "load":
+            return None
 
         def store(data: list[tuple[datetime, float]]) -> None:
             values = self.stored.setdefault(ven_id, {})

@@ -1,22 +1,25 @@
 """What a VTN and a VEN must agree on once everything has worked for a while."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from oadr_core import Registration, Startup
 from oadr_core.machines.event import EventAtVtn
-from oadr_core.machines.report import ReportAtRequester
-from oadr_core.messages import ResponseRequired
+from oadr_core.machines.report import ReportAtRequester, ReportAtSource
+from oadr_core.messages import ResponseRequired, add_duration, is_zero
 from oadr_core.state.opts import OptBook, Schedule
+from oadr_core.state.reports import AcceptedRequest, RequestedReport
 from tests.pair.actors import SAMPLING, Booking, Ven, Vtn
 from tests.pair.diary import edition_of
+from tests.pair.ledger import Ledger, Link
 from tests.pair.lists import ListReader
 
 HEALING: Final = timedelta(minutes=12)
 """How long everything works before both sides have to agree; all timeouts and pauses are shorter."""
 
 
-def agree(vtn: Vtn, ven: Ven, reader: ListReader, now: datetime) -> None:
+def agree(vtn: Vtn, ven: Ven, reader: ListReader, ledger: Ledger, now: datetime) -> None:
     """Whatever has happened, both sides know the same."""
     core = ven.core
     assert core.phase is Startup.RUNNING
@@ -35,7 +38,10 @@ def agree(vtn: Vtn, ven: Ven, reader: ListReader, now: datetime) -> None:
     if not ven.set_back:
         ven.diary.is_up_to_date(state, now)
     _agree_on_opts(vtn, ven, now)
-    _agree_on_reports(vtn, ven, now)
+    _agree_on_load(vtn, ven, now)
+    assert ven.core.unsent == 0, "a report is kept for ever"
+    _agree_on_reports((ven.host.name, "vtn"), record.requests, state.report_requests, ledger, now)
+    _agree_on_reports(("vtn", ven.host.name), state.requests, record.report_requests, ledger, now)
 
 
 def _agree_on_event(vtn: Vtn, ven: Ven, booking: Booking, now: datetime) -> None:
@@ -82,19 +88,48 @@ def _schedules(book: OptBook, now: datetime) -> list[Schedule]:
     return [one for one in book.schedules if not one.is_over(now)]
 
 
-def _agree_on_reports(vtn: Vtn, ven: Ven, now: datetime) -> None:
-    """What was asked for is delivered: everything that was read of late has arrived, unchanged."""
+def _agree_on_load(vtn: Vtn, ven: Ven, now: datetime) -> None:
+    """What the VTN wants by itself is delivered: everything that was read of late has arrived, unchanged."""
     state = ven.core.ven.state
-    record = vtn.records[state.ven_id]
-    pending = {one.request.report_request_id for one in state.report_requests}
-    asked = {one.request.report_request_id for one in record.requests}
-    assert pending == asked, "the pending lists differ"
-    assert len(asked) == 1, "the VTN wants one report"
-    assert all(one.state is ReportAtRequester.RUNNING for one in record.requests)
-    assert ven.core.unsent == 0, "a report is kept for ever"
+    wanted = [one.request.report_specifier.report_specifier_id for one in vtn.records[state.ven_id].requests]
+    assert wanted.count("usage") == 1, "the VTN wants the load once"
     stored = vtn.stored.get(state.ven_id, {})
     for time, value in stored.items():
         assert ven.readings[time] == value, "a reading was changed on its way"
     recent = [time for time in stored if time > now - HEALING / 2]
     expected = 0 if ven.set_back or ven.vtn_set_back else int(HEALING / 2 / SAMPLING)
     assert len(recent) >= expected - 4, f"{len(recent)} of the last {expected} readings have come"
+
+
+def _agree_on_reports(
+    link: Link,
+    requested: Iterable[RequestedReport],
+    accepted: Iterable[AcceptedRequest],
+    ledger: Ledger,
+    now: datetime,
+) -> None:
+    """Both sides know of the same requests, and all that was reported has arrived."""
+    asked = {one.request_id: one for one in requested if not _has_ended_unseen(one, ledger, now)}
+    pending = {one.request.report_request_id: one for one in accepted}
+    assert asked.keys() == pending.keys(), f"the pending lists of {' to '.join(link)} differ"
+    for request_id, one in asked.items():
+        assert one.state is ReportAtRequester.RUNNING, f"{request_id}: {one.state.value}"
+        assert pending[request_id].state is ReportAtSource.RUNNING, f"{request_id}: {pending[request_id].state.value}"
+    ledger.all_has_arrived(link)
+    ledger.orders_stand(link, set(asked), set(pending), now)
+
+
+def _has_ended_unseen(one: RequestedReport, ledger: Ledger, now: datetime) -> bool:
+    """Whether who asked cannot know that a request has ended.
+
+    A cancel in the answer to a report is confirmed by nobody (rule 335); nor is it told that a bounded request has
+    ended where its last report could not be made, as the source was off.
+    """
+    order, interval = ledger.orders.get(one.request_id), one.request.report_specifier.report_interval
+    if order is not None and order.enough and one.state is ReportAtRequester.ENDING:
+        return True
+    bounded = interval is not None and not is_zero(interval.duration)
+    if order is None or interval is None or not bounded:
+        return False
+    end = add_duration(interval.dtstart, interval.duration)
+    return end < now and (not ledger.strict or ledger.is_missed(order.link[0], end))

@@ -53,6 +53,8 @@ ANSWERS_TO_VEN: Final[Mapping[type[Payload], tuple[type[Payload] | None, ...]]] 
     RegisterReport: (RegisteredReport,),
     RegisteredReport: (Response, CreatedReport),
     CreatedReport: (Response,),
+    CreateReport: (CreatedReport,),
+    CancelReport: (CanceledReport,),
     UpdateReport: (UpdatedReport,),
     UpdatedReport: (Response,),
     CanceledReport: (Response,),

@@ -14,9 +14,11 @@ from oadr_core import Startup
 from tests.pair.actors import Ven
 from tests.pair.agreement import HEALING, agree
 from tests.pair.applications import Applications
+from tests.pair.meters import Meter
 from tests.pair.network import Network, Time
 from tests.pair.operator import Operator
 from tests.pair.registrations import Registrations
+from tests.pair.reporting import Reporting
 from tests.pair.troubles import Clocks, Restarts, Troubles
 from tests.pair.world import World
 
@@ -25,6 +27,8 @@ class Site(World):
     """A VTN and up to three VENs."""
 
     clocks_always_wander = False
+    reports_a_lot = False
+    most_vens = 3
 
     @initialize(
         modes=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=3),
@@ -35,12 +39,17 @@ class Site(World):
     def power_up(self, modes: list[tuple[bool, bool]], seed: int, settled: bool, clocks_wander: bool) -> None:
         """Start everybody; mostly let them come to their steady state, which few steps would reach on a bad wire."""
         vens = [
-            Ven(f"ven{number}", pull=pull, agreed=agreed, seed=seed + number)
-            for number, (pull, agreed) in enumerate(modes)
+            Ven(f"ven{number}", pull=pull, agreed=agreed, seed=seed + number, meter=self.make_meter())
+            for number, (pull, agreed) in enumerate(modes[: self.most_vens])
         ]
-        self.begin(vens, seed, clocks_wander=clocks_wander or self.clocks_always_wander)
+        wander = clocks_wander or self.clocks_always_wander
+        self.begin(vens, seed, clocks_wander=wander, meter=self.make_meter())
         if settled:
             self.heal(30.0)
+
+    def make_meter(self) -> Meter | None:
+        """Give an application more to report, where that is what the site is for."""
+        return Meter() if self.reports_a_lot else None
 
     @invariant()
     def nobody_is_stuck(self) -> None:
@@ -63,7 +72,7 @@ class Site(World):
                 self.boot(ven.host)
         self.heal(HEALING.total_seconds())
         for ven in self.vens:
-            agree(self.vtn, ven, self.reader, self.now.utc)
+            agree(self.vtn, ven, self.reader, self.ledger, self.now.utc)
 
 
 class Orderly(Time, Operator, Applications, Site):
@@ -86,3 +95,18 @@ class Troubled(Troubles, Registrations, Orderly):
 
 class Pair(Network, Troubled):
     """A site where everything happens."""
+
+
+class Reports(Time, Reporting, Site):
+    """A site where both sides report to each other, and everything works."""
+
+    reports_a_lot = True
+    most_vens = 2
+
+
+class TroubledReports(Troubles, Registrations, Reports):
+    """The same, where machines have their troubles and registrations come and go."""
+
+
+class ReportsPair(Network, TroubledReports):
+    """The same, where everything happens."""

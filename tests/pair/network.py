@@ -21,7 +21,10 @@ class Time(World):
         due = self.wire.next_timeout()
         if due is not None:
             self.clock.advance_to(due)
+        before = self.now.utc
         self.clock.advance(extra)
+        if extra:
+            self.ledger.slept(before, self.now.utc)
         self.guarded(lambda: self.wire.wake(self.now))
 
     @rule()

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.pair.faults import ven, vtn
+from tests.pair.faults import reports, ven, vtn
 
 pytestmark = pytest.mark.slow
 
-FAULTS: Final = {**vtn.fault, **ven.fault}
+FAULTS: Final = {**vtn.fault, **ven.fault, **reports.fault}
 
 _MISPLACED: Final = (TypeError, AttributeError, NameError)
 """What a fault raises that does not fit the code any more. It would be found at once, and prove nothing."""

@@ -58,5 +58,6 @@ class Troubles(Clocks, Restarts):
         """An operator brings back an old copy of the VTN's state, in which a VEN is missing."""
         self.troubles += 1
         ven_id = data.draw(st.sampled_from(sorted(self.vtn.records)))
+        self.ledger.break_off((self._name_of(ven_id), self.vtn.host.name))
         del self.vtn.host.saved[f"ven/{ven_id}"]
         self.guarded(lambda: self.boot(self.vtn.host))

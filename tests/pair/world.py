@@ -4,7 +4,7 @@ Whatever is drawn, it happens through here, so that somebody always looks: the j
 lists at every list and its answers, the diary of each application at what it is told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,17 +25,21 @@ from oadr_core import (
     Reply,
     ReportDropped,
     ReportPayload,
+    ReportsReceived,
     RequestEvent,
     Transmit,
     UpdateReport,
     VenRecord,
 )
 from oadr_core.auto.outbox import UnsentReport
+from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
 from tests.pair.actors import Ven, Vtn, asked_about
 from tests.pair.documents import read_once
 from tests.pair.judge import Judge
+from tests.pair.ledger import Ledger
 from tests.pair.lists import ListReader
+from tests.pair.meters import Meter
 
 
 class World(RuleBasedStateMachine):
@@ -45,19 +49,24 @@ class World(RuleBasedStateMachine):
     clocks_wander = False
     """Whether somebody sets clocks wrong in this world."""
 
-    def begin(self, vens: list[Ven], seed: int, *, clocks_wander: bool) -> None:
+    def begin(self, vens: list[Ven], seed: int, *, clocks_wander: bool, meter: Meter | None = None) -> None:
         """Power everything up."""
         self.clock = ManualClock()
         self.clocks_wander = clocks_wander
         self.judge = Judge("vtn")
         self.reader = ListReader()
+        self.ledger = Ledger()
+        self.ledger.strict = not clocks_wander
         self.wire = Wire()
         self.wire.default_route = "vtn"
         self.wire.on_transmit = self._transmitted
         self.wire.on_reply = self._replied
         self.wire.on_over = self._over
         self.wire.on_deliver = self._delivered
-        self.vtn = Vtn(seed)
+        self.vtn = Vtn(seed + 500, meter)  # no VEN makes the same ids
+        for name, one in (("vtn", meter), *((ven.host.name, ven.meter) for ven in vens)):
+            if one is not None:
+                self.ledger.meters[name] = one
         self.vens = tuple(vens)
         self.spent: set[Flight] = set()
         """Answers that have arrived once; they may again."""
@@ -121,6 +130,7 @@ class World(RuleBasedStateMachine):
         ven = self.ven_of(host)
         if ven is not None:
             ven.diary.wakes(host.saved if cut else None)
+        self.ledger.started(host.name, self.clock_of(host), cut=cut)
         self.wire.boot(host, self.now)
 
     def run(self, host: Host, call: Call, said: object = "optIn") -> None:
@@ -184,12 +194,46 @@ class World(RuleBasedStateMachine):
         for event in host.events:
             if isinstance(event, OptReceived):
                 self._opt_is_kept(event)
+            elif isinstance(event, ReportsReceived | ReportDropped):
+                self._enter(host, event)
         host.events.clear()
+
+    def _enter(self, host: Host, event: ReportsReceived | ReportDropped) -> None:
+        """Enter into the ledger what is told of reports."""
+        peer = self.vtn.host.name if host is not self.vtn.host else self._name_of(event.ven_id)
+        if isinstance(event, ReportsReceived):
+            self.ledger.arrives((peer, host.name), event.message)
+        else:
+            self.ledger.is_dropped((host.name, peer), event.report_request_id)
+
+    def _name_of(self, ven_id: str) -> str:
+        """The host of a VEN."""
+        known = self.vtn.records.get(ven_id)
+        if known is not None:
+            return known.ven_name
+        return next(ven.host.name for ven in self.vens if ven.core.ven.state.ven_id == ven_id)
+
+    def _leaves(self, host: Host, peer: Host, message: Payload) -> None:
+        """A document leaves."""
+        ven = self.ven_of(host)
+        served: Iterable[AcceptedRequest] = ()
+        if ven is not None:
+            served = ven.core.ven.state.report_requests
+        elif (record := self._record_of(peer)) is not None:
+            served = record.report_requests
+        pending = [one.request.report_request_id for one in served]
+        self.ledger.leaves((host.name, peer.name), message, pending, self.now)
+
+    def _record_of(self, host: Host) -> VenRecord | None:
+        """What the VTN remembers of a VEN."""
+        ven = self.ven_of(host)
+        return None if ven is None else self.vtn.records.get(ven.core.ven.state.ven_id)
 
     def _transmitted(self, flight: Flight, transmit: Transmit) -> None:
         """A request leaves."""
         self.judge.transmitted(flight, transmit, self.now)
         message = transmit.message
+        self._leaves(flight.source, self.wire.destination(flight), read_once(flight.body).message)
         ven = self.ven_of(flight.source)
         if ven is None:
             if isinstance(message, DistributeEvent):
@@ -210,6 +254,8 @@ class World(RuleBasedStateMachine):
         self.judge.replied(host, flight, reply, body)
         if flight is None or reply.refusal is not None:
             return
+        if body:
+            self._leaves(host, flight.source, read_once(body).message)
         request = read_once(flight.body).message
         if host is not self.vtn.host and isinstance(request, DistributeEvent):
             self.reader.arrived(host.name, request.request_id)
@@ -232,6 +278,7 @@ class World(RuleBasedStateMachine):
     def _delivered(self, flight: Flight) -> None:
         """A request arrives."""
         message = read_once(flight.body).message
+        self.ledger.pass_by((flight.source.name, self.wire.destination(flight).name), message)
         ven = self.ven_of(flight.source)
         if ven is None:
             return
@@ -245,6 +292,10 @@ class World(RuleBasedStateMachine):
     def _over(self, flight: Flight) -> None:
         """An exchange is over for the host that began it."""
         self.judge.over(flight)
+        if flight.answered and flight.answer:
+            self.ledger.pass_by(
+                (self.wire.destination(flight).name, flight.source.name), read_once(flight.answer).message
+            )
         ven = self.ven_of(flight.source)
         if ven is not None and flight.answered and flight.answer and ven.core.ven._sender.awaits(flight.exchange):
             message = read_once(flight.answer).message

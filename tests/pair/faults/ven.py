@@ -96,10 +96,10 @@ def _reports_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     """Reports that were made wait in memory alone, and a restart loses them."""
     right = Outbox.put
 
-    def wrong(self: Outbox, report: Any) -> str:
+    def wrong(self: Outbox, report: Any, now: Any) -> str:
         keep, self._emit = self._emit, lambda output: None
         try:
-            return right(self, report)
+            return right(self, report, now)
         finally:
             self._emit = keep
 

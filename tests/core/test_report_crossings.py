@@ -1,0 +1,157 @@
+"""What crosses on its way: requests and new metadata, decisions about reports and the end of a registration."""
+
+from datetime import timedelta
+
+import pytest
+
+from oadr_core import (
+    AutoVen,
+    AutoVtn,
+    CreateReport,
+    RegisterReport,
+    Report,
+    ReportsReceived,
+    ReportWish,
+    Save,
+    UpdateReport,
+    data_point,
+    make_offer,
+    read,
+)
+from oadr_core.machines.report import ReportAtRequester
+from oadr_core.testing import Flight
+from tests.core.kit import MINUTE, NONE, NOON, Grid, request
+
+SECOND = timedelta(seconds=1)
+RATE = {"min_period": SECOND * 10, "max_period": MINUTE * 5}
+
+
+def flight_of(grid: Grid, kind: type) -> Flight:
+    """The message of a kind that is on its way."""
+    (found,) = [one for one in grid.wire.flights if isinstance(read(one.body).message, kind)]
+    return found
+
+
+def offer(core: AutoVen | AutoVtn, grid: Grid) -> None:
+    """Offer a meter, or offer it anew."""
+    point = data_point(lambda: 5, r_id="load", sampling_rate=RATE)
+    core.offer(make_offer("meter", [point], NOON), {"load": point}, grid.now)
+
+
+@pytest.mark.parametrize("source", ["ven", "vtn"])
+@pytest.mark.rule(306, 329)
+def test_a_request_that_crosses_new_metadata_stands_on_both_sides(source: str) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={})
+    core: AutoVen | AutoVtn = grid.ven() if source == "ven" else grid.vtn
+    offer(core, grid)
+    grid.drain()
+    wanted = [request("crossing", specifier_id="meter")]
+    if source == "ven":
+        grid.vtn.vtn.create_report(grid.ven_id(), wanted, grid.now)
+    else:
+        grid.ven().ven.create_report(wanted, grid.now)
+    offer(core, grid)
+    grid.wire.drain(grid.host, grid.now)
+    grid.wire.drain(host, grid.now)
+    asked, offered = flight_of(grid, CreateReport), flight_of(grid, RegisterReport)
+    grid.wire.deliver(offered, grid.now)
+    grid.wire.answer(offered, grid.now)
+    grid.wire.deliver(asked, grid.now)
+    grid.settle()
+    state, record = grid.ven().ven.state, grid.vtn.vtn.vens[grid.ven_id()]
+    served, expected = (state, record) if source == "ven" else (record, state)
+    assert [one.request for one in served.report_requests] == [one.request for one in expected.requests] == wanted
+    assert expected.requests[0].state is ReportAtRequester.RUNNING
+
+
+def test_what_is_wanted_of_offers_counts_no_more_once_the_registration_is_to_end() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_register_report": lambda report: None})
+    grid.drain()
+    offer(grid.vtn, grid)
+    grid.wire.drain(grid.host, grid.now)
+    grid.wire.settle(grid.now)
+    (call,) = host.calls
+    grid.ven().cancel_party_registration(grid.now)
+    grid.log.clear()
+    grid.wire.run(host, call, [ReportWish(r_id="load", sampling=SECOND * 10)], grid.now)
+    grid.drain()
+    assert grid.messages(CreateReport) == []
+
+
+def test_what_is_wanted_of_offers_counts_no_more_once_there_are_others() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_register_report": lambda report: None})
+    grid.drain()
+    for seconds in (0, 1):
+        grid.clock.advance(seconds)
+        offer(grid.vtn, grid)
+        grid.wire.drain(grid.host, grid.now)
+        grid.wire.settle(grid.now)
+    grid.log.clear()
+    first, second = host.calls
+    for call in (first, second):
+        grid.wire.run(host, call, [ReportWish(r_id="load", sampling=SECOND * 10)], grid.now)
+    grid.drain()
+    assert len(grid.messages(CreateReport)) == 1
+    assert len(grid.ven().ven.state.requests) == 1
+
+
+def test_a_ven_tells_that_reports_were_received_once_that_is_saved() -> None:
+    def take(report: Report) -> None:
+        """Take it."""
+
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": take})
+    offer(grid.vtn, grid)
+    grid.drain()
+    grid.ven().ven.create_report([request("load", specifier_id="meter")], grid.now)
+    grid.drain()
+    while not [one for one in grid.wire.flights if isinstance(read(one.body).message, UpdateReport)]:
+        due = grid.wire.next_timeout()
+        assert due is not None
+        grid.clock.advance_to(due)
+        grid.host.core.handle_timeout(grid.now)
+        grid.wire.drain(grid.host, grid.now)
+        for call in list(grid.host.calls):
+            grid.wire.run(grid.host, call, 5, grid.now)
+    grid.wire.deliver(flight_of(grid, UpdateReport), grid.now)
+    (call,) = host.calls
+    grid.ven().call_returned(call.call, None, now=grid.now)
+    outputs = iter(lambda: grid.ven().next_output(grid.now), None)
+    kinds = [type(one) for one in outputs if isinstance(one, Save | ReportsReceived)]
+    assert kinds.index(Save) < kinds.index(ReportsReceived)
+
+
+@pytest.mark.rule(306, 344)
+def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> None:
+    grid = Grid(vtn_handlers={"on_register_report": lambda report: [ReportWish(r_id="load", sampling=SECOND * 10)]})
+    grid.add_ven(handlers={})
+    grid.drain()
+    offer(grid.ven(), grid)
+    metadata = request("metadata", specifier_id="METADATA", r_ids=("0",), granularity=NONE, back=NONE, begin=None)
+    grid.vtn.vtn.create_report(grid.ven_id(), [metadata], grid.now)
+    grid.drain()
+    grid.log.clear()
+    grid.run(30)
+    assert [one.report_requests for one in grid.messages(CreateReport)] == [(metadata,)]
+    assert [one.report_request_id for one in grid.messages(RegisterReport)] == [None, "metadata"]
+    assert "metadata" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
+
+
+@pytest.mark.parametrize("step", [SECOND * 10, NONE])
+@pytest.mark.rule(325)
+def test_a_request_with_an_end_is_over_for_both_sides_once_its_last_report_is_there(step: timedelta) -> None:
+    grid = Grid()
+    grid.add_ven(handlers={})
+    point = data_point(lambda: 5, r_id="load", sampling_rate={**RATE, "on_change": True})
+    grid.ven().offer(make_offer("meter", [point], NOON), {"load": point}, grid.now)
+    grid.drain()
+    wanted = request("bounded", specifier_id="meter", granularity=step, length=SECOND * 75)
+    grid.vtn.vtn.create_report(grid.ven_id(), [wanted], grid.now)
+    grid.run(60)
+    assert [one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests] == ["bounded"]
+    grid.run(180)
+    state, record = grid.ven().ven.state, grid.vtn.vtn.vens[grid.ven_id()]
+    assert (state.report_requests, record.requests) == ((), ())
