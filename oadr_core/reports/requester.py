@@ -320,9 +320,12 @@ class Requester:
     def updated(
         self, message: UpdateReport, response: EiResponse, ven_id: str | None, cancel: CancelReport | None = None
     ) -> UpdatedReport:
-        """Answer a delivery, with a cancel by the way if there is one."""
+        """Answer a delivery, with a cancel by the way if there is one.
+
+        A registration that has ended meanwhile has taken the venID along, and an empty one is none (rule 508).
+        """
         answered = response_to(message, response.response_code, response.response_description)
-        return UpdatedReport(response=answered, cancel_report=cancel, ven_id=ven_id)
+        return UpdatedReport(response=answered, cancel_report=cancel, ven_id=ven_id or None)
 
 
 def _without_reading_types(request: ReportRequest) -> ReportRequest:

@@ -8,6 +8,7 @@ from oadr_core import (
     AutoVen,
     AutoVtn,
     CreateReport,
+    EiResponse,
     RegisterReport,
     Report,
     ReportsReceived,
@@ -19,6 +20,8 @@ from oadr_core import (
     read,
 )
 from oadr_core.machines.report import ReportAtRequester
+from oadr_core.reports.requester import Requester
+from oadr_core.state.ven import VenState
 from oadr_core.testing import Flight
 from tests.core.kit import MINUTE, NONE, NOON, Grid, request
 
@@ -155,3 +158,10 @@ def test_a_request_with_an_end_is_over_for_both_sides_once_its_last_report_is_th
     grid.run(180)
     state, record = grid.ven().ven.state, grid.vtn.vtn.vens[grid.ven_id()]
     assert (state.report_requests, record.requests) == ((), ())
+
+
+@pytest.mark.rule(508)
+def test_an_answer_that_comes_after_the_registration_has_ended_names_no_ven() -> None:
+    message = UpdateReport(request_id="late", reports=(), ven_id="ven")
+    answer = Requester(VenState()).updated(message, EiResponse(response_code=463), "")
+    assert answer.ven_id is None
