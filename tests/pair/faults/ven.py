@@ -1,6 +1,5 @@
 """Mistakes that a VEN can make."""
 
-from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +35,7 @@ from oadr_core.ven.opts import OptService
 from oadr_core.vtn import events
 from tests.pair.faults import Faults
 from tests.pair.faults.vtn import without_cancelled
-from tests.pair.machine import Lossy, OutOfTime, Troubled
+from tests.pair.machine import Lossy, Troubled
 from tests.pair.programs import NOTHING
 
 fault: Final = Faults()
@@ -96,10 +95,10 @@ def _reports_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     """Reports that were made wait in memory alone, and a restart loses them."""
     right = Outbox.put
 
-    def wrong(self: Outbox, report: Any, now: Any) -> str:
+    def wrong(self: Outbox, report: Any, now: Any, **more: Any) -> str:
         keep, self._emit = self._emit, lambda output: None
         try:
-            return right(self, report, now)
+            return right(self, report, now, **more)
         finally:
             self._emit = keep
 
@@ -352,18 +351,6 @@ def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
     """After a restart the application is told once more what it was told before."""
     right = Timekeeper.__init__
     patch.setattr(Timekeeper, "__init__", lambda self, ven, emit, saved: right(self, ven, emit, {}))
-
-
-@fault(OutOfTime)
-def _time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
-    """A clock that is set back by whatever little brings the moments of an event again."""
-    patch.setattr(timekeeper, "_LITTLE", NOTHING)
-
-
-@fault(OutOfTime)
-def _what_a_wrong_clock_told_stays(patch: pytest.MonkeyPatch) -> None:
-    """An application that was told of an event by a clock that was wrong never hears where it stands."""
-    patch.setattr(timekeeper, "_LITTLE", timedelta(days=36_500))
 
 
 @fault()

@@ -10,8 +10,16 @@ from oadr_core import EventStatus, Vtn
 from oadr_core.auto.asker import Asker
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages import latest_end
-from oadr_core.state.opts import OptBook
-from oadr_core.vtn import delivery, event_documents, event_lists, events, opts, registration, reports, standings, step
+from oadr_core.vtn import (
+    core,
+    delivery,
+    event_documents,
+    event_lists,
+    events,
+    opts,
+    standings,
+    step,
+)
 from oadr_core.vtn.event_book import EventBook
 from tests.pair.faults import Faults
 from tests.pair.machine import Lossy, OutOfTime, Troubled
@@ -60,21 +68,6 @@ def _opts_are_not_saved(patch: pytest.MonkeyPatch) -> None:
         right(self, before, msgspec.structs.replace(result, durable=before is None), now)
 
     patch.setattr(Vtn, "_apply", wrong)
-
-
-@fault(Lossy)
-def _every_registration_is_new(patch: pytest.MonkeyPatch) -> None:
-    """A registration that comes again, as its answer was lost, makes a new one."""
-    count = iter(range(10**9))
-    patch.setattr(registration, "digest", lambda message: str(next(count)))
-
-
-@fault(Lossy)
-def _repeated_offers_are_new(patch: pytest.MonkeyPatch) -> None:
-    """Metadata that come again, as the answer was lost, make new report requests, and the VEN is told of the old."""
-    count = iter(range(10**9))
-    patch.setattr(reports, "digest", lambda message: str(next(count)))
-    patch.setattr(reports, "move_requests", lambda turn, request_ids, given: None)
 
 
 @fault(Troubled)
@@ -138,18 +131,6 @@ def _completed_is_over(patch: pytest.MonkeyPatch) -> None:
         return right(record, standing, now) and (until is None or now < until)
 
     patch.setattr(events, "is_listed", wrong)
-
-
-@fault()
-def _former_ends_stay_planned(patch: pytest.MonkeyPatch) -> None:
-    """An event that was made open-ended leaves the lists at its former end."""
-    right = Vtn._plan
-
-    def wrong(self: Vtn, kind: str, record: Any, at: Any, now: Any) -> None:
-        if at is not None:
-            right(self, kind, record, at, now)
-
-    patch.setattr(Vtn, "_plan", wrong)
 
 
 @fault()
@@ -217,39 +198,23 @@ def _the_first_value_stays(patch: pytest.MonkeyPatch) -> None:
 @fault()
 def _changes_have_no_number(patch: pytest.MonkeyPatch) -> None:
     """A change of an event keeps its modification number, unless it is cancelled."""
-    right = Vtn._modify
+    right = core._modified
 
-    def wrong(self: Vtn, known: Any, event: Any, now: Any) -> int:
+    def wrong(known: Any, event: Any, now: Any) -> Any:
+        changed = right(known, event, now)
         if event.event_descriptor.event_status is EventStatus.CANCELLED:
-            return right(self, known, event, now)
-        earlier = msgspec.structs.replace(
-            known.event.event_descriptor, modification_number=known.modification_number - 1
+            return changed
+        descriptor = msgspec.structs.replace(
+            changed.event.event_descriptor, modification_number=known.modification_number
         )
-        return right(
-            self,
-            msgspec.structs.replace(known, event=msgspec.structs.replace(known.event, event_descriptor=earlier)),
-            event,
-            now,
+        return msgspec.structs.replace(
+            changed, event=msgspec.structs.replace(changed.event, event_descriptor=descriptor)
         )
 
-    patch.setattr(Vtn, "_modify", wrong)
+    patch.setattr(core, "_modified", wrong)
 
 
 # --- opts ------------------------------------------------------------------------------------------------------------
-
-
-@fault()
-def _the_last_word_counts(patch: pytest.MonkeyPatch) -> None:
-    """An answer to an event overrules an opt for all of it."""
-    right = events._take_response
-
-    def wrong(turn: Any, record: Any, response: Any, standings: Any) -> None:
-        kept = turn.ven().opts
-        turn.record = msgspec.structs.replace(turn.ven(), opts=OptBook())
-        right(turn, record, response, standings)
-        turn.record = msgspec.structs.replace(turn.ven(), opts=kept)
-
-    patch.setattr(events, "_take_response", wrong)
 
 
 @fault()
