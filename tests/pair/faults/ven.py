@@ -218,6 +218,17 @@ def _later_answers_have_no_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventService, "_send_answers", wrong)
 
 
+@fault()
+def _changes_of_mind_are_not_sent(patch: pytest.MonkeyPatch) -> None:
+    """A change of mind is kept to oneself."""
+    right = EventService.change_opt
+    patch.setattr(
+        EventService,
+        "change_opt",
+        lambda self, event_id, decision, now, send=True: right(self, event_id, decision, now, send=False),
+    )
+
+
 @fault(Troubled)
 def _answers_are_given_again(patch: pytest.MonkeyPatch) -> None:
     """A VEN answers all its events once more when it has started again."""
