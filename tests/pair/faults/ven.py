@@ -189,17 +189,6 @@ def _the_unknown_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault()
-def _codes_are_all_the_same(patch: pytest.MonkeyPatch) -> None:
-    """The application's own code is not sent."""
-    right = EventList.respond
-
-    def wrong(self: EventList, event: Any, decision: Any) -> None:
-        right(self, event, msgspec.structs.replace(decision, code=200))
-
-    patch.setattr(EventList, "respond", wrong)
-
-
-@fault()
 def _silence_is_consent(patch: pytest.MonkeyPatch) -> None:
     """A VEN takes part in an event when the handler that should decide fails."""
     patch.setattr(CoreBase, "call_raised", lambda self, call, error, *, now: self.call_returned(call, "optIn", now=now))
