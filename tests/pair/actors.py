@@ -107,6 +107,8 @@ class Ven:
         """The requests whose reports it has given up since then, as it has told."""
         self.set_back = False
         """Whether its clock was set back: what it has told or read by the wrong time does not come again."""
+        self.set_back_a_little = False
+        """Whether it was set back so little that nobody puts right what was told by the wrong time."""
         self.vtn_set_back = False
         """Whether the clock of its VTN was set back: it may be asked for readings of times that are still to come."""
         self.diary = Diary(name)

@@ -35,7 +35,7 @@ def agree(vtn: Vtn, ven: Ven, reader: ListReader, ledger: Ledger, now: datetime)
         # what must not be answered is told a few times and then believed to have arrived
         if not booking.is_over(now) and (answered or reader.has_arrived(ven.host.name, (event_id, booking.number))):
             _agree_on_event(vtn, ven, booking, now)
-    if not ven.set_back:
+    if not ven.set_back_a_little:
         ven.diary.is_up_to_date(state, now)
     _agree_on_opts(vtn, ven, now)
     _agree_on_load(vtn, ven, now)

@@ -37,7 +37,7 @@ AGREED: Final[Said] = (OptType.OPT_IN, 200)
 
 _BEGUN: Final = (EventStatus.NEAR, EventStatus.ACTIVE)
 _OVER: Final = (EventStatus.COMPLETED, EventStatus.CANCELLED)
-_LITTLE: Final = timedelta(minutes=1)
+LITTLE: Final = timedelta(minutes=1)
 """By how much a clock may be set back without anything being told again."""
 
 _AT_FIRST: Final = datetime.fromisoformat("0001-01-01T00:00:00Z")
@@ -49,11 +49,13 @@ class Told(msgspec.Struct, frozen=True):
     :param number: the modification.
     :param status: where the event stood.
     :param moment: which moment of it had come.
+    :param offset: the random start that this was told by; None where that is not known, after a restart.
     """
 
     number: int
     status: EventStatus
     moment: datetime
+    offset: timedelta | None = None
 
 
 class Diary:
@@ -74,6 +76,7 @@ class Diary:
         self._asked: set[Edition] = set()
         self._told: dict[str, Told] = {}
         self._before: dict[str, KnownEvent] = {}
+        self._offsets: dict[str, timedelta] = {}
         self._ending_since: dict[str, datetime] = {}
 
     # --- what the application says -----------------------------------------------------------------------------------
@@ -159,7 +162,8 @@ class Diary:
             self._ends_early(event, state, now)
             self._told[event.event_id] = Told(event.modification_number, event.status, last.moment)
             return
-        program = self.editions[event.event_id, event.modification_number].later(self._offset(event.event_id, state))
+        offset = self._offsets[event.event_id]
+        program = self.editions[event.event_id, event.modification_number].later(offset)
         assert event.status is program.status(now), f"{event.event_id} is {program.status(now)}, not {event.status}"
         assert {one.value for one in event.signals} <= {program.value(now)}, f"{event.event_id} asks for something else"
         assert event.phase is program.phase(now), f"{event.event_id} is in {program.phase(now)}, not {event.phase}"
@@ -167,15 +171,12 @@ class Diary:
         moment = program.last_moment(now) or _AT_FIRST
         if last is not None:
             assert event.modification_number >= last.number
-            was_wrong = last.moment - now > _LITTLE  # the clock was set back since
-            repeats = event.modification_number == last.number and moment <= last.moment and not was_wrong
+            was_wrong = last.moment - now > LITTLE  # the clock was set back since
+            drawn_anew = last.offset not in (None, offset)  # it came again with a new registration (decision D36)
+            alike = event.modification_number == last.number and not was_wrong and not drawn_anew
+            repeats = alike and moment <= last.moment
             assert not repeats or last.status is EventStatus.CANCELLED, f"a moment of {event.event_id} is told twice"
-        self._told[event.event_id] = Told(event.modification_number, event.status, moment)
-
-    def _offset(self, event_id: str, state: VenState) -> timedelta:
-        present: dict[str, KnownEvent | EndingEvent] = {**self._before}
-        present |= {one.event_id: one for one in (*state.ending, *state.events)}
-        return present[event_id].offset
+        self._told[event.event_id] = Told(event.modification_number, event.status, moment, offset)
 
     def _ends_early(self, event: EventProceeds, state: VenState, now: datetime) -> None:
         """An event ends early: not without a reason, and where it began at random not at once (rule 65)."""
@@ -197,20 +198,26 @@ class Diary:
 
     def _meet(self, state: VenState, now: datetime) -> None:
         """Look at the random offsets: within their windows, and kept (rules 30 and 65)."""
+        self._offsets |= {one.event_id: one.offset for one in (*self._before.values(), *state.ending, *state.events)}
         for known in state.events:
             window = self.editions[edition_of(known)].window
             assert NOTHING <= known.offset <= window, f"{known.event_id} begins outside of its window"
             assert known.offset or not window, f"{known.event_id} does not begin at random"
             before = self._before.get(known.event_id)
-            if before is not None and self.editions[edition_of(before)].window == window:
+            if before is not None and self._kept_its_window(before, known):
                 assert known.offset == before.offset, f"the random start of {known.event_id} was drawn anew"
         since = self._ending_since
         self._ending_since = {one.event_id: since.get(one.event_id, now) for one in state.ending}
         for ending in state.ending:
-            before = self._before.get(ending.event_id)
-            if ending.event_id not in since and before is not None:
-                window = self.editions[edition_of(before)].window
+            if ending.event_id not in since and ending.event_id in self._before:
+                window = self.editions[edition_of(ending)].window
                 assert now <= ending.ends_at <= now + window, f"{ending.event_id} ends outside of its window"
+
+    def _kept_its_window(self, before: KnownEvent, after: KnownEvent) -> bool:
+        """Whether the window of an event is what it was, in all modifications from one to another."""
+        (event_id, first), (_, last) = edition_of(before), edition_of(after)
+        between = [self.editions.get((event_id, number)) for number in range(first, last + 1)]
+        return len({one.window for one in between if one is not None}) == 1
 
     def _look_for_ends(self, state: VenState, *, cut: bool) -> None:
         """What the application was told to begin, and is not to go on with, it was told to end."""
@@ -229,7 +236,7 @@ class Diary:
                 continue
             told = self._told.get(known.event_id)
             if told is not None and told.number == edition_of(known)[1] and isinstance(known, KnownEvent):
-                assert told.moment - now <= _LITTLE, f"{known.event_id} stands otherwise since the clock is right"
+                assert told.moment - now <= LITTLE, f"{known.event_id} stands otherwise since the clock is right"
             program = self.editions[edition_of(known)].later(known.offset)
             stands = program.status(now)
             if isinstance(known, KnownEvent) and stands in _BEGUN:
@@ -252,7 +259,8 @@ class Diary:
         self._told = {
             one.event_id: Told(one.modification_number, one.status, one.moment or _AT_FIRST) for one in progress
         }
-        self._before = {}
+        known = VenState.load(saved["ven"]).events if "ven" in saved else ()
+        self._before = {one.event_id: one for one in known}
 
 
 def edition_of(known: KnownEvent | EndingEvent) -> Edition:

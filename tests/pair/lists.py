@@ -25,7 +25,7 @@ class ListReader:
         """What a VEN has answered, as far as the answer has arrived."""
         self._current: dict[str, set[Edition]] = {}
         self._told: set[tuple[str, Edition]] = set()
-        self._order: dict[str, list[str]] = {}
+        self._order: dict[str, dict[str, tuple[int, int, datetime]]] = {}
         self._arrivals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._changes: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._answers: defaultdict[tuple[str, str, str], list[object]] = defaultdict(list)
@@ -92,12 +92,13 @@ class ListReader:
             left_out = {one.program.event_id for one in wanted} - {one.program.event_id for one in listed}
             first = [_place(one, now) for one in wanted if one.program.event_id in left_out]
             assert not places or max(places) <= min(first), "a short list has the first events (rules 15 and 27)"
-        present = [one.program.event_id for one in listed]
-        before = [one for one in self._order.get(record.ven_id, []) if one in present]
+        place = {one.program.event_id: where for one, where in zip(listed, places, strict=True)}
+        former = self._order.get(record.ven_id, {})
+        before = {event_id: where for event_id, where in former.items() if event_id in place}
         for one, other in pairwise(before):
-            tie = places[present.index(one)] == places[present.index(other)]
-            assert not tie or present.index(one) < present.index(other), "ties keep their order (rule 15)"
-        self._order[record.ven_id] = present
+            ties = before[one] == before[other] and place[one] == place[other]
+            assert not ties or list(place).index(one) < list(place).index(other), "ties keep their order (rule 15)"
+        self._order[record.ven_id] = place
 
     # --- answers -----------------------------------------------------------------------------------------------------
 

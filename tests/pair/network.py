@@ -55,6 +55,13 @@ class Network(Time):
         flight = data.draw(st.sampled_from(self.wire.flights))
         self.guarded(lambda: self.wire.deliver(flight.copy(), self.now))
 
+    @rule()
+    def everything_comes_twice(self) -> None:
+        """Whatever was sent arrives, and arrives once more."""
+        for flight in [one for one in self.wire.flights if one.inbound is None]:
+            for arrival in (flight, flight.copy()):
+                self.guarded(partial(self.wire.deliver, arrival, self.now))
+
     @precondition(lambda self: any(flight.answered for flight in self.wire.flights))
     @rule(data=st.data(), keep=st.booleans())
     def answer(self, data: st.DataObject, keep: bool) -> None:

@@ -29,6 +29,13 @@ class TestPairForLong(Pair.TestCase):
 
 
 @pytest.mark.slow
+class TestTroubledForLong(Troubled.TestCase):
+    """The same, for longer."""
+
+    settings = settings(max_examples=200, stateful_step_count=50)
+
+
+@pytest.mark.slow
 class TestReportsForLong(ReportsPair.TestCase):
     """The same, for longer."""
 

@@ -35,6 +35,7 @@ from oadr_core.auto.outbox import UnsentReport
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
 from tests.pair.actors import Ven, Vtn, asked_about
+from tests.pair.diary import LITTLE
 from tests.pair.documents import read_once
 from tests.pair.judge import Judge
 from tests.pair.ledger import Ledger
@@ -106,7 +107,9 @@ class World(RuleBasedStateMachine):
         """
         if error < host.clock_error:
             for ven in self.vens:
+                little = host.clock_error - error <= LITTLE
                 ven.set_back = ven.set_back or host is ven.host
+                ven.set_back_a_little = ven.set_back_a_little or (little and host is ven.host)
                 ven.vtn_set_back = ven.vtn_set_back or host is self.vtn.host
         host.clock_error = error
 

@@ -322,20 +322,6 @@ def _no_length_is_no_time(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault(Troubled)
-def _restarts_are_silent(patch: pytest.MonkeyPatch) -> None:
-    """What came of an event while the VEN was off is not told."""
-    right = Timekeeper.start
-
-    def wrong(self: Timekeeper, now: Any) -> None:
-        tell = self._tell
-        self._tell = lambda followed, stands, now: self._told.update({stands.event_id: stands})
-        right(self, now)
-        self._tell = tell
-
-    patch.setattr(Timekeeper, "start", wrong)
-
-
-@fault(Troubled)
 def _what_was_told_is_not_saved(patch: pytest.MonkeyPatch) -> None:
     """After a restart the application is told once more what it was told before."""
     right = Timekeeper.__init__

@@ -22,7 +22,7 @@ from oadr_core.vtn import (
 )
 from oadr_core.vtn.event_book import EventBook
 from tests.pair.faults import Faults
-from tests.pair.machine import Lossy, OutOfTime, Troubled
+from tests.pair.machine import Lossy, Troubled
 
 fault: Final = Faults()
 
@@ -96,12 +96,6 @@ def _what_was_said_before_counts(patch: pytest.MonkeyPatch) -> None:
     """The answer to an earlier modification counts for the present one."""
     for module in (standings, event_lists):
         patch.setattr(module, "is_about", lambda standing, record: True)
-
-
-@fault(OutOfTime)
-def _clocks_only_go_on(patch: pytest.MonkeyPatch) -> None:
-    """An event whose time seemed to be over stays out of the lists when the clock is put right."""
-    patch.setattr(Vtn, "_bring_back", lambda self, now: None)
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------
