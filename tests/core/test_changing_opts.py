@@ -90,6 +90,17 @@ def test_one_that_leaves_a_running_event_is_told_to_end_and_to_begin_when_it_com
     assert told(grid, host) == [(EventStatus.ACTIVE, 0), (EventStatus.CANCELLED, None), (EventStatus.ACTIVE, 0)]
 
 
+def test_an_event_that_was_over_for_the_ven_is_not_told_to_end_once_more_whatever_is_decided_then() -> None:
+    grid = grid_with_ven()
+    host = grid.hosts["ven"]
+    add(grid, event(begin=MINUTE * 2, length=MINUTE, startafter=MINUTE * 30))
+    while len(told(grid, host)) < 2:
+        grid.run(30)
+    change(grid, OUT)
+    change(grid, IN)
+    assert [status for status, _ in told(grid, host)] == [EventStatus.ACTIVE, EventStatus.COMPLETED]
+
+
 @pytest.mark.parametrize(
     ("event_id", "opt_type", "why"),
     [
