@@ -24,6 +24,7 @@ from oadr_core.errors import (
     RemoteProtocolError,
     SchemaError,
     SealError,
+    SealTooOld,
     StateError,
 )
 from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers, arguments
@@ -99,7 +100,19 @@ from oadr_core.rules import (
     refuse_event,
     rules,
 )
-from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
+from oadr_core.seal import (
+    Accepted,
+    Canonicalization,
+    Opened,
+    Peer,
+    PlainSealer,
+    ReplayGuard,
+    Sealer,
+    SigningKey,
+    SigningSealer,
+    Trust,
+    fingerprint,
+)
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
@@ -121,6 +134,7 @@ __all__ = [
     "OfficialRule",
     "official_rule",
     *_messages,
+    "Accepted",
     "Address",
     "AnswerState",
     "Audience",
@@ -130,6 +144,7 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "Canonicalization",
     "Collection",
     "Core",
     "DataPoint",
@@ -195,6 +210,7 @@ __all__ = [
     "RegistrationEnded",
     "RegistrationRefused",
     "RemoteProtocolError",
+    "ReplayGuard",
     "Reply",
     "ReportDropped",
     "ReportEnded",
@@ -211,15 +227,19 @@ __all__ = [
     "Save",
     "SchemaError",
     "SealError",
+    "SealTooOld",
     "Sealer",
     "SenderConfig",
     "Severity",
+    "SigningKey",
+    "SigningSealer",
     "Standing",
     "Startup",
     "StateError",
     "TicketId",
     "TraceReport",
     "Transmit",
+    "Trust",
     "VEN_HANDLERS",
     "VTN_HANDLERS",
     "Ven",
