@@ -186,6 +186,8 @@ class Server:
                     await self._refuse(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError):
             pass  # the peer has gone
+        except Exception:  # what ends one connection must not end the others
+            _LOG.exception("a connection has failed")
         finally:
             self._connections.discard(connection)
             self._reserved -= connection.reserved

@@ -32,6 +32,7 @@ from oadr_core import (
     VtnConfig,
     encode,
 )
+from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import ManualClock
 from tests.core.kit import NOON, create_opt, created, drained, event, offer, one, request
 
@@ -168,3 +169,12 @@ def a_vtn(saved: dict[str, bytes], *handled: str) -> AutoVtn:
 def kept(outputs: list[Output]) -> dict[str, bytes]:
     """What is saved in the end."""
     return {one.key: one.blob for one in outputs if isinstance(one, Save) and one.blob is not None}
+
+
+# --- state that somebody has changed ---------------------------------------------------------------------------------
+
+
+def test_a_state_that_has_a_request_twice_is_no_reason_not_to_start() -> None:
+    twice = (AcceptedRequest(request=request("METADATA", specifier_id="METADATA"), accepted_at=NOON),) * 2
+    state = VenState(registered=True, ven_id="ven", registration_id="registration", report_requests=twice)
+    drained(a_ven({"ven": state.dump()}), NOW)
