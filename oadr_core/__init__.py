@@ -100,6 +100,7 @@ from oadr_core.rules import (
     rules,
 )
 from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
+from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
@@ -119,6 +120,7 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
+    "normalised_fingerprint",
     "official_rule",
     *_messages,
     "Address",
