@@ -24,6 +24,7 @@ from oadr_core.errors import (
     RemoteProtocolError,
     SchemaError,
     SealError,
+    SealTooOld,
     StateError,
 )
 from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers, arguments
@@ -99,7 +100,19 @@ from oadr_core.rules import (
     refuse_event,
     rules,
 )
-from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
+from oadr_core.seal import (
+    Accepted,
+    Canonicalization,
+    Opened,
+    Peer,
+    PlainSealer,
+    ReplayGuard,
+    Sealer,
+    SigningKey,
+    SigningSealer,
+    Trust,
+    fingerprint,
+)
 from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
@@ -123,6 +136,7 @@ __all__ = [
     "normalised_fingerprint",
     "official_rule",
     *_messages,
+    "Accepted",
     "Address",
     "AnswerState",
     "Audience",
@@ -132,6 +146,7 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "Canonicalization",
     "Collection",
     "Core",
     "DataPoint",
@@ -197,6 +212,7 @@ __all__ = [
     "RegistrationEnded",
     "RegistrationRefused",
     "RemoteProtocolError",
+    "ReplayGuard",
     "Reply",
     "ReportDropped",
     "ReportEnded",
@@ -213,15 +229,19 @@ __all__ = [
     "Save",
     "SchemaError",
     "SealError",
+    "SealTooOld",
     "Sealer",
     "SenderConfig",
     "Severity",
+    "SigningKey",
+    "SigningSealer",
     "Standing",
     "Startup",
     "StateError",
     "TicketId",
     "TraceReport",
     "Transmit",
+    "Trust",
     "VEN_HANDLERS",
     "VTN_HANDLERS",
     "Ven",

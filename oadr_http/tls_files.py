@@ -10,11 +10,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from oadr_core import LocalProtocolError, fingerprint
+from oadr_core import LocalProtocolError, SigningKey
 
 _LOG: Final = logging.getLogger("oadr.tls")
 
@@ -24,11 +22,7 @@ Files: TypeAlias = FilePath | Sequence[FilePath] | None
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
-_SHORTEST_RSA: Final = 2048
-_SHORTEST_EC: Final = 224
-"""Bits that a key must have at least (section 10.1, rule 68, decision D5)."""
-
-_READABLE_BY_ALL: Final = stat.S_IROTH | stat.S_IWOTH
+_OPEN_TO_ALL: Final = stat.S_IROTH | stat.S_IWOTH
 
 
 class OwnCertificate(msgspec.Struct, frozen=True):
@@ -69,21 +63,32 @@ def read_own(file: Path, key_file: Path, passphrase: str | None) -> OwnCertifica
         or the key is too short (rule 68).
     """
     certificate = _certificates(file)[0]
-    key = _key(key_file, passphrase)
-    if key.public_key() != certificate.public_key():
-        raise LocalProtocolError(f"{key_file}: this is not the key of the certificate in {file}")
-    kind, shortest = ("RSA", _SHORTEST_RSA) if isinstance(key, RSAPrivateKey) else ("EC", _SHORTEST_EC)
-    if key.key_size < shortest:
-        raise LocalProtocolError(f"{key_file}: an {kind} key must have {shortest} bits, not {key.key_size} (rule 68)")
+    key = _key_of(file, key_file, passphrase)
     return OwnCertificate(
         file=file,
         key_file=key_file,
         subject=certificate.subject.rfc4514_string(),
-        fingerprint=fingerprint(certificate.public_bytes(Encoding.DER)),
-        kind=kind,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
+        fingerprint=key.certificate.fingerprint,
+        kind="RSA" if isinstance(key.certificate.key, RSAPublicKey) else "EC",
+        not_before=key.certificate.not_before,
+        not_after=key.certificate.not_after,
     )
+
+
+def _key_of(file: Path, key_file: Path, passphrase: str | None) -> SigningKey:
+    """Read a key, and see that it is that of a certificate."""
+    match = _KEY.search(_read(key_file))
+    if match is None:
+        raise LocalProtocolError(f"{key_file}: there is no private key in PEM, which begins with BEGIN … PRIVATE KEY")
+    encrypted = b"ENCRYPTED" in match[0]
+    if encrypted and not passphrase:
+        raise LocalProtocolError(f"{key_file}: the key is encrypted, and no passphrase is given")
+    if not encrypted and key_file.stat().st_mode & _OPEN_TO_ALL:
+        _LOG.warning("%s: everybody on this machine can read the key; chmod 600 keeps it to you", key_file)
+    try:
+        return SigningKey(_read(file), match[0], passphrase if encrypted else None)
+    except LocalProtocolError as error:
+        raise LocalProtocolError(f"{key_file}: {error} (the certificate is {file})") from None
 
 
 def check_trusted(file: Path) -> None:
@@ -137,22 +142,3 @@ def _certificates(file: Path) -> list[x509.Certificate]:
     except (ValueError, TypeError):
         raise LocalProtocolError(f"{file}: the certificate is damaged") from None
     return found
-
-
-def _key(file: Path, passphrase: str | None) -> RSAPrivateKey | EllipticCurvePrivateKey:
-    match = _KEY.search(_read(file))
-    if match is None:
-        raise LocalProtocolError(f"{file}: there is no private key in PEM, which begins with BEGIN … PRIVATE KEY")
-    encrypted = b"ENCRYPTED" in match[0]
-    if encrypted and not passphrase:
-        raise LocalProtocolError(f"{file}: the key is encrypted, and no passphrase is given")
-    try:
-        key = load_pem_private_key(match[0], passphrase.encode() if encrypted and passphrase else None)
-    except Exception:  # whatever a library may raise for bytes that are no key
-        why = "the passphrase is wrong, or the key is damaged" if encrypted else "the key is damaged"
-        raise LocalProtocolError(f"{file}: {why}") from None
-    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise LocalProtocolError(f"{file}: the key is neither RSA nor EC (rule 68)")
-    if not encrypted and file.stat().st_mode & _READABLE_BY_ALL:
-        _LOG.warning("%s: everybody on this machine can read the key; chmod 600 keeps it to you", file)
-    return key

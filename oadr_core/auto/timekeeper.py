@@ -127,7 +127,7 @@ class Timekeeper:
             if isinstance(known, KnownEvent) and known.opt_type is OptType.OPT_OUT:
                 if event_id in self._told:
                     self._followed.setdefault(event_id, _Followed(known, schedule_of(known)))
-                self._lose(event_id, now)
+                self._lose(event_id, now, present=True)
             elif self._plan(event_id, known):
                 proceeding.append(event_id)
         self._proceed_all(proceeding, now)
@@ -177,14 +177,21 @@ class Timekeeper:
         if stands.status is EventStatus.CANCELLED:
             self._ven.ended(event_id, now)
 
-    def _lose(self, event_id: str, now: Now) -> None:
-        """An event is no longer known, or we take no part in it any more. It has ended for us, if it had begun."""
+    def _lose(self, event_id: str, now: Now, *, present: bool = False) -> None:
+        """An event is no longer known, or we take no part in it any more. It has ended for us, if it had begun.
+
+        :param present: whether it is still known. Then that it was over stays known too, whatever is decided yet.
+        """
         followed, told = self._followed.get(event_id), self._told.get(event_id)
         if followed is not None and told is not None and told.status in _BEGUN:
             over = followed.schedule.status(now.utc) is EventStatus.COMPLETED
             status = EventStatus.COMPLETED if over else EventStatus.CANCELLED
-            self._tell(followed, msgspec.structs.replace(told, status=status), now)
-        self._forget(event_id)
+            told = msgspec.structs.replace(told, status=status)
+            self._tell(followed, told, now)
+        if present and told is not None and told.status is EventStatus.COMPLETED:
+            self._timers.stop(event_id)
+        else:
+            self._forget(event_id)
 
     def _forget(self, event_id: str) -> None:
         self._timers.stop(event_id)

@@ -13,7 +13,7 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.machines.table import NotAllowed
-from oadr_core.messages import Payload, ProfileName, TransportName
+from oadr_core.messages import CreateOpt, Payload, ProfileName, TransportName
 from oadr_core.outputs import Address, EventDecided, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
 from oadr_core.seal import Sealer
 from oadr_core.sender import Sender
@@ -119,6 +119,9 @@ class VenBase(CoreBase):
     def _may_send(self, message: Payload) -> bool:
         """Tell whether a message may be sent at present."""
         return True
+
+    def _follow_opt(self, opt: CreateOpt, now: Now) -> None:
+        """Take note that the VTN has taken an opt for all that it is about."""
 
     def _change(self, now: Now, **changes: Any) -> None:
         """Change what is remembered, and have it saved before anything that follows from it."""

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from oadr_core.codes import ResponseCode
+from oadr_core.codes import ResponseCode, is_success
 from oadr_core.decisions import EventDecision
 from oadr_core.machines.event import EVENT_AT_VEN, Comparison, EventAtVen, EventAtVenInput, compare
 from oadr_core.messages import (
@@ -69,12 +69,26 @@ class EventList:
         self.responses = {key: one for key, one in self.responses.items() if key[0] != event_id}
         self.undecided = {key: one for key, one in self.undecided.items() if key[0] != event_id}
 
+    def rule(self, event_id: str, opt_type: OptType) -> None:
+        """Answer an event as an opt for all of it says; see :func:`following`."""
+        self.responses = {key: following(one, event_id, opt_type) for key, one in self.responses.items()}
+
     def take_over(self, earlier: "EventList") -> None:
         """Answer also what an earlier list asked for and this one, which is not complete, does not hold."""
         listed = {key[0] for key in (*self.responses, *self.undecided)}
         self.responses |= {key: one for key, one in earlier.responses.items() if key[0] not in listed}
         waiting = earlier.undecided.items()
         self.undecided |= {key: one for key, one in waiting if key[0] not in listed and key[0] in self.known}
+
+
+def following(response: EventResponse, event_id: str, opt_type: OptType) -> EventResponse:
+    """Make an answer follow an opt for all resources of an event, which goes before it where it is no refusal (R206).
+
+    :param event_id: the event that the opt is about; answers to others stay as they are.
+    """
+    if response.event_id != event_id or response.opt_type is opt_type or not is_success(response.response_code):
+        return response
+    return msgspec.structs.replace(response, opt_type=opt_type, response_description=None)
 
 
 def _answered(event: EiEvent) -> _Answered:

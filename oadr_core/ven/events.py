@@ -31,7 +31,7 @@ from oadr_core.state.ven import EndingEvent, KnownEvent, VenState
 from oadr_core.ven.base import VenBase
 from oadr_core.ven.config import VenConfig
 from oadr_core.ven.event_checks import refusal
-from oadr_core.ven.event_list import EventList, decided, is_over, take_list
+from oadr_core.ven.event_list import EventList, decided, following, is_over, take_list
 from oadr_core.ven.randomisation import ending, randomised
 
 
@@ -307,6 +307,18 @@ class EventService(VenBase):
             return decision
         return msgspec.structs.replace(decision, opt_type=ruling.opt_type)
 
+    def _follow_opt(self, opt: CreateOpt, now: Now) -> None:
+        """An opt for all resources of an event takes the place of our answer, as it does for the VTN (rule 206)."""
+        known = next((one for one in self._state.events if one.event_id == opt.event_id), None)
+        if known is None or known.opt_type in (None, opt.opt_type) or not is_success(known.code):
+            return  # while the application decides the opt waits, and what cannot be carried out stays so
+        ruled = msgspec.structs.replace(known, opt_type=opt.opt_type, description=None)
+        self._change(now, events=tuple(ruled if one is known else one for one in self._state.events))
+        self._tell_decided(ruled)
+        if self._list is not None:
+            self._list.rule(ruled.event_id, opt.opt_type)
+        self._sender.revise(lambda waiting: _ruled(waiting, ruled.event_id, opt.opt_type))
+
     def _await_answers(self, now: Now) -> None:
         """Wait for the application, but not for as long as it may take: the VTN waits for all other answers."""
         self._timers.after(("answer", None), now.mono + self.config.answer_patience)
@@ -361,6 +373,14 @@ def _without(message: Payload, answered: Container[str]) -> Payload | None:
         return message
     kept = tuple(one for one in message.event_responses if one.event_id not in answered)
     return msgspec.structs.replace(message, event_responses=kept) if kept else None
+
+
+def _ruled(message: Payload, event_id: str, opt_type: OptType) -> Payload:
+    """A message, saying of an event what an opt says."""
+    if not isinstance(message, CreatedEvent) or not message.event_responses:
+        return message
+    ruled = tuple(following(one, event_id, opt_type) for one in message.event_responses)
+    return msgspec.structs.replace(message, event_responses=ruled)
 
 
 def _is_refusal_of_a_list(message: Payload) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from oadr_core.clock import Now
-from oadr_core.codes import ResponseCode, is_success
+from oadr_core.codes import ResponseCode
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import CancelOpt, CreateOpt, EventStatus, OptType, ResponseRequired
 from oadr_core.outputs import OptConfirmed, OptRefused, TicketId
@@ -152,15 +152,6 @@ class OptService(VenBase):
             self._follow_opt(message, now)
         self._emit(OptConfirmed(opt_id=message.opt_id, cancelled=cancelled))
         self._tell_answer(message, int(ResponseCode.OK), None, now)
-
-    def _follow_opt(self, message: CreateOpt, now: Now) -> None:
-        """An opt for all resources of an event takes the place of our answer, as it does for the VTN (rule 206)."""
-        known = None if message.event_id is None else self._event(message.event_id)
-        if known is None or known.opt_type in (None, message.opt_type) or not is_success(known.code):
-            return  # while the application decides the opt waits, and what cannot be carried out stays so
-        ruled = msgspec.structs.replace(known, opt_type=message.opt_type, description=None)
-        self._change(now, events=tuple(ruled if one is known else one for one in self._state.events))
-        self._tell_decided(ruled)
 
     def _opt_refused(self, message: CreateOpt | CancelOpt, code: int, text: str, now: Now) -> None:
         """The VTN does not take an opt, or its cancellation; as it is it must not be sent again."""

@@ -90,6 +90,17 @@ def test_one_that_leaves_a_running_event_is_told_to_end_and_to_begin_when_it_com
     assert told(grid, host) == [(EventStatus.ACTIVE, 0), (EventStatus.CANCELLED, None), (EventStatus.ACTIVE, 0)]
 
 
+def test_an_event_that_was_over_for_the_ven_is_not_told_to_end_once_more_whatever_is_decided_then() -> None:
+    grid = grid_with_ven()
+    host = grid.hosts["ven"]
+    add(grid, event(begin=MINUTE * 2, length=MINUTE, startafter=MINUTE * 30))
+    while len(told(grid, host)) < 2:
+        grid.run(30)
+    change(grid, OUT)
+    change(grid, IN)
+    assert [status for status, _ in told(grid, host)] == [EventStatus.ACTIVE, EventStatus.COMPLETED]
+
+
 @pytest.mark.parametrize(
     ("event_id", "opt_type", "why"),
     [
@@ -279,6 +290,42 @@ def test_a_modification_does_not_undo_it_whatever_the_handler_answers() -> None:
     assert stands(grid) == (EventAtVtn.SETTLED, OUT, 200)
     record = grid.vtn.vtn.vens[grid.ven_id()]
     assert availability(record, NOON, event_id="event").why is Why.EVENT_OPT
+
+
+@pytest.mark.rule(206)
+def test_an_answer_that_waits_for_those_to_other_events_follows_an_opt_that_came_since() -> None:
+    grid = grid_with_ven({"on_event": lambda event: "optIn"})
+    for event_id in ("event", "slow"):
+        grid.vtn.vtn.add_event(event(event_id, begin=HOUR), [grid.ven_id()], grid.now)
+    asked = until_asked(grid, 2)
+    host = grid.hosts["ven"]
+    quick, slow = sorted(asked, key=lambda one: one.arguments["event"].event_descriptor.event_id)  # type: ignore
+    grid.wire.run(host, quick, "optIn", grid.now)
+    grid.ven().create_opt(create_opt(event_id="event", opt_type=OUT), grid.now)
+    grid.wire.drain(host, grid.now)
+    grid.wire.settle(grid.now)
+    grid.wire.run(host, slow, "optIn", grid.now)
+    grid.run(30)
+    said = {one.event_id: one.opt_type for sent in grid.messages(CreatedEvent) for one in sent.event_responses or ()}
+    assert said == {"event": OUT, "slow": IN}
+
+
+@pytest.mark.rule(206)
+def test_an_answer_that_could_not_be_sent_yet_follows_an_opt_that_came_since() -> None:
+    grid = grid_with_ven()
+    host = grid.hosts["ven"]
+    add(grid, event(begin=HOUR))
+    grid.ven().change_opt("event", EventDecision(opt_type=OUT), grid.now)
+    grid.wire.drain(host, grid.now)
+    (flight,) = grid.wire.flights
+    grid.wire.lose(flight, grid.now, told=False)
+    host.core.exchange_failed(flight.exchange, Failure.PEER_ERROR, now=grid.now)
+    grid.ven().create_opt(create_opt(event_id="event", opt_type=IN), grid.now)
+    grid.drain()
+    assert own(grid) is IN
+    grid.log.clear()
+    grid.run(30)
+    assert [[one.opt_type for one in sent.event_responses or ()] for sent in grid.messages(CreatedEvent)] == [[IN]]
 
 
 @pytest.mark.rule(48, 206)

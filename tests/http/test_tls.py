@@ -588,7 +588,7 @@ async def test_files_that_cannot_be_used_change_nothing(folder: Folder, caplog: 
         assert not await there.reload_certificates()
         async with folder.ven(there.url, observe=seen).running():
             await seen.sees(Registered)
-    assert any("vtn0.key: this is not the key of the certificate in" in one for one in lines(caplog))
+    assert any("vtn0.key: the key is not that of the certificate" in one for one in lines(caplog))
 
 
 async def test_a_ven_goes_on_with_its_new_certificate(folder: Folder) -> None:
