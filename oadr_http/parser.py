@@ -50,8 +50,9 @@ class Request:
 
 
 class Stage(Enum):
-    """What a connection is at; a parser tells the first three."""
+    """What a connection is at; a parser tells the three that follow the first."""
 
+    HANDSHAKE = "TLS is agreed on"
     IDLE = "waits for a request"
     HEAD = "a head arrives"
     BODY = "a body arrives"

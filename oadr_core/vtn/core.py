@@ -1029,7 +1029,7 @@ class Vtn(CoreBase):
         push.exchange, push.message = exchange, message
         self._exchanges[exchange] = record.ven_id
         self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "", record.profile)
+        to = Address(record.transport, record.address or "", record.profile, record.identity)
         service = SERVICE[type(message)]
         sealer, said = self._sealers[record.profile], message
         if record.profile is ProfileName.V20A:
