@@ -113,6 +113,7 @@ from oadr_core.seal import (
     Trust,
     fingerprint,
 )
+from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
@@ -132,6 +133,7 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
+    "normalised_fingerprint",
     "official_rule",
     *_messages,
     "Accepted",

@@ -87,9 +87,13 @@ class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     signed_until: Instant | None = None
 
     def parts(self) -> Iterator[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
-        yield from (known.event for known in self.events)
-        yield from (one.event for one in self.ending)
+        """See :meth:`~oadr_core.state.blobs.Blob.parts`."""
         yield from super().parts()
         yield from self.opts.messages()
         yield from self.unanswered_opts
+
+    def received(self) -> Iterator[msgspec.Struct]:
+        """See :meth:`~oadr_core.state.blobs.Blob.received`."""
+        yield from super().received()
+        yield from (known.event for known in self.events)
+        yield from (one.event for one in self.ending)

@@ -162,9 +162,13 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
         return f"ven/{self.ven_id}"
 
     def parts(self) -> Iterator[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
-        yield from (operation.message for operation in self.queue)
+        """See :meth:`~oadr_core.state.blobs.Blob.parts`."""
         yield from super().parts()
+        yield from (operation.message for operation in self.queue)
+
+    def received(self) -> Iterator[msgspec.Struct]:
+        """See :meth:`~oadr_core.state.blobs.Blob.received`."""
+        yield from super().received()
         yield from self.opts.messages()
 
 

@@ -93,6 +93,7 @@ from oadr_core.vtn.turn import (
     Step,
     VtnConfig,
 )
+from oadr_core.wire.verify import verify
 
 _ENROLMENT: Final = "enrolment/"
 """Before the id of a VEN, the key of what it belongs to."""
@@ -358,6 +359,7 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
+        verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
 
     def add_ven(
@@ -809,6 +811,10 @@ class Vtn(CoreBase):
         assert result.ask is not None
         ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
         key = _question_key(record, asked)
+        already = self._asking.get(key)
+        if already is not None:  # the same came another way meanwhile; the answer to that will serve this one too
+            already += waiting
+            return
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
@@ -1078,7 +1084,7 @@ class Vtn(CoreBase):
         push.exchange, push.message = exchange, message
         self._exchanges[exchange] = record.ven_id
         self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "", record.profile)
+        to = Address(record.transport, record.address or "", record.profile, record.identity)
         service = SERVICE[type(message)]
         sealer, said = self._sealers[record.profile].towards(record.signer), message
         if record.profile is ProfileName.V20A:
