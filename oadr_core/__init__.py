@@ -15,6 +15,7 @@ from oadr_core.decisions import (
     PollDecision,
     RegistrationDecision,
     event_decision,
+    registration_decision,
 )
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
@@ -133,7 +134,6 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
-    "normalised_fingerprint",
     "official_rule",
     *_messages,
     "Accepted",
@@ -277,10 +277,12 @@ __all__ = [
     "make_offer",
     "make_opt",
     "new_id",
+    "normalised_fingerprint",
     "part_from_dict",
     "part_to_dict",
     "read",
     "refuse_event",
+    "registration_decision",
     "reported_values",
     "rules",
     "schedule_of",

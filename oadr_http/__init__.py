@@ -7,6 +7,7 @@ from oadr_http.endpoints import PREFIX, Answer, Endpoints
 from oadr_http.manual import OptFailed, RegistrationFailed
 from oadr_http.recorder import Trace
 from oadr_http.server import Server, ServerLimits
+from oadr_http.signatures import SignaturePolicy
 from oadr_http.store import MemoryStore, Store
 from oadr_http.tls import PROFILE_CIPHERS, Tls, TlsPolicy
 from oadr_http.tls_files import OwnCertificate
@@ -35,6 +36,7 @@ __all__ = [
     "RegistrationFailed",
     "Server",
     "ServerLimits",
+    "SignaturePolicy",
     "Store",
     "Tls",
     "TlsPolicy",

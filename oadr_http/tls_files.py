@@ -77,7 +77,7 @@ def read_own(file: Path, key_file: Path, passphrase: str | None) -> OwnCertifica
 
 def _key_of(file: Path, key_file: Path, passphrase: str | None) -> SigningKey:
     """Read a key, and see that it is that of a certificate."""
-    match = _KEY.search(_read(key_file))
+    match = _KEY.search(read_file(key_file))
     if match is None:
         raise LocalProtocolError(f"{key_file}: there is no private key in PEM, which begins with BEGIN … PRIVATE KEY")
     encrypted = b"ENCRYPTED" in match[0]
@@ -86,7 +86,7 @@ def _key_of(file: Path, key_file: Path, passphrase: str | None) -> SigningKey:
     if not encrypted and key_file.stat().st_mode & _OPEN_TO_ALL:
         _LOG.warning("%s: everybody on this machine can read the key; chmod 600 keeps it to you", key_file)
     try:
-        return SigningKey(_read(file), match[0], passphrase if encrypted else None)
+        return SigningKey(read_file(file), match[0], passphrase if encrypted else None)
     except LocalProtocolError as error:
         raise LocalProtocolError(f"{key_file}: {error} (the certificate is {file})") from None
 
@@ -122,7 +122,11 @@ def expired(certificate: OwnCertificate, now: datetime) -> LocalProtocolError | 
     return LocalProtocolError(f"{certificate.file}: the certificate has expired, on {when:%Y-%m-%d %H:%M:%SZ} (R516)")
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """Read a file.
+
+    :raises LocalProtocolError: it is missing, or cannot be read.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -132,7 +136,7 @@ def _read(file: Path) -> bytes:
 
 
 def _certificates(file: Path) -> list[x509.Certificate]:
-    data = _read(file)
+    data = read_file(file)
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise LocalProtocolError(f"{file}: there is no certificate in PEM, which begins with BEGIN CERTIFICATE")
     try:

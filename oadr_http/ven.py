@@ -19,7 +19,6 @@ from oadr_core import (
     LocalProtocolError,
     Now,
     Payload,
-    PlainSealer,
     ProfileName,
     Report,
     ReportRequest,
@@ -40,6 +39,7 @@ from oadr_http.driver import Driver
 from oadr_http.manual import ManualVen, Spoken
 from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
+from oadr_http.signatures import SignaturePolicy, ven_sealer
 from oadr_http.store import Store
 from oadr_http.tls import Tls, TlsPolicy
 from oadr_http.tls_files import OwnCertificate
@@ -66,12 +66,19 @@ class OpenADRClient:
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
-    :param cert: its certificate for TLS, in PEM.
+    :param cert: its certificate, in PEM, for TLS and for signing; without TLS also a PKCS#12 file.
     :param key: the key, in PEM; None where it is in the file of the certificate.
     :param passphrase: what the key is encrypted with, if it is.
     :param vtn_fingerprint: the fingerprint of the VTN's certificate, or several where it has several; to another one
-        nothing is said. None takes any that the CAs vouch for.
-    :param ca_file: the CAs of the VTN's certificate; those of the system if None.
+        nothing is said over TLS, and nothing is taken that another one has signed. None takes any that the CAs vouch
+        for.
+    :param verification_cert: the certificates that the VTN may sign with, in PEM; where they are known as a whole.
+    :param ca_file: the CAs of the VTN's certificate; over TLS those of the system if None.
+    :param disable_signature: not to sign although there is a ``cert``.
+    :param verify_message_signatures: whether everything that the VTN says has to be signed (rule 514). If None, it does
+        without TLS, wherever there is a ``cert`` that signs, or it is said by what the VTN is known. With TLS, which
+        tells who the VTN is, what is signed has to be signed well, and what is not is taken as well.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
     :param check_hostname: whether the VTN's certificate must be for the host name of ``vtn_url``.
     :param tls_policy: how TLS is spoken; as the profile says if None.
     :param profile: the profile that it speaks, ``2.0b`` or ``2.0a``. In 2.0a there are events alone: it registers
@@ -112,7 +119,11 @@ class OpenADRClient:
         key: str | Path | None = None,
         passphrase: str | None = None,
         vtn_fingerprint: str | Sequence[str] | None = None,
+        verification_cert: str | Path | None = None,
         ca_file: str | Path | None = None,
+        disable_signature: bool = False,
+        verify_message_signatures: bool | None = None,
+        signature_policy: SignaturePolicy | None = None,
         check_hostname: bool = True,
         tls_policy: TlsPolicy | None = None,
         ven_id: str | None = None,
@@ -174,12 +185,29 @@ class OpenADRClient:
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
-        sealer = PlainSealer(strict=strict)
+        saved = None if store is None else store.load()
+        sealer = ven_sealer(
+            self._entropy,
+            self._url,
+            cert=cert,
+            key=key,
+            passphrase=passphrase,
+            disable_signature=disable_signature,
+            verify=verify_message_signatures,
+            fingerprints=vtn_fingerprint,
+            verification_cert=verification_cert,
+            ca_file=ca_file,
+            policy=signature_policy,
+            strict=strict,
+            began=system_now().utc,
+            restarted=bool(saved),
+        )
+        if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
+            raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
         if auto_polling:
-            saved = None if store is None else store.load()
             policy = policy or _policy(poll_interval)
             self._auto = AutoVen(
                 config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved

@@ -31,7 +31,6 @@ from oadr_core import (
     OptType,
     Payload,
     Peer,
-    PlainSealer,
     ProfileName,
     Report,
     ReportRequest,
@@ -57,14 +56,18 @@ from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.endpoints import PREFIX, Endpoints, usual_prefix_20a
 from oadr_http.exposure import refuse_exposure
+from oadr_http.fingerprints import bound
 from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
+from oadr_http.signatures import SignaturePolicy, vtn_sealer
 from oadr_http.store import Store
 from oadr_http.tls import TlsPolicy, vtn_tls
 from oadr_http.tls_files import Files, OwnCertificate
 from oadr_http.tls_keeper import TlsKeeper, keeping
 from oadr_http.trusted_proxy import HEADER, TrustedProxies
+
+_REGISTRATION: Final = "on_create_party_registration"
 
 _LOG: Final = logging.getLogger("oadr.vtn")
 
@@ -101,6 +104,19 @@ class OpenADRServer:
     :param http_ca_file: the CAs of its VENs, which have to show certificates. Push VENs must be at their address with
         the certificate that they have registered with.
     :param tls_policy: how TLS is spoken; as the profile says if None.
+    :param cert: the certificate that it signs with, in PEM, or a PKCS#12 file; nothing is signed if None, and the
+        signatures of others are not looked at. A VEN is known by the fingerprint that it has registered with; where
+        there is TLS as well, both have to be the same.
+    :param key: the key; None where it is in the file of the certificate.
+    :param passphrase: what the key is encrypted with, if it is.
+    :param verify_message_signatures: whether it looks at signatures where it has a ``cert``.
+    :param require_signatures: whether every VEN of 2.0b has to sign (rule 514). If not, one that registers without a
+        signature may go on so, and is answered so; one that registers with a signature always has to sign.
+    :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate, and leaves it
+        to ``fingerprint_lookup``, ``ven_lookup`` or ``on_create_party_registration`` whose it is.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
+    :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
+        of that VEN, or None; only those VENs are registered then, and only with that certificate.
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
@@ -140,6 +156,14 @@ class OpenADRServer:
         http_key_passphrase: str | None = None,
         http_ca_file: str | Path | None = None,
         tls_policy: TlsPolicy | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        passphrase: str | None = None,
+        verify_message_signatures: bool = True,
+        require_signatures: bool = True,
+        signing_ca_file: str | Path | None = None,
+        signature_policy: SignaturePolicy | None = None,
+        fingerprint_lookup: Callable[..., object] | None = None,
         trusted_proxies: Sequence[str] = (),
         proxy_header: str = HEADER,
         require_certificate: bool | None = None,
@@ -164,6 +188,9 @@ class OpenADRServer:
             raise LocalProtocolError("the VTN needs a vtn_id")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VTN_HANDLERS, typed=typed)
+        self._fingerprints = fingerprint_lookup
+        if fingerprint_lookup is not None:
+            self._handlers.add(_REGISTRATION, bound(None, fingerprint_lookup))
         if ven_lookup is not None:
             self._handlers.add("ven_lookup", ven_lookup)
         self._host, self._port, self._prefix = http_host, http_port, f"/{http_path_prefix.strip('/')}"
@@ -175,7 +202,19 @@ class OpenADRServer:
         self._secure = self._tls is not None and self._tls.serving
         known = self._secure or proxies is not None
         self._insecure, self._identified = allow_insecure, known if require_certificate is None else require_certificate
-        if not self._secure and not allow_insecure:
+        sealer = vtn_sealer(
+            self._entropy,
+            cert=cert,
+            key=key,
+            passphrase=passphrase,
+            verify=verify_message_signatures,
+            required=require_signatures,
+            ca_file=signing_ca_file,
+            policy=signature_policy,
+            strict=strict,
+            began=system_now().utc,
+        )
+        if not self._secure and not allow_insecure and not sealer.requires:
             refuse_exposure(http_host)
         self._endpoints = Endpoints(
             self, prefix=self._prefix, prefix_20a=self._prefix_20a, proxies=proxies, identified=self._identified
@@ -200,7 +239,7 @@ class OpenADRServer:
                 reporting=reporting,
                 report_rules=tuple(report_rules),
             ),
-            sealer=PlainSealer(strict=strict),
+            sealer=sealer,
             entropy=self._entropy,
             handlers=self._handlers,
             saved=None if store is None else store.load(),
@@ -290,6 +329,8 @@ class OpenADRServer:
         :param handler: takes the arguments that the name lists, or fewer of them.
         :raises LocalProtocolError: there is no handler of the name.
         """
+        if name == _REGISTRATION and self._fingerprints is not None:
+            handler = bound(handler, self._fingerprints)
         self._handlers.add(name, handler)
 
     # --- whom events are for -----------------------------------------------------------------------------------------

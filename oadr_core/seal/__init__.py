@@ -6,7 +6,7 @@ from oadr_core.seal.fingerprint import fingerprint, normalised
 from oadr_core.seal.keys import SigningKey
 from oadr_core.seal.opened import Opened, Peer, Sealer
 from oadr_core.seal.plain import PlainSealer
-from oadr_core.seal.replay import ReplayGuard
+from oadr_core.seal.replay import ReplayGuard, signed_ahead
 from oadr_core.seal.signing import SigningSealer
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "Trust",
     "fingerprint",
     "normalised",
+    "signed_ahead",
 ]

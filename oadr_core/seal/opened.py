@@ -89,8 +89,11 @@ class Sealer(Protocol):
         """Give a sealer that reads and writes a profile, with the same settings otherwise; 2.0a has no signatures."""
         ...
 
-    def unsigned(self) -> "Sealer":
-        """Give a sealer that does not sign, for peers that do not; it is for writing alone."""
+    def towards(self, signer: str | None) -> "Sealer":
+        """Give the sealer for what is said to a peer: where only some sign, those that do not get no signatures.
+
+        :param signer: the fingerprint of the certificate that the peer signs with; None where it does not sign.
+        """
         ...
 
     def recall(self, signer: str, until: datetime) -> None:

@@ -68,8 +68,8 @@ class PlainSealer:
             return self  # the same, or one of a subclass
         return PlainSealer(strict=self._strict, limits=self._limits, profile=profile)
 
-    def unsigned(self) -> Sealer:
-        """Give itself: it does not sign."""
+    def towards(self, signer: str | None) -> Sealer:
+        """Give itself: it signs for nobody."""
         return self
 
     def recall(self, signer: str, until: datetime) -> None:

@@ -18,10 +18,31 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
 
+from oadr_core.clock import Now
 from oadr_core.errors import SealError, SealTooOld
+from oadr_core.seal.opened import Opened
 
 TOLERANCE: Final = timedelta(minutes=1)
 """How far the time of a signature may be from now, both ways, if nothing else is said."""
+
+
+_STEP: Final = timedelta(seconds=30)
+"""By how much the time up to which a signer was heard is rounded up, so that it is saved seldom."""
+
+
+def signed_ahead(opened: Opened, signer: str | None, known: datetime | None, now: Now) -> datetime | None:
+    """Work out what a record of a signer has to remember after a message of it.
+
+    :param opened: the message.
+    :param signer: the signer that the record is of.
+    :param known: up to which time the record says that it was heard.
+    :param now: the present.
+    :returns: the time that has to be saved before anything follows from the message; None where nothing has to be.
+    """
+    signed_at = opened.signed_at
+    if signed_at is None or opened.signer != signer or signed_at <= now.utc or (known and signed_at <= known):
+        return None
+    return signed_at + _STEP
 
 
 class _Signer:

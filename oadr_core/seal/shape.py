@@ -8,6 +8,7 @@ signature covers: it is the one that stands where the message is read from.
 import base64
 import binascii
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -24,6 +25,8 @@ DSP: Final = "http://openadr.org/oadr-2.0b/2012/07/xmldsig-properties"
 _PAYLOAD: Final = clark("oadr:oadrPayload")
 _SIGNED_OBJECT: Final = clark("oadr:oadrSignedObject")
 _SIGNATURE: Final = clark("ds:Signature")
+_TRANSFORM: Final = clark("ds:Transform")
+_CERTIFICATE: Final = f"{clark('ds:X509Data')}/{clark('ds:X509Certificate')}"
 _ID: Final = clark("oadr:Id")
 _ANY_ID: Final = etree.XPath("//@*[local-name() = 'Id' or local-name() = 'id' or local-name() = 'ID']")
 _XML: Final = f"{{{NAMESPACES['xml']}}}"
@@ -172,9 +175,14 @@ def _unique(root: etree._Element, uris: Sequence[str]) -> None:
 def _children(element: etree._Element, *names: str) -> list[etree._Element]:
     """The children of an element of XMLDSig, which are these and no others."""
     children = list(element)
-    if [name_of(child) for child in children] != [clark(f"ds:{name}") for name in names]:
+    if [child.tag for child in children] != _of_signatures(names):
         raise SealError(f"the {_local(element)} of the signature has to hold {', '.join(names)}, and nothing else")
     return children
+
+
+@cache
+def _of_signatures(names: tuple[str, ...]) -> list[str]:
+    return [clark(f"ds:{name}") for name in names]
 
 
 def _local(element: etree._Element) -> str:
@@ -228,7 +236,7 @@ def _reference(element: etree._Element, accepted: Accepted) -> Reference:
             del transforms[0]
         if transforms:
             canonicalization = _canonicalization(transforms[0], accepted)
-        if len(transforms) > 1 or {name_of(one) for one in children[0]} != {clark("ds:Transform")}:
+        if len(transforms) > 1 or {name_of(one) for one in children[0]} != {_TRANSFORM}:
             raise SealError("a reference of the signature has more transforms than one canonicalization")
     uri = element.get("URI", "-")
     if not (uri.startswith("#") and len(uri) > 1) and not (enveloped and uri == ""):
@@ -239,7 +247,7 @@ def _reference(element: etree._Element, accepted: Accepted) -> Reference:
 
 def _certificates(key_info: etree._Element, accepted: Accepted) -> tuple[bytes, ...]:
     """The certificates that the signature brings."""
-    found = [_base64(one) for one in key_info.iterfind(f"{clark('ds:X509Data')}/{clark('ds:X509Certificate')}")]
+    found = [_base64(one) for one in key_info.iterfind(_CERTIFICATE)]
     if not found and not (accepted.figure_23 or accepted.enveloped):
         raise SealError("the signature brings no X.509 certificate")
     if len(found) > MOST_CERTIFICATES:

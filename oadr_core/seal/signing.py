@@ -130,6 +130,7 @@ class SigningSealer:
         """Give a sealer for a profile; 2.0a has no signatures (section 7.1)."""
         return self if profile is ProfileName.V20B else self._plain.speaking(profile)
 
-    def unsigned(self) -> Sealer:
-        """Give one that does not sign; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return self._plain
+    def towards(self, signer: str | None) -> Sealer:
+        """Give the one for a peer; see :class:`~oadr_core.seal.opened.Sealer`."""
+        only_some = self._checker is not None and not self._required
+        return self._plain if only_some and signer is None else self

@@ -68,6 +68,9 @@ class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     :param unanswered_opts: what it has not answered yet, in the order in which it was said.
     :param ending: the events that are cancelled and have not ended yet.
     :param listed_at: when the last list of events that was taken was made, as it says.
+    :param vtn_signer: the fingerprint of the certificate that the VTN has signed with.
+    :param signed_until: up to which time, by the clock of the VTN, signatures of it may have been taken; only kept
+        where that clock is ahead of ours.
     """
 
     registered: bool = False
@@ -80,6 +83,8 @@ class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
     ending: tuple[EndingEvent, ...] = ()
     listed_at: Instant | None = None
+    vtn_signer: str = ""
+    signed_until: Instant | None = None
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """See :meth:`~oadr_core.state.blobs.Blob.parts`."""

@@ -132,6 +132,9 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
     :param poll_interval: seconds between its polls, where it was agreed beforehand; else they are those that the VTN
         asks for.
+    :param signer: the fingerprint of the certificate that it signs with; None where it does not sign.
+    :param signed_until: up to which time, by its own clock, signatures of it may have been taken; only kept where that
+        clock is ahead of ours.
     """
 
     ven_id: str
@@ -150,6 +153,8 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     queue: tuple[QueuedOperation, ...] = ()
     opts: OptBook = OptBook()
     poll_interval: float | None = None
+    signer: str | None = None
+    signed_until: Instant | None = None
 
     @property
     def key(self) -> str:

@@ -231,10 +231,19 @@ def test_one_may_sign_without_looking_and_look_without_signing() -> None:
     assert (signs.signs, signs.requires, looks.signs, looks.requires) == (True, False, False, True)
     assert signs.open(looks.seal(POLL, NOW), NOW).message == POLL
     assert looks.open(signs.seal(POLL, NOW), NOW).signer == VEN.fingerprint
-    assert looks.seal(POLL, NOW) == signs.unsigned().seal(POLL, NOW) == encode(POLL)
+    assert looks.seal(POLL, NOW) == encode(POLL)
     assert not sealer(required=False).requires
     with pytest.raises(LocalProtocolError, match="needs a key"):
         SigningSealer(random.SystemRandom())
+
+
+def test_where_only_some_sign_the_others_get_no_signatures() -> None:
+    some, all_ = sealer(required=False), sealer()
+    assert some.towards(VEN.fingerprint) is some
+    assert not some.towards(None).signs
+    assert all_.towards(None) is all_
+    unseeing = SigningSealer(random.SystemRandom(), key=VEN.signing())
+    assert unseeing.towards(None) is unseeing
 
 
 def test_2_0a_has_no_signatures() -> None:
@@ -242,7 +251,7 @@ def test_2_0a_has_no_signatures() -> None:
     assert one.speaking(ProfileName.V20B) is one
     assert not one.speaking(ProfileName.V20A).signs
     plain = PlainSealer()
-    assert (plain.signs, plain.requires, plain.unsigned()) == (False, False, plain)
+    assert (plain.signs, plain.requires, plain.towards(None)) == (False, False, plain)
 
 
 def test_a_signed_document_may_be_lenient_within() -> None:
