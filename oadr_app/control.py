@@ -55,7 +55,7 @@ class _Commands:
         self._commands = commands
         self._token = token
 
-    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes], peer: Peer) -> Answer | None:
         """Refuse a request by its head, or say that its body may come."""
         if not hmac.compare_digest(headers.get(b"authorization", b""), b"Bearer " + self._token.encode()):
             return _json(HTTPStatus.FORBIDDEN, {"error": "the token is wrong"})

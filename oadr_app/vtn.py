@@ -91,6 +91,7 @@ class VtnProgram:
             http_host=file.http.host,
             http_port=file.http.port,
             http_path_prefix=file.http.prefix,
+            allow_insecure=file.http.allow_insecure,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
             missed_polls=file.missed_polls,

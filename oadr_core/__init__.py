@@ -15,6 +15,7 @@ from oadr_core.decisions import (
     PollDecision,
     RegistrationDecision,
     event_decision,
+    registration_decision,
 )
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import (
@@ -24,6 +25,7 @@ from oadr_core.errors import (
     RemoteProtocolError,
     SchemaError,
     SealError,
+    SealTooOld,
     StateError,
 )
 from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers, arguments
@@ -99,7 +101,20 @@ from oadr_core.rules import (
     refuse_event,
     rules,
 )
-from oadr_core.seal import Opened, Peer, PlainSealer, Sealer, fingerprint
+from oadr_core.seal import (
+    Accepted,
+    Canonicalization,
+    Opened,
+    Peer,
+    PlainSealer,
+    ReplayGuard,
+    Sealer,
+    SigningKey,
+    SigningSealer,
+    Trust,
+    fingerprint,
+)
+from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
@@ -121,6 +136,7 @@ __all__ = [
     "OfficialRule",
     "official_rule",
     *_messages,
+    "Accepted",
     "Address",
     "AnswerState",
     "Audience",
@@ -130,6 +146,7 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "Canonicalization",
     "Collection",
     "Core",
     "DataPoint",
@@ -195,6 +212,7 @@ __all__ = [
     "RegistrationEnded",
     "RegistrationRefused",
     "RemoteProtocolError",
+    "ReplayGuard",
     "Reply",
     "ReportDropped",
     "ReportEnded",
@@ -211,15 +229,19 @@ __all__ = [
     "Save",
     "SchemaError",
     "SealError",
+    "SealTooOld",
     "Sealer",
     "SenderConfig",
     "Severity",
+    "SigningKey",
+    "SigningSealer",
     "Standing",
     "Startup",
     "StateError",
     "TicketId",
     "TraceReport",
     "Transmit",
+    "Trust",
     "VEN_HANDLERS",
     "VTN_HANDLERS",
     "Ven",
@@ -255,10 +277,12 @@ __all__ = [
     "make_offer",
     "make_opt",
     "new_id",
+    "normalised_fingerprint",
     "part_from_dict",
     "part_to_dict",
     "read",
     "refuse_event",
+    "registration_decision",
     "reported_values",
     "rules",
     "schedule_of",

@@ -60,3 +60,7 @@ class SealError(RemoteProtocolError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED)
+
+
+class SealTooOld(SealError):
+    """A document may have been taken before; if it is new, its sender only has to sign it again, and is told so."""

@@ -37,11 +37,14 @@ class Address(msgspec.Struct, frozen=True):
     :param transport: ``simpleHttp`` or ``xmpp``.
     :param base: the base URL or the JID of a VEN that is reached by push; empty for the VTN, which the driver knows.
     :param profile: the profile that is spoken there; each has paths of its own over HTTP (rule 511).
+    :param identity: what the transport has to prove of whoever is there before anything is sent, such as the
+        fingerprint of the certificate that a VEN has registered with; None where nothing was agreed on.
     """
 
     transport: str
     base: str = ""
     profile: ProfileName = ProfileName.V20B
+    identity: str | None = None
 
 
 class Transmit(msgspec.Struct, frozen=True):

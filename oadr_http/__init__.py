@@ -7,15 +7,23 @@ from oadr_http.endpoints import PREFIX, Answer, Endpoints
 from oadr_http.manual import OptFailed, RegistrationFailed
 from oadr_http.recorder import Trace
 from oadr_http.server import Server, ServerLimits
+from oadr_http.signatures import SignaturePolicy
 from oadr_http.store import MemoryStore, Store
+from oadr_http.tls import PROFILE_CIPHERS, Tls, TlsPolicy
+from oadr_http.tls_files import OwnCertificate
+from oadr_http.tls_keeper import CertificateExpires, CertificatesReloaded
+from oadr_http.trusted_proxy import TrustedProxies
 from oadr_http.ven import OpenADRClient
 from oadr_http.vtn import OpenADRServer
 
 __all__ = [
     "PREFIX",
+    "PROFILE_CIPHERS",
     "Answer",
     "AsgiApp",
     "Carrier",
+    "CertificateExpires",
+    "CertificatesReloaded",
     "Driver",
     "Endpoints",
     "ExchangeFailed",
@@ -24,9 +32,14 @@ __all__ = [
     "OpenADRClient",
     "OpenADRServer",
     "OptFailed",
+    "OwnCertificate",
     "RegistrationFailed",
     "Server",
     "ServerLimits",
+    "SignaturePolicy",
     "Store",
+    "Tls",
+    "TlsPolicy",
     "Trace",
+    "TrustedProxies",
 ]

@@ -1,5 +1,9 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
@@ -9,8 +13,14 @@ import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit
 from oadr_http.compression import BadCoding, decompressed
+from oadr_http.damping import Damper
 from oadr_http.driver import ExchangeFailed
 from oadr_http.outcomes import failure
+from oadr_http.tls import Tls
+from oadr_http.tls_errors import reason
+from oadr_http.tls_guard import expecting
+
+_LOG: Final = logging.getLogger("oadr.http")
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
 """Bytes of an answer that are taken, before and after decompression."""
@@ -31,11 +41,17 @@ class HttpCarrier:
         is appended. Requests that name a base of their own (those to push VENs) do not need it.
     :param timeout: seconds to wait for an answer at most, however long the core would.
     :param compression: whether the peer may compress its answers.
+    :param tls: how TLS is spoken with peers whose URL begins with ``https``; without certificates of our own, and with
+        the CAs of the system, if None.
     :raises LocalProtocolError: ``url`` is no URL of a server.
     """
 
-    def __init__(self, url: str = "", *, timeout: float | None = None, compression: bool = True) -> None:
+    def __init__(
+        self, url: str = "", *, timeout: float | None = None, compression: bool = True, tls: Tls | None = None
+    ) -> None:
         self._url = base_url(url) if url else ""
+        self._tls = tls or Tls()
+        self._damper = Damper()
         self._timeout = timeout
         self._headers = {
             "Content-Type": "application/xml",
@@ -43,20 +59,10 @@ class HttpCarrier:
             "Accept-Encoding": "gzip, deflate" if compression else "identity",
             "User-Agent": "oadr",
         }
-        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
-        # the core has one request in flight for each peer, which is limit enough.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEEP)
-        self._client = httpx.AsyncClient(
-            limits=limits,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
-            timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._pool = _Pool(self._tls.client)
 
     async def __aenter__(self) -> Self:
-        """Open the pool of connections."""
-        await self._client.__aenter__()
+        """Be open; connections are made when they are needed."""
         return self
 
     async def __aexit__(
@@ -67,28 +73,57 @@ class HttpCarrier:
 
     async def close(self) -> None:
         """Close all connections; for those who did not enter it."""
-        with anyio.CancelScope(shield=True):
-            await self._client.aclose()
+        await self._pool.close()
 
     async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
         """Post a request; see :class:`~oadr_http.driver.Carrier`."""
         timeout = min(transmit.timeout, self._timeout or transmit.timeout)
+        url, identity = "", transmit.to.identity
         try:
-            with anyio.fail_after(timeout):
-                return await self._post(self._address(transmit), body)
+            url = self._address(transmit)
+            with anyio.fail_after(timeout), expecting(self._tls.fingerprints if identity is None else {identity}):
+                self._refuse_plain(url, identity)
+                return await self._post(url, body)
         except (TimeoutError, httpx.TimeoutException):
             raise ExchangeFailed(Failure.SILENCE) from None
-        except (httpx.ConnectError, ValueError):  # no URL at all, or a host name that is too long for the resolver
+        except httpx.ConnectError as error:
+            self._tell_no_tls(url, error)
             raise ExchangeFailed(Failure.UNREACHABLE) from None
+        except (httpx.TransportError, ssl.SSLError) as error:
+            self._tell_no_tls(url, error)
+            raise ExchangeFailed(Failure.BROKEN) from None
         except BadCoding:
             raise ExchangeFailed(Failure.BAD_ANSWER) from None
-        except httpx.TransportError:
-            raise ExchangeFailed(Failure.BROKEN) from None
+        except ValueError:  # no URL at all, or a host name that is too long for the resolver
+            raise ExchangeFailed(Failure.UNREACHABLE) from None
+
+    def _refuse_plain(self, url: str, identity: str | None) -> None:
+        """Say nothing in clear to a peer that has a certificate: nobody could tell who listens.
+
+        :raises ExchangeFailed: that would be.
+        """
+        if identity is not None and not url.startswith("https:"):
+            if self._damper.lets(url):
+                _LOG.warning("nothing is sent to %s, as the VEN there has registered with a certificate: no TLS", url)
+            raise ExchangeFailed(Failure.FORBIDDEN)
+
+    def _tell_no_tls(self, url: str, error: Exception) -> None:
+        """Tell the operator why there is no TLS, where that is why an exchange fails."""
+        why = reason(error)
+        if why is not None and self._damper.lets((url, why)):
+            _LOG.warning("no TLS with %s: %s", httpx.URL(url).host, why)
 
     async def _post(self, url: str, body: bytes) -> bytes:
-        request = self._client.build_request("POST", url, headers={**self._headers, "Content-Length": str(len(body))})
+        if self._pool.context is not self._tls.client:  # the certificates were read again
+            before, self._pool = self._pool, _Pool(self._tls.client)
+            await before.close()
+        async with self._pool.lent() as client:
+            return await self._post_with(client, url, body)
+
+    async def _post_with(self, client: httpx.AsyncClient, url: str, body: bytes) -> bytes:
+        request = client.build_request("POST", url, headers={**self._headers, "Content-Length": str(len(body))})
         request.stream = _Body(body)
-        response = await self._client.send(request, stream=True)
+        response = await client.send(request, stream=True)
         try:
             why = failure(response.status_code)
             if why is not None:
@@ -116,6 +151,50 @@ class HttpCarrier:
         if in_20a:
             base = base.removesuffix("/2.0b")
         return f"{base}/{transmit.service}"
+
+
+class _Pool:
+    """A pool of connections, which is closed when nobody uses it any more.
+
+    :param context: how TLS is spoken.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context: Final = context
+        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
+        # the core has one request in flight for each peer, which is limit enough.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEEP)
+        self._client = httpx.AsyncClient(
+            limits=limits,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
+            timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
+            follow_redirects=False,
+            trust_env=False,
+            verify=context,
+        )
+        self._users = 0
+        self._closing = False
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Use it while the body runs."""
+        self._users += 1
+        try:
+            yield self._client
+        finally:
+            self._users -= 1
+            if self._closing and not self._users:
+                await self._close()
+
+    async def close(self) -> None:
+        """Close it, or have it closed by its last user."""
+        self._closing = True
+        if not self._users:
+            await self._close()
+
+    async def _close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._client.aclose()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 from oadr_core import Failure, LocalProtocolError, Peer, ProfileName, Service
 from oadr_http.compression import compressed
+from oadr_http.damping import Damper
 from oadr_http.outcomes import status
+from oadr_http.trusted_proxy import TrustedProxies
 
 _LOG: Final = logging.getLogger("oadr.http")
 
@@ -65,6 +67,8 @@ class Endpoints:
     :param prefix: the path before the name of a service, with or without slashes around it.
     :param services: what is served.
     :param prefix_20a: the path before EiEvent for VENs of 2.0a; they are not served if None.
+    :param proxies: proxies in front, and how they tell who a VEN is; None where there are none.
+    :param identified: whether all requests are refused whose sender has shown no certificate (rule 517, decision D1).
     :raises LocalProtocolError: the two prefixes are the same.
     """
 
@@ -75,8 +79,13 @@ class Endpoints:
         prefix: str = PREFIX,
         services: Sequence[Service] = VTN_SERVICES,
         prefix_20a: str | None = None,
+        proxies: TrustedProxies | None = None,
+        identified: bool = False,
     ) -> None:
         self._receiver = receiver
+        self._proxies = proxies
+        self._identified = identified
+        self._damper = Damper()
         base = _folder(prefix)
         self._paths = {f"{base}/{service}": (service, ProfileName.V20B) for service in services}
         if prefix_20a is not None:
@@ -89,13 +98,19 @@ class Endpoints:
         """Whether a path is that of a service."""
         return self._endpoint(path) is not None
 
-    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes], peer: Peer) -> Answer | None:
         """Refuse a request by its head, or say that its body may come.
 
         :param method: such as ``POST``.
         :param path: the path, with or without query.
         :param headers: the headers by their names in lower case.
+        :param peer: who is at the other end of the connection.
         """
+        if self._identified and self._sender(peer, headers).identity is None:
+            address = peer.address.rpartition(":")[0]
+            if self._damper.lets(address):
+                _LOG.warning("a request from %s was refused, as it comes with no valid certificate", address)
+            return Answer(HTTPStatus.FORBIDDEN)
         if self._endpoint(path) is None:
             return Answer(HTTPStatus.NOT_FOUND)
         if method != "POST":
@@ -111,6 +126,7 @@ class Endpoints:
         """Take a request that :meth:`refuse` has let in; whatever goes wrong here is no fault of the peer."""
         service, profile = self._endpoint(path) or (None, ProfileName.V20B)
         try:
+            peer = self._sender(peer, headers)
             refusal, content = await self._receiver.receive(body, peer, service, profile)
         except Exception:  # one request that fails must not end the server
             _LOG.exception("the request of %s cannot be answered", peer.identity or peer.address or "a peer")
@@ -123,6 +139,10 @@ class Endpoints:
         if coding is not None:
             answer_headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
         return Answer(code, sent, answer_headers)
+
+    def _sender(self, peer: Peer, headers: Mapping[bytes, bytes]) -> Peer:
+        """Find out who has sent a request: whoever is at the other end, or whom a proxy there tells of."""
+        return peer if self._proxies is None else self._proxies.told_by(peer, headers)
 
     def _endpoint(self, path: str) -> tuple[Service, ProfileName] | None:
         """Find what a path is for; forms that RFC 3986 calls equivalent are the same (rule 511)."""

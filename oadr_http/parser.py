@@ -50,8 +50,9 @@ class Request:
 
 
 class Stage(Enum):
-    """What a connection is at; a parser tells the first three."""
+    """What a connection is at; a parser tells the three that follow the first."""
 
+    HANDSHAKE = "TLS is agreed on"
     IDLE = "waits for a request"
     HEAD = "a head arrives"
     BODY = "a body arrives"
@@ -93,21 +94,31 @@ class Parser:
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the connection."""
+        rest: bytes | None = data
+        while rest is not None:  # once, and once more for each upgrade that is offered
+            rest = self._feed(rest)
+
+    def _feed(self, data: bytes) -> bytes | None:
+        """Take some bytes; returns what has to be read after that, if anything."""
         before = len(self.complete)
+        upgraded_at: int | None = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._pass_over_upgrade(data[upgrade.args[0] :])
+            upgraded_at = upgrade.args[0]
         except httptools.HttpParserCallbackError as error:
             self._give_up(_answer_to(error))
         except httptools.HttpParserError:
             self._give_up(Answer(HTTPStatus.BAD_REQUEST))
+        if upgraded_at is not None:
+            return self._pass_over_upgrade(data[upgraded_at:])
         if self.stage is Stage.HEAD:
             self._head_size += len(data) if len(self.complete) == before else 0
             if self._head_size > self._longest_head:
                 self._give_up(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        return None
 
-    def _pass_over_upgrade(self, rest: bytes) -> None:
+    def _pass_over_upgrade(self, rest: bytes) -> bytes | None:
         """An upgrade was offered, as some clients do with every request, and is not taken.
 
         llhttp stops behind the head then, so the same head is read again without the offer.
@@ -115,10 +126,10 @@ class Parser:
         request, headers = self.complete.pop()
         if request.method == "CONNECT":
             self._give_up(Answer(HTTPStatus.NOT_IMPLEMENTED))
-            return
+            return None
         kept = b"".join(b"%b: %b\r\n" % one for one in headers.items() if one[0] not in (b"connection", b"upgrade"))
         self._parser = httptools.HttpRequestParser(self)
-        self.feed(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.target, kept, rest))
+        return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.target, kept, rest)
 
     def _give_up(self, answer: Answer) -> None:
         """Read no more. What follows a request that ends the connection does not matter."""

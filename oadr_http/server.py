@@ -1,12 +1,13 @@
 """A small HTTP/1.1 server for the endpoints: limits and timeouts on everything, and a graceful end.
 
-Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one will hand it on.
+Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one hands it on.
 """
 
 import logging
 import math
+import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -17,9 +18,12 @@ import anyio
 import anyio.abc
 
 from oadr_core import Peer
+from oadr_http.damping import Damper
 from oadr_http.endpoints import Answer
 from oadr_http.groups import alone
 from oadr_http.parser import Headers, Parser, Request, Stage
+from oadr_http.tls_errors import reason
+from oadr_http.tls_stream import TlsStream
 
 _LOG: Final = logging.getLogger("oadr.http")
 
@@ -29,9 +33,12 @@ class ServerLimits:
     """What the server puts up with.
 
     :param connections: open at a time; further ones are told to come back later.
+    :param handshakes: connections on which TLS is being agreed on at a time; where there are more, the oldest of them
+        is closed, as peers that are in earnest take less than a second for it.
     :param head: bytes of request line and headers.
     :param body: bytes of a body.
     :param bodies: bytes of all bodies that are arriving or being answered; further ones are told to come back later.
+    :param handshake_timeout: seconds for TLS to be agreed on.
     :param head_timeout: seconds for the whole of a head to arrive, once it has begun.
     :param body_timeout: seconds for the whole of a body to arrive, once its head is there.
     :param idle_timeout: seconds that a connection may be silent between requests.
@@ -40,9 +47,11 @@ class ServerLimits:
     """
 
     connections: int = 10_000
+    handshakes: int = 1000
     head: int = 16 * 1024
     body: int = 2 * 1024 * 1024
     bodies: int = 256 * 1024 * 1024
+    handshake_timeout: float = 10.0
     head_timeout: float = 10.0
     body_timeout: float = 60.0
     idle_timeout: float = 75.0
@@ -53,7 +62,7 @@ class ServerLimits:
 class Application(Protocol):
     """What takes requests."""
 
-    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+    def refuse(self, method: str, path: str, headers: Mapping[bytes, bytes], peer: Peer) -> Answer | None:
         """Refuse a request by its head, or say that its body may come."""
         ...
 
@@ -78,6 +87,8 @@ _LINGER: Final = 2.0
 class _Connection:
     """An open connection.
 
+    :ivar stream: the bytes, out of TLS where that is spoken.
+    :ivar identity: the fingerprint of the certificate that the peer has shown, if it has.
     :ivar scope: ends it.
     :ivar stage: what it is at.
     :ivar expires: when it is ended, unless it has come to another stage before; looked at now and then, which costs
@@ -86,11 +97,12 @@ class _Connection:
     :ivar reserved: bytes that it may take up, of those that all may take up together.
     """
 
-    __slots__ = ("expired", "expires", "reserved", "scope", "stage", "stream")
+    __slots__ = ("expired", "expires", "identity", "reserved", "scope", "stage", "stream")
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
-        self.stream: Final = stream
-        self.scope: Final = anyio.CancelScope()
+        self.stream = stream
+        self.identity: str | None = None
+        self.scope = anyio.CancelScope()
         self.stage: Stage | None = None
         self.expires = math.inf
         self.expired = False
@@ -108,11 +120,21 @@ class Server:
 
     :param application: takes the requests; :class:`~oadr_http.endpoints.Endpoints` for OpenADR.
     :param limits: what it puts up with.
+    :param tls: how TLS is spoken, asked for each connection; plain HTTP is spoken if None.
     """
 
-    def __init__(self, application: Application, limits: ServerLimits | None = None) -> None:
+    def __init__(
+        self,
+        application: Application,
+        limits: ServerLimits | None = None,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         self._application = application
         self._limits = limits or ServerLimits()
+        self._tls = tls
+        self._handshakes: dict[_Connection, None] = {}  # the oldest first
+        self._damper = Damper()
         self._connections: set[_Connection] = set()
         self._reserved = 0
         self._stopping = False
@@ -155,7 +177,7 @@ class Server:
         """Close idle connections, and give the others a while."""
         self._stopping = True
         for connection in self._connections:
-            if connection.stage is Stage.IDLE:
+            if connection.stage in (Stage.IDLE, Stage.HANDSHAKE):
                 connection.scope.cancel()
         if self._connections:
             with anyio.move_on_after(self._limits.grace):
@@ -164,7 +186,13 @@ class Server:
     async def _watch(self) -> None:
         """End connections that have been at one thing for too long."""
         limits = self._limits
-        shortest = min(limits.head_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout)
+        shortest = min(
+            limits.handshake_timeout,
+            limits.head_timeout,
+            limits.body_timeout,
+            limits.idle_timeout,
+            limits.write_timeout,
+        )
         while True:
             await anyio.sleep(min(_LONGEST_WATCH, shortest / 4))
             now = anyio.current_time()
@@ -181,16 +209,61 @@ class Server:
         try:
             async with stream:
                 if len(self._connections) <= self._limits.connections:
-                    await self._serve(connection)
-                elif len(self._connections) <= self._limits.connections + self._limits.connections // 8 + 8:
+                    await self._secure_and_serve(connection)
+                elif self._tls is None and len(self._connections) <= self._limits.connections * 9 // 8 + 8:
                     await self._refuse(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError):
             pass  # the peer has gone
+        except Exception:  # what ends one connection must not end the others
+            _LOG.exception("a connection has failed")
         finally:
             self._connections.discard(connection)
             self._reserved -= connection.reserved
             if self._stopping and not self._connections:
                 self._empty.set()
+
+    async def _secure_and_serve(self, connection: _Connection) -> None:
+        """Agree on TLS, where it is spoken, and serve the connection."""
+        if self._tls is None:
+            await self._serve(connection)
+            return
+        stream = TlsStream(connection.stream, self._tls())
+        with connection.scope:
+            if await self._handshake(connection, stream):
+                connection.stream, connection.identity = stream, stream.fingerprint
+        if connection.stream is stream:
+            connection.scope, connection.stage = anyio.CancelScope(), None
+            async with stream:
+                await self._serve(connection)
+        elif connection.expired:
+            self._tell_no_tls(stream, "the handshake takes too long")
+
+    async def _handshake(self, connection: _Connection, stream: TlsStream) -> bool:
+        """Agree on TLS; of too many that try, the oldest goes."""
+        self._handshakes[connection] = None
+        if len(self._handshakes) > self._limits.handshakes:
+            next(iter(self._handshakes)).scope.cancel()
+        connection.enter(Stage.HANDSHAKE, self._limits.handshake_timeout)
+        try:
+            await stream.handshake()
+        except ssl.SSLError as error:
+            self._tell_no_tls(stream, reason(error) or str(error))
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            self._tell_no_tls(stream, "it went away during the handshake; perhaps it does not take our certificate")
+            return False
+        else:
+            return True
+        finally:
+            del self._handshakes[connection]
+        connection.expires = math.inf
+        await _linger(connection.stream)  # until the peer has the alert
+        return False
+
+    def _tell_no_tls(self, stream: anyio.abc.ByteStream, why: str) -> None:
+        """Tell the operator why a peer cannot come in; not each time, as anybody can cause it."""
+        address = peer_of(stream).address.rpartition(":")[0]
+        if self._damper.lets((address, why)):
+            _LOG.warning("no TLS with %s: %s", address, why)
 
     async def _serve(self, connection: _Connection) -> None:
         """Serve requests until the connection ends; refuse one that is wrong or stalls, and end the connection."""
@@ -205,8 +278,8 @@ class Server:
 
     async def _requests(self, connection: _Connection) -> Answer | None:
         """Serve requests until no more can be served; returns what is to be said at last, if anything."""
-        stream, parser = connection.stream, self._parser()
-        peer = peer_of(stream)
+        stream, peer = connection.stream, peer_of(connection.stream, connection.identity)
+        parser = self._parser(peer)
         patience = {
             Stage.IDLE: self._limits.idle_timeout,
             Stage.HEAD: self._limits.head_timeout,
@@ -238,9 +311,13 @@ class Server:
         connection.reserved = size
         return True
 
-    def _parser(self) -> Parser:
-        limits = self._limits
-        return Parser(self._application.refuse, longest_head=limits.head, longest_body=limits.body)
+    def _parser(self, peer: Peer) -> Parser:
+        limits, refuse = self._limits, self._application.refuse
+        return Parser(
+            lambda method, path, headers: refuse(method, path, headers, peer),
+            longest_head=limits.head,
+            longest_body=limits.body,
+        )
 
     async def _request(self, connection: _Connection, request: Request, headers: Headers, peer: Peer) -> bool:
         """Answer a request; returns whether the connection stays open."""
@@ -288,14 +365,18 @@ def _rendered(answer: Answer, *, keep_alive: bool, version: str = "1.1") -> byte
 async def _linger(stream: anyio.abc.ByteStream) -> None:
     """Read what the peer is still sending, for a moment: closing at once would destroy the answer on its way."""
     with suppress(anyio.EndOfStream), anyio.move_on_after(_LINGER):
-        if isinstance(stream, anyio.abc.SocketStream):
+        if isinstance(stream, anyio.abc.SocketStream | TlsStream):
             await stream.send_eof()
         for _ in range(64):
             await stream.receive(_CHUNK)
 
 
-def peer_of(stream: anyio.abc.ByteStream) -> Peer:
-    """Who is at the other end, as far as the connection tells."""
+def peer_of(stream: anyio.abc.ByteStream, identity: str | None = None) -> Peer:
+    """Who is at the other end.
+
+    :param stream: the connection.
+    :param identity: the fingerprint of the certificate that was shown there, if one was.
+    """
     address = stream.extra(anyio.abc.SocketAttribute.remote_address, "")
     text = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-    return Peer("simpleHttp", None, text)
+    return Peer("simpleHttp", identity, text)

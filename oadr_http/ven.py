@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -18,7 +19,6 @@ from oadr_core import (
     LocalProtocolError,
     Now,
     Payload,
-    PlainSealer,
     ProfileName,
     Report,
     ReportRequest,
@@ -39,7 +39,11 @@ from oadr_http.driver import Driver
 from oadr_http.manual import ManualVen, Spoken
 from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
+from oadr_http.signatures import SignaturePolicy, ven_sealer
 from oadr_http.store import Store
+from oadr_http.tls import Tls, TlsPolicy
+from oadr_http.tls_files import OwnCertificate
+from oadr_http.tls_keeper import TlsKeeper, keeping
 
 _T = TypeVar("_T")
 
@@ -62,6 +66,21 @@ class OpenADRClient:
     :param ven_name: a name for people.
     :param vtn_url: the base URL of the VTN, such as ``https://vtn.example/OpenADR2/Simple/2.0b``.
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
+    :param cert: its certificate, in PEM, for TLS and for signing; without TLS also a PKCS#12 file.
+    :param key: the key, in PEM; None where it is in the file of the certificate.
+    :param passphrase: what the key is encrypted with, if it is.
+    :param vtn_fingerprint: the fingerprint of the VTN's certificate, or several where it has several; to another one
+        nothing is said over TLS, and nothing is taken that another one has signed. None takes any that the CAs vouch
+        for.
+    :param verification_cert: the certificates that the VTN may sign with, in PEM; where they are known as a whole.
+    :param ca_file: the CAs of the VTN's certificate; over TLS those of the system if None.
+    :param disable_signature: not to sign although there is a ``cert``.
+    :param verify_message_signatures: whether everything that the VTN says has to be signed (rule 514). If None, it does
+        without TLS, wherever there is a ``cert`` that signs, or it is said by what the VTN is known. With TLS, which
+        tells who the VTN is, what is signed has to be signed well, and what is not is taken as well.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
+    :param check_hostname: whether the VTN's certificate must be for the host name of ``vtn_url``.
+    :param tls_policy: how TLS is spoken; as the profile says if None.
     :param profile: the profile that it speaks, ``2.0b`` or ``2.0a``. In 2.0a there are events alone: it registers
         nowhere, offers no reports and has no opts. The base URL is then such as ``https://vtn.example/OpenADR2/Simple``.
     :param vtn_id: the id of a VTN of 2.0a, where it was agreed beforehand; lists of events of another are refused.
@@ -87,8 +106,8 @@ class OpenADRClient:
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, a ``ven_id`` is missing, or
-        ``longest_wait`` is nothing.
+    :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, a ``ven_id`` is missing,
+        ``longest_wait`` is nothing, or a file of certificates cannot be used; the text says what would be right.
     """
 
     def __init__(
@@ -96,6 +115,17 @@ class OpenADRClient:
         ven_name: str,
         vtn_url: str,
         *,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        passphrase: str | None = None,
+        vtn_fingerprint: str | Sequence[str] | None = None,
+        verification_cert: str | Path | None = None,
+        ca_file: str | Path | None = None,
+        disable_signature: bool = False,
+        verify_message_signatures: bool | None = None,
+        signature_policy: SignaturePolicy | None = None,
+        check_hostname: bool = True,
+        tls_policy: TlsPolicy | None = None,
         ven_id: str | None = None,
         profile: str = ProfileName.V20B,
         vtn_id: str = "",
@@ -124,6 +154,18 @@ class OpenADRClient:
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VEN_HANDLERS, typed=typed)
         self._url, self._compression = base_url(vtn_url), compression
+        self._tls: Tls | None = None
+        if self._url.startswith("https:"):
+            self._tls = Tls(
+                cert=cert,
+                key=key,
+                passphrase=passphrase,
+                ca_file=ca_file,
+                fingerprints=vtn_fingerprint or (),
+                check_hostname=check_hostname,
+                policy=tls_policy,
+            )
+        self._keeper = None if self._tls is None else TlsKeeper(self._tls, self._observed)
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VEN, trace)
@@ -143,18 +185,37 @@ class OpenADRClient:
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
-        sealer = PlainSealer(strict=strict)
+        saved = None if store is None else store.load()
+        sealer = ven_sealer(
+            self._entropy,
+            self._url,
+            cert=cert,
+            key=key,
+            passphrase=passphrase,
+            disable_signature=disable_signature,
+            verify=verify_message_signatures,
+            fingerprints=vtn_fingerprint,
+            verification_cert=verification_cert,
+            ca_file=ca_file,
+            policy=signature_policy,
+            strict=strict,
+            began=system_now().utc,
+            restarted=bool(saved),
+        )
+        if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
+            raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
         if auto_polling:
-            saved = None if store is None else store.load()
             policy = policy or _policy(poll_interval)
             self._auto = AutoVen(
                 config, policy, sealer=sealer, entropy=self._entropy, handlers=self._handlers, saved=saved
             )
             self._offers = Offering(self._auto, self._entropy)
         else:
+            if self._keeper is not None:
+                self._keeper.warn()
             self._manual = ManualVen(
                 config, self._carrier(), sealer=sealer, store=store, observe=self._observed, recorder=self._recorder
             )
@@ -162,8 +223,13 @@ class OpenADRClient:
         self._ran = False
         self._stop: anyio.Event | None = None
 
+    @property
+    def certificates(self) -> tuple[OwnCertificate, ...]:
+        """Its certificates for TLS, as they are in use."""
+        return () if self._tls is None else self._tls.own
+
     def _carrier(self) -> HttpCarrier:
-        return HttpCarrier(self._url, compression=self._compression)
+        return HttpCarrier(self._url, compression=self._compression, tls=self._tls)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -330,7 +396,7 @@ class OpenADRClient:
         if self._ran:
             raise LocalProtocolError("the VEN ran before; make another one, with the same store if it has one")
         self._ran = True
-        async with self._carrier() as carrier:
+        async with self._carrier() as carrier, keeping(self._keeper):
             driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
             core.start(system_now())
             async with driver.running():
@@ -340,6 +406,15 @@ class OpenADRClient:
                 finally:
                     self._driver = None
                     core.stop(system_now())
+
+    async def reload_certificates(self) -> bool:
+        """Read the certificates for TLS again, as happens by itself soon after their files have changed.
+
+        One that does not run by itself looks at them only here.
+
+        :returns: whether they can be used; if not, the log says why, and those of before stay in use.
+        """
+        return True if self._keeper is None else await self._keeper.reload()
 
     async def run(self) -> None:
         """Run the VEN until it is cancelled, or :meth:`stop` is called.

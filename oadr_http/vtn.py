@@ -2,9 +2,11 @@
 
 import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -29,7 +31,6 @@ from oadr_core import (
     OptType,
     Payload,
     Peer,
-    PlainSealer,
     ProfileName,
     Report,
     ReportRequest,
@@ -54,10 +55,19 @@ from oadr_http.client import HttpCarrier
 from oadr_http.clock import system_now
 from oadr_http.driver import Driver
 from oadr_http.endpoints import PREFIX, Endpoints, usual_prefix_20a
+from oadr_http.exposure import refuse_exposure
+from oadr_http.fingerprints import bound
 from oadr_http.offering import Offering
 from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
+from oadr_http.signatures import SignaturePolicy, vtn_sealer
 from oadr_http.store import Store
+from oadr_http.tls import TlsPolicy, vtn_tls
+from oadr_http.tls_files import Files, OwnCertificate
+from oadr_http.tls_keeper import TlsKeeper, keeping
+from oadr_http.trusted_proxy import HEADER, TrustedProxies
+
+_REGISTRATION: Final = "on_create_party_registration"
 
 _LOG: Final = logging.getLogger("oadr.vtn")
 
@@ -83,11 +93,36 @@ class OpenADRServer:
 
     :param vtn_id: its id.
     :param http_host: the address to listen on. Without TLS there is no proof of who a VEN is, so anything but loopback
-        is for trusted networks.
+        needs ``allow_insecure`` then.
     :param http_port: the port to listen on; 0 takes a free one, see :attr:`port`.
     :param http_path_prefix: the path before the name of a service.
     :param http_path_prefix_20a: the path before EiEvent for VENs of 2.0a, see :meth:`add_ven`. If None it is
         ``http_path_prefix`` without its last part where that is ``2.0b``; else VENs of 2.0a are not served.
+    :param http_cert: its certificate for TLS in PEM, or several, one RSA and one EC (rule 68); plain HTTP if None.
+    :param http_key: their keys, in the same order; None where each is in the file of its certificate.
+    :param http_key_passphrase: what the keys are encrypted with, if they are.
+    :param http_ca_file: the CAs of its VENs, which have to show certificates. Push VENs must be at their address with
+        the certificate that they have registered with.
+    :param tls_policy: how TLS is spoken; as the profile says if None.
+    :param cert: the certificate that it signs with, in PEM, or a PKCS#12 file; nothing is signed if None, and the
+        signatures of others are not looked at. A VEN is known by the fingerprint that it has registered with; where
+        there is TLS as well, both have to be the same.
+    :param key: the key; None where it is in the file of the certificate.
+    :param passphrase: what the key is encrypted with, if it is.
+    :param verify_message_signatures: whether it looks at signatures where it has a ``cert``.
+    :param require_signatures: whether every VEN of 2.0b has to sign (rule 514). If not, one that registers without a
+        signature may go on so, and is answered so; one that registers with a signature always has to sign.
+    :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate, and leaves it
+        to ``fingerprint_lookup``, ``ven_lookup`` or ``on_create_party_registration`` whose it is.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
+    :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
+        of that VEN, or None; only those VENs are registered then, and only with that certificate.
+    :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
+        VENs on in a header, which is believed from nobody else.
+    :param proxy_header: that header.
+    :param require_certificate: whether requests without a valid certificate are refused with 403 (rule 517); if None,
+        where there is TLS or a trusted proxy. For :meth:`asgi`, where the server hands certificates on.
+    :param allow_insecure: serve others than this machine, without proof of who they are: anybody can pose as any VEN.
     :param ven_lookup: the handler of that name; see :meth:`add_handler`.
     :param requested_poll_freq: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
@@ -104,6 +139,8 @@ class OpenADRServer:
     :param limits: what the HTTP server puts up with.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
+    :raises LocalProtocolError: the settings contradict each other, a file of certificates cannot be used, or others
+        could reach it without proof of who they are; the text says which, and what would be right.
     """
 
     def __init__(
@@ -114,6 +151,23 @@ class OpenADRServer:
         http_port: int = 8080,
         http_path_prefix: str = PREFIX,
         http_path_prefix_20a: str | None = None,
+        http_cert: Files = None,
+        http_key: Files = None,
+        http_key_passphrase: str | None = None,
+        http_ca_file: str | Path | None = None,
+        tls_policy: TlsPolicy | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        passphrase: str | None = None,
+        verify_message_signatures: bool = True,
+        require_signatures: bool = True,
+        signing_ca_file: str | Path | None = None,
+        signature_policy: SignaturePolicy | None = None,
+        fingerprint_lookup: Callable[..., object] | None = None,
+        trusted_proxies: Sequence[str] = (),
+        proxy_header: str = HEADER,
+        require_certificate: bool | None = None,
+        allow_insecure: bool = False,
         ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
@@ -134,11 +188,37 @@ class OpenADRServer:
             raise LocalProtocolError("the VTN needs a vtn_id")
         self._entropy = random.SystemRandom()
         self._handlers = Handlers(VTN_HANDLERS, typed=typed)
+        self._fingerprints = fingerprint_lookup
+        if fingerprint_lookup is not None:
+            self._handlers.add(_REGISTRATION, bound(None, fingerprint_lookup))
         if ven_lookup is not None:
             self._handlers.add("ven_lookup", ven_lookup)
         self._host, self._port, self._prefix = http_host, http_port, f"/{http_path_prefix.strip('/')}"
         self._prefix_20a = usual_prefix_20a(self._prefix) if http_path_prefix_20a is None else http_path_prefix_20a
-        self._endpoints = Endpoints(self, prefix=self._prefix, prefix_20a=self._prefix_20a)
+        proxies = TrustedProxies(trusted_proxies, proxy_header) if trusted_proxies else None
+        self._tls = vtn_tls(
+            http_cert, http_key, http_key_passphrase, http_ca_file, tls_policy, behind_proxy=proxies is not None
+        )
+        self._secure = self._tls is not None and self._tls.serving
+        known = self._secure or proxies is not None
+        self._insecure, self._identified = allow_insecure, known if require_certificate is None else require_certificate
+        sealer = vtn_sealer(
+            self._entropy,
+            cert=cert,
+            key=key,
+            passphrase=passphrase,
+            verify=verify_message_signatures,
+            required=require_signatures,
+            ca_file=signing_ca_file,
+            policy=signature_policy,
+            strict=strict,
+            began=system_now().utc,
+        )
+        if not self._secure and not allow_insecure and not sealer.requires:
+            refuse_exposure(http_host)
+        self._endpoints = Endpoints(
+            self, prefix=self._prefix, prefix_20a=self._prefix_20a, proxies=proxies, identified=self._identified
+        )
         self._store = store
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VTN, trace)
@@ -159,7 +239,7 @@ class OpenADRServer:
                 reporting=reporting,
                 report_rules=tuple(report_rules),
             ),
-            sealer=PlainSealer(strict=strict),
+            sealer=sealer,
             entropy=self._entropy,
             handlers=self._handlers,
             saved=None if store is None else store.load(),
@@ -170,6 +250,7 @@ class OpenADRServer:
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
         self._bound: int | None = None
+        self._keeper = None if self._tls is None else TlsKeeper(self._tls, self._observed)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -191,7 +272,12 @@ class OpenADRServer:
     @property
     def _origin(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._secure else 'http'}://{host}:{self.port}"
+
+    @property
+    def certificates(self) -> tuple[OwnCertificate, ...]:
+        """Its certificates for TLS, as they are in use."""
+        return () if self._tls is None else self._tls.own
 
     @property
     def vens(self) -> Mapping[str, VenRecord]:
@@ -243,6 +329,8 @@ class OpenADRServer:
         :param handler: takes the arguments that the name lists, or fewer of them.
         :raises LocalProtocolError: there is no handler of the name.
         """
+        if name == _REGISTRATION and self._fingerprints is not None:
+            handler = bound(handler, self._fingerprints)
         self._handlers.add(name, handler)
 
     # --- whom events are for -----------------------------------------------------------------------------------------
@@ -624,7 +712,8 @@ class OpenADRServer:
     @asynccontextmanager
     async def driving(self) -> AsyncIterator[None]:
         """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
-        async with HttpCarrier(compression=False) as carrier:  # nothing lets a VEN compress
+        carrier = HttpCarrier(compression=False, tls=self._tls)  # nothing lets a VEN compress
+        async with carrier, keeping(self._keeper):
             driver = Driver(
                 self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
             )
@@ -644,10 +733,23 @@ class OpenADRServer:
         """
         listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
         self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
-        server = Server(self._endpoints, self._limits)
+        server = Server(self._endpoints, self._limits, tls=self._server_tls if self._secure else None)
         async with listener, self.driving(), server.serving(listener):
             _LOG.debug("the VTN listens at %s", self.url)
             yield self
+
+    def _server_tls(self) -> ssl.SSLContext:
+        assert self._tls is not None
+        return self._tls.server
+
+    async def reload_certificates(self) -> bool:
+        """Read the certificates for TLS again, as happens by itself soon after their files have changed.
+
+        Connections that are open go on as they were.
+
+        :returns: whether they can be used; if not, the log says why, and those of before stay in use.
+        """
+        return True if self._keeper is None else await self._keeper.reload()
 
     async def run(self) -> None:
         """Run the VTN until it is cancelled, or :meth:`stop` is called."""
@@ -664,8 +766,11 @@ class OpenADRServer:
         """The same endpoints as an ASGI application, for a server of yours.
 
         Wherever it is mounted there, ``http_path_prefix`` may be the whole path or what follows that of the mount.
+        Who a VEN is shows where the server supports the TLS extension of ASGI (then say ``require_certificate=True``),
+        or from ``trusted_proxies``; else clients on other machines are refused, unless there is ``allow_insecure``.
         """
-        return AsgiApp(self._endpoints, self.driving, longest_body=self._limits.body)
+        exposed = self._identified or self._insecure
+        return AsgiApp(self._endpoints, self.driving, longest_body=self._limits.body, exposed=exposed)
 
     async def receive(
         self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B

@@ -35,7 +35,7 @@ LAYERS: Final = (
 LAYER: Final[Mapping[str, int]] = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 ADAPTERS: Final = ("oadr_http", "oadr_xmpp")
-OURS: Final = frozenset({"oadr_core", "oadr_app", "bench", "docs", "examples", "tests", *ADAPTERS})
+OURS: Final = frozenset({"oadr_core", "oadr_app", "bench", "docs", "examples", "fuzz", "tests", *ADAPTERS})
 
 ALLOWED: Final = frozenset(
     {
@@ -45,6 +45,13 @@ ALLOWED: Final = frozenset(
     }
 )
 """What the core may import from outside. Nothing here does I/O, tells the time, or draws random numbers by itself."""
+
+ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
+    # keys and certificates; what it draws by chance within an ECDSA signature cannot be seen from outside
+    "oadr_core.seal": frozenset({"cryptography"}),
+    "oadr_core.testing": frozenset({"hypothesis"}),
+}
+"""What a package of the core may import beside that."""
 
 FORBIDDEN: Final = frozenset(
     {
@@ -131,7 +138,7 @@ def wrong_direction(module: str, source: str) -> list[str]:
 
 def from_outside(module: str, source: str) -> list[str]:
     """What a module of the core imports from outside that it may not."""
-    allowed = ALLOWED | ({"hypothesis"} if module.startswith("oadr_core.testing.") else set())
+    allowed = ALLOWED.union(*(names for package, names in ALLOWED_IN.items() if module.startswith(f"{package}.")))
     return [
         f"{module} imports {one.module or '.'}"
         for one in imports(source)
@@ -232,6 +239,7 @@ def test_the_list_of_what_may_be_imported_holds_nothing_unused() -> None:
         "def f():\n    import socket",
         "if TYPE_CHECKING:\n    import logging",
         "import hypothesis",
+        "import cryptography.x509",
         "import oadr_http",
         "from . import ven",
     ],
@@ -240,8 +248,10 @@ def test_an_import_that_is_not_allowed_is_noticed(source: str) -> None:
     assert len(from_outside("oadr_core.ven", source)) == 1
 
 
-def test_only_the_testing_kit_may_use_hypothesis() -> None:
+def test_only_the_testing_kit_may_use_hypothesis_and_only_what_seals_keys() -> None:
     assert from_outside("oadr_core.testing.strategies", "import hypothesis") == []
+    assert from_outside("oadr_core.seal.keys", "from cryptography import x509") == []
+    assert from_outside("oadr_core.seal.keys", "import hypothesis") == ["oadr_core.seal.keys imports hypothesis"]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -377,6 +387,50 @@ def test_names_that_only_look_alike_are_not_mistaken() -> None:
         "from datetime import datetime\nsealer.open(now.now)\nself.print\ndatetime.fromisoformat('x')\nclock.today()"
     )
     assert impurities("oadr_core.ven", source) == []
+
+
+# --- only a sealer opens documents -----------------------------------------------------------------------------------
+
+SECRETS_OF_SEAL: Final = frozenset({"oadr_core.seal.opened.opened", "oadr_core.seal.opened._KEY"})
+"""What makes an ``Opened``: whoever has one of these can pretend that a document was checked."""
+
+
+def forgeries(module: str, source: str) -> list[str]:
+    """Where a module that is no sealer makes an ``Opened``, or takes hold of what makes one."""
+    if module.startswith("oadr_core.seal."):
+        return []
+    found = [f"{module} takes {name}" for name in names_in(source) if name in SECRETS_OF_SEAL]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "oadr_core.seal.opened":
+            found += [f"{module} imports {one.name}" for one in node.names if one.name in {"opened", "_KEY", "*"}]
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            handed = called.endswith("__new__") and any(ast.unparse(one).endswith("Opened") for one in node.args)
+            if called == "Opened" or called.endswith((".Opened", "Opened.__new__")) or handed:
+                found.append(f"{module} calls {called}")
+    return found
+
+
+@pytest.mark.parametrize("package", ["oadr_core", *ADAPTERS, "oadr_app", "bench", "docs", "examples"])
+def test_nothing_but_a_sealer_opens_documents(package: str) -> None:
+    assert every(forgeries, package) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from oadr_core.seal.opened import opened",
+        "from oadr_core.seal.opened import *",
+        "from oadr_core.seal import opened\nopened._KEY",
+        "import oadr_core.seal.opened\noadr_core.seal.opened._KEY",
+        "from oadr_core import Opened\nOpened(document, None, key=key)",
+        "import oadr_core\noadr_core.Opened(document, None, key=key)",
+        "from oadr_core import Opened\nOpened.__new__(Opened)",
+        "from oadr_core import Opened\nobject.__new__(Opened)",
+    ],
+)
+def test_a_forgery_is_noticed(source: str) -> None:
+    assert forgeries("oadr_core.vtn.core", source)
 
 
 # --- the lint rule says the same while one types ---------------------------------------------------------------------

@@ -200,7 +200,7 @@ class Reporter:
         found = [one for one in self._party.accepted(peer) if one.request.report_request_id == request_id]
         if not found:
             return  # it has ended before it began
-        (accepted,) = found
+        accepted = found[0]
         if accepted.state is ReportAtSource.MADE:
             return
         key, specifier = (peer, request_id), accepted.request.report_specifier

@@ -4,6 +4,7 @@ A machine takes nothing but :class:`Opened`, and only this package makes one, so
 machine without having passed the checks of a sealer.
 """
 
+from datetime import datetime
 from typing import Final, Protocol
 
 import msgspec
@@ -33,17 +34,22 @@ class Opened:
     """A document that a sealer has accepted.
 
     :ivar document: what was read.
-    :ivar signer: the fingerprint of the certificate that signed it, or None where signatures are not in use.
+    :ivar signer: the fingerprint of the certificate that signed it; None where it is not signed, or signatures are not
+        looked at.
+    :ivar signed_at: when it was signed, by the clock of the signer.
     """
 
-    __slots__ = ("document", "signer")
+    __slots__ = ("document", "signed_at", "signer")
 
-    def __init__(self, document: Document, signer: str | None, *, key: object) -> None:
+    def __init__(
+        self, document: Document, signer: str | None, signed_at: datetime | None = None, *, key: object
+    ) -> None:
         """Not for you: only a sealer holds the key."""
         if key is not _KEY:
             raise TypeError("only a sealer can open a document")
         self.document: Final = document
         self.signer: Final = signer
+        self.signed_at: Final = signed_at
 
     @property
     def message(self) -> Payload:
@@ -53,6 +59,16 @@ class Opened:
 
 class Sealer(Protocol):
     """Turns messages into bytes that a peer can trust, and back."""
+
+    @property
+    def signs(self) -> bool:
+        """Whether what it seals is signed."""
+        ...
+
+    @property
+    def requires(self) -> bool:
+        """Whether it opens nothing that is not signed."""
+        ...
 
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message, to be sent at once.
@@ -73,7 +89,22 @@ class Sealer(Protocol):
         """Give a sealer that reads and writes a profile, with the same settings otherwise; 2.0a has no signatures."""
         ...
 
+    def towards(self, signer: str | None) -> "Sealer":
+        """Give the sealer for what is said to a peer: where only some sign, those that do not get no signatures.
 
-def opened(document: Document, signer: str | None) -> Opened:
+        :param signer: the fingerprint of the certificate that the peer signs with; None where it does not sign.
+        """
+        ...
+
+    def recall(self, signer: str, until: datetime) -> None:
+        """Take note that an earlier run has opened what a signer had signed up to a time.
+
+        :param signer: the fingerprint of its certificate.
+        :param until: the time, by the clock of the signer.
+        """
+        ...
+
+
+def opened(document: Document, signer: str | None = None, signed_at: datetime | None = None) -> Opened:
     """Make an :class:`Opened`; for sealers of this package alone."""
-    return Opened(document, signer, key=_KEY)
+    return Opened(document, signer, signed_at, key=_KEY)

@@ -1,5 +1,6 @@
 """The sealer that does not sign: "standard" security, where TLS alone tells who is talking (section 10)."""
 
+from datetime import datetime
 from typing import Final
 
 from oadr_core.clock import Now
@@ -28,6 +29,16 @@ class PlainSealer:
         self._profile = profile
         self._written: tuple[tuple[Payload, bytes], ...] = ()
 
+    @property
+    def signs(self) -> bool:
+        """It does not sign."""
+        return False
+
+    @property
+    def requires(self) -> bool:
+        """It takes what is not signed."""
+        return False
+
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message; see :class:`~oadr_core.seal.opened.Sealer`."""
         return self._write_once(message) if isinstance(message, DistributeEvent) else self._write(message)
@@ -49,10 +60,17 @@ class PlainSealer:
 
     def open(self, data: bytes, now: Now) -> Opened:
         """Read a document; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return opened(read(data, strict=self._strict, limits=self._limits, profile=self._profile), None)
+        return opened(read(data, strict=self._strict, limits=self._limits, profile=self._profile))
 
     def speaking(self, profile: ProfileName) -> "Sealer":
         """Give a sealer for a profile; see :class:`~oadr_core.seal.opened.Sealer`."""
         if profile is self._profile:
             return self  # the same, or one of a subclass
         return PlainSealer(strict=self._strict, limits=self._limits, profile=profile)
+
+    def towards(self, signer: str | None) -> Sealer:
+        """Give itself: it signs for nobody."""
+        return self
+
+    def recall(self, signer: str, until: datetime) -> None:
+        """Do nothing: it knows no signers."""

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self, TypeAlias
 import msgspec
 
 from oadr_core.errors import LocalProtocolError, StateError
-from oadr_core.wire.verify import verify
+from oadr_core.wire.verify import verify, verify_received
 
 VERSION: Final = 1
 """The version of the blobs that this package writes. It reads all earlier ones; none was ever retyped."""
@@ -49,7 +49,11 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 0
 
     def parts(self) -> Iterable[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
+        """The messages, and parts of messages, that it holds and that we made ourselves."""
+        return ()
+
+    def received(self) -> Iterable[msgspec.Struct]:
+        """Those that a peer has made; what was read liberally could not be sent."""
         return ()
 
     def dump(self) -> bytes:
@@ -69,6 +73,8 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             state = msgspec.json.decode(blob, type=cls)
             for part in state.parts():
                 verify(part)  # what could not be sent was never saved
+            for part in state.received():
+                verify_received(part)
         except (msgspec.MsgspecError, LocalProtocolError, UnicodeDecodeError, RecursionError) as error:
             raise StateError(f"{cls.__name__}: the blob is damaged: {error}") from None
         return state

@@ -80,8 +80,11 @@ class ReportsBlob(Blob, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.msgpack.decode(self.offers, type=tuple[Report, ...]) if self.offers else ()
 
     def parts(self) -> Iterator[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
+        """See :meth:`Blob.parts`."""
         yield from (requested.request for requested in (*self.requests, *self.former))
+
+    def received(self) -> Iterator[msgspec.Struct]:
+        """See :meth:`Blob.received`."""
         yield from (accepted.request for accepted in self.report_requests)
         yield from self.offered()
 

@@ -68,6 +68,9 @@ class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     :param unanswered_opts: what it has not answered yet, in the order in which it was said.
     :param ending: the events that are cancelled and have not ended yet.
     :param listed_at: when the last list of events that was taken was made, as it says.
+    :param vtn_signer: the fingerprint of the certificate that the VTN has signed with.
+    :param signed_until: up to which time, by the clock of the VTN, signatures of it may have been taken; only kept
+        where that clock is ahead of ours.
     """
 
     registered: bool = False
@@ -80,11 +83,17 @@ class VenState(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True):
     unanswered_opts: tuple[CreateOpt | CancelOpt, ...] = ()
     ending: tuple[EndingEvent, ...] = ()
     listed_at: Instant | None = None
+    vtn_signer: str = ""
+    signed_until: Instant | None = None
 
     def parts(self) -> Iterator[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
-        yield from (known.event for known in self.events)
-        yield from (one.event for one in self.ending)
+        """See :meth:`~oadr_core.state.blobs.Blob.parts`."""
         yield from super().parts()
         yield from self.opts.messages()
         yield from self.unanswered_opts
+
+    def received(self) -> Iterator[msgspec.Struct]:
+        """See :meth:`~oadr_core.state.blobs.Blob.received`."""
+        yield from super().received()
+        yield from (known.event for known in self.events)
+        yield from (one.event for one in self.ending)

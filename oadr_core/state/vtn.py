@@ -132,6 +132,9 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     :param opts: what it has said about its availability, and about single events, by oadrCreateOpt.
     :param poll_interval: seconds between its polls, where it was agreed beforehand; else they are those that the VTN
         asks for.
+    :param signer: the fingerprint of the certificate that it signs with; None where it does not sign.
+    :param signed_until: up to which time, by its own clock, signatures of it may have been taken; only kept where that
+        clock is ahead of ours.
     """
 
     ven_id: str
@@ -150,6 +153,8 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     queue: tuple[QueuedOperation, ...] = ()
     opts: OptBook = OptBook()
     poll_interval: float | None = None
+    signer: str | None = None
+    signed_until: Instant | None = None
 
     @property
     def key(self) -> str:
@@ -157,9 +162,13 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
         return f"ven/{self.ven_id}"
 
     def parts(self) -> Iterator[msgspec.Struct]:
-        """The messages, and parts of messages, that it holds."""
-        yield from (operation.message for operation in self.queue)
+        """See :meth:`~oadr_core.state.blobs.Blob.parts`."""
         yield from super().parts()
+        yield from (operation.message for operation in self.queue)
+
+    def received(self) -> Iterator[msgspec.Struct]:
+        """See :meth:`~oadr_core.state.blobs.Blob.received`."""
+        yield from super().received()
         yield from self.opts.messages()
 
 

@@ -48,6 +48,8 @@ class VenBase(CoreBase):
         self._state = state or VenState(ven_id=config.ven_id)
         self._registration = Registration.REGISTERED if self._state.registered else Registration.UNREGISTERED
         self._refuser = Refuser()
+        if self._state.signed_until is not None:
+            sealer.recall(self._state.vtn_signer, self._state.signed_until)
         self._save_waits = False
         self._unsaved = False  # something is remembered whose save may wait until the next message leaves
         self._confirmed = False  # whether the VTN has registered us, or again, since we were started

@@ -20,7 +20,6 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param pull: whether it polls; over HTTP alone.
     :param address: where a push VEN is reached: a base URL or a full JID.
     :param report_only: whether it has no events and no opts (section 7.2.2 of the profile).
-    :param xml_signature: whether it supports XML signatures.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     :param answer_patience: seconds that the answers to a list of events wait for one that the application still
         decides on; what is decided by then is answered without it.
@@ -48,7 +47,6 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     pull: bool = True
     address: str | None = None
     report_only: bool = False
-    xml_signature: bool = False
     call_timeout: float = 60.0
     answer_patience: float = 10.0
     default_opt: OptType = OptType.OPT_OUT

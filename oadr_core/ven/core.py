@@ -11,7 +11,7 @@ from typing import Final
 from oadr_core.answers import response_in
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
-from oadr_core.errors import LocalProtocolError, OtherProfile, SchemaError, SealError
+from oadr_core.errors import LocalProtocolError, OtherProfile, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.machines.registration import Registration, RegistrationInput
@@ -56,7 +56,7 @@ from oadr_core.outputs import (
     TicketId,
 )
 from oadr_core.rules import refuse
-from oadr_core.seal import Peer
+from oadr_core.seal import Opened, Peer, signed_ahead
 from oadr_core.ven.registration import NO_IDS, RegistrationService
 
 _BEFORE_REGISTRATION: Final = (
@@ -153,10 +153,13 @@ class Ven(RegistrationService):
         inbound = InboundId(next(self._numbers))
         try:
             opened = self._sealer.open(body, now)
+        except SealTooOld as error:
+            return self._refuse(inbound, Failure.BUSY, str(error))
         except SealError as error:
             return self._refuse(inbound, Failure.FORBIDDEN, str(error))
         except SchemaError as error:
             return self._refuse(inbound, Failure.NOT_ACCEPTABLE, str(error))
+        self._note_signed(opened, now)
         self._tell_forgiven(opened, self._vtn_name)
         message = opened.message
         if type(message) not in VTN_OPERATIONS or service not in (None, SERVICE[type(message)]):
@@ -186,10 +189,16 @@ class Ven(RegistrationService):
             self._misbehaved(f"answered with what cannot be read: {error}")
             self._failed(Failure.BAD_ANSWER, now)
             return
-        if opened is not None:
-            self._tell_forgiven(opened, self._vtn_name)
         sent = self._sender.in_flight
         assert sent is not None
+        if opened is not None:
+            self._note_signed(opened, now)
+            self._tell_forgiven(opened, self._vtn_name)
+        elif self._sealer.requires and not isinstance(sent, Response):
+            # only an oadrResponse is answered with nothing (decision D53); elsewhere anybody could have sent that
+            self._misbehaved(f"answered {sent.message_type()} with nothing, which is not signed (rule 514)")
+            self._failed(Failure.BAD_ANSWER, now)
+            return
         answer = None if opened is None else opened.message
         if not self._fits(sent, answer):
             self._misbehaved(f"answered {sent.message_type()} with {answer.message_type() if answer else 'nothing'}")
@@ -209,6 +218,16 @@ class Ven(RegistrationService):
         request = self._sender.answered()
         self._emit(ExchangeDone(ticket=request.ticket, request=sent, answer=answer))
         self._answered(sent, answer, now)
+
+    def _note_signed(self, opened: Opened, now: Now) -> None:
+        """Have it survive a restart up to which time the VTN was heard, if its clock is ahead (rule 514)."""
+        signer = opened.signer
+        if signer is None:
+            return
+        known = self._state.signed_until if self._state.vtn_signer == signer else None
+        until = signed_ahead(opened, signer, known, now)
+        if until is not None:
+            self._change(now, vtn_signer=signer, signed_until=until)
 
     def _found_other_profile(self, error: OtherProfile, now: Now) -> None:
         """The VTN has answered in another profile; while we register that means that it speaks nothing else."""

@@ -83,7 +83,7 @@ class RegistrationService(EventService, ReportService, OptService):
             transport_name=config.transport,
             transport_address=None if config.pull else config.address,
             report_only=config.report_only,
-            xml_signature=config.xml_signature,
+            xml_signature=self._sealer.signs,
             ven_name=config.ven_name or None,
             http_pull_model=config.pull,
         )

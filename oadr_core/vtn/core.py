@@ -17,7 +17,7 @@ from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
 from oadr_core.decisions import PollDecision
 from oadr_core.entropy import Entropy, new_id
-from oadr_core.errors import LocalProtocolError, SchemaError, SealError
+from oadr_core.errors import LocalProtocolError, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
 from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
 from oadr_core.messages import (
@@ -35,6 +35,7 @@ from oadr_core.messages import (
     ReportRequest,
     RequestReregistration,
     Service,
+    TransportName,
     UpdateReport,
     latest_end,
     outruns,
@@ -63,7 +64,7 @@ from oadr_core.outputs import (
 )
 from oadr_core.reports import Requester
 from oadr_core.rules import refuse
-from oadr_core.seal import Peer, Sealer
+from oadr_core.seal import Opened, Peer, Sealer, signed_ahead
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
@@ -92,6 +93,7 @@ from oadr_core.vtn.turn import (
     Step,
     VtnConfig,
 )
+from oadr_core.wire.verify import verify
 
 _ENROLMENT: Final = "enrolment/"
 """Before the id of a VEN, the key of what it belongs to."""
@@ -161,6 +163,7 @@ class Vtn(CoreBase):
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
         self._in_20a: set[InboundId] = set()  # requests that are answered in 2.0a
+        self._answering: dict[InboundId, Sealer] = {}  # what seals the answer to a request
         self._of_20a: dict[str, None] = {}  # VENs
         self._finished_at: datetime | None = None  # when an event was last taken from the lists
         self._load(saved or {})
@@ -168,7 +171,10 @@ class Vtn(CoreBase):
     def _load(self, saved: Mapping[str, bytes]) -> None:
         for key, blob in saved.items():
             if key.startswith("ven/"):
-                self._keep(VenRecord.load(blob))
+                record = VenRecord.load(blob)
+                self._keep(record)
+                if record.signer is not None and record.signed_until is not None:
+                    self._sealer.recall(record.signer, record.signed_until)
             elif key.startswith("event/"):
                 self._book.put(EventRecord.load(blob))
             elif key.startswith(_ENROLMENT):
@@ -353,6 +359,7 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
+        verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
 
     def add_ven(
@@ -534,10 +541,12 @@ class Vtn(CoreBase):
             self._in_20a.add(inbound)
         try:
             opened = self._sealers[profile].open(body, now)
+            identity = _proved(opened, peer)
         except SealError as error:
-            return self._refuse(inbound, Failure.FORBIDDEN, peer, str(error))
+            return self._refuse(inbound, _why_refused(error), peer, str(error))
         except SchemaError as error:
             return self._refuse(inbound, Failure.NOT_ACCEPTABLE, peer, str(error))
+        self._answering[inbound] = self._sealers[profile].towards(opened.signer)
         self._tell_forgiven(opened, _who(peer))
         message = opened.message
         if service is not None and type(message) in VEN_REQUESTS and SERVICE[type(message)] is not service:
@@ -545,14 +554,17 @@ class Vtn(CoreBase):
             self._answer_error(inbound, message, ResponseCode.COMPLIANCE_ERROR, text, peer)
             return inbound
         try:
-            record = self._identify(message, peer.identity, profile)
+            record = self._identify(message, identity, opened.signer, profile)
+        except SealError as error:
+            return self._refuse(inbound, _why_refused(error), peer, str(error))
         except _Unidentified as error:
             self._answer_error(inbound, message, error.code, str(error), peer)
             return inbound
         if record is not None:
-            self._heard_of(record, now)
+            self._note_signed(record, opened, now)
+            self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
-        self._take(record, Asked(message, peer.identity, profile), inbound, now)
+        self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
@@ -568,6 +580,13 @@ class Vtn(CoreBase):
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
             return
         named = None if opened is None else getattr(opened.message, "ven_id", None)
+        if opened is not None:
+            expected = self._records[ven_id].signer
+            if expected is not None and opened.signer != expected:
+                self._emit(PeerMisbehaved(who=ven_id, what="answered without the signature that it registered with"))
+                self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
+                return
+            self._note_signed(self._records[ven_id], opened, now)
         if named and named != ven_id:
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
@@ -634,18 +653,30 @@ class Vtn(CoreBase):
 
     # --- who is talking ----------------------------------------------------------------------------------------------
 
-    def _identify(self, message: Payload, identity: str | None, profile: ProfileName) -> VenRecord | None:
+    def _identify(
+        self, message: Payload, identity: str | None, signer: str | None, profile: ProfileName
+    ) -> VenRecord | None:
         """Find the VEN that a request comes from (section 9.2.1.1, rules 400, 500 and 517, decision D28).
 
+        A VEN that has registered with a signature signs everything from then on, or its messages are ignored: so nobody
+        gains anything by taking a signature away, also where other VENs do not sign (rule 514).
+
         :raises _Unidentified: the sender is not who it says, or says nothing, or does not speak as it should.
+        :raises SealError: it does not sign as the VEN that it says it is.
         """
-        record = self._sender_of(message, identity)
+        record = self._sender_of(message, identity, signer)
+        if record is not None and record.signer != signer and record.profile is ProfileName.V20B:
+            if record.signer is not None:
+                raise SealError(f"it was not signed with the certificate that {record.ven_id} registered with")
+            if self._sealer.requires and not isinstance(message, QueryRegistration | CreatePartyRegistration):
+                text = f"{record.ven_id} has registered without a signature, and has to register with one"
+                raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         if record is not None and record.profile is not profile:
             text = f"{record.ven_id} is a VEN of OpenADR {record.profile}, and this is for {profile}"
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
 
-    def _sender_of(self, message: Payload, identity: str | None) -> VenRecord | None:
+    def _sender_of(self, message: Payload, identity: str | None, signer: str | None) -> VenRecord | None:
         named = getattr(message, "ven_id", None) or None
         if identity is not None:
             ven_id = self._by_identity.get(identity)
@@ -661,10 +692,23 @@ class Vtn(CoreBase):
         elif named is None:
             raise _Unidentified(ResponseCode.COMPLIANCE_ERROR, "the venID is missing (rule 508)")
         record = self._records.get(named or "")
+        if record is not None and record.signer is not None:
+            raise SealError(f"it is not signed, and {record.ven_id} registered with a signature")
         if record is not None and record.identity is not None:
             text = f"{named} registered with a certificate, and this connection has none"
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
+
+    def _note_signed(self, record: VenRecord, opened: Opened, now: Now) -> None:
+        """Have it survive a restart up to which time a VEN was heard whose clock is ahead (rule 514).
+
+        What others have signed is before the next start, and so is refused after it anyway.
+        """
+        until = signed_ahead(opened, record.signer, record.signed_until, now)
+        if until is not None:
+            record = msgspec.structs.replace(record, signed_until=until)
+            self._keep(record)
+            self._emit(Save(record.key, record.dump()))
 
     def _heard_of(self, record: VenRecord, now: Now) -> None:
         """A VEN has shown itself."""
@@ -751,7 +795,8 @@ class Vtn(CoreBase):
         """A push VEN wants reports by the way (rule 344); the connection says who it is, whatever the answer names."""
         assert isinstance(given.message, RegisteredReport)
         message = msgspec.structs.replace(given.message, ven_id=record.ven_id)
-        self._put_question(result, Asked(message, record.identity, record.profile), record, [], now, pushed=True)
+        asked = Asked(message, record.identity, record.profile, signer=record.signer)
+        self._put_question(result, asked, record, [], now, pushed=True)
 
     def _put_question(
         self,
@@ -766,11 +811,23 @@ class Vtn(CoreBase):
         assert result.ask is not None
         ask, asked = result.ask, msgspec.structs.replace(given, key=result.key or digest(given.message))
         key = _question_key(record, asked)
+        already = self._asking.get(key)
+        if already is not None:  # the same came another way meanwhile; the answer to that will serve this one too
+            already += waiting
+            return
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
             decided = Decided(
-                given.message, given.identity, ask.handler, decision, given.profile, key[1], ask.found, pushed
+                given.message,
+                given.identity,
+                ask.handler,
+                decision,
+                given.profile,
+                key[1],
+                ask.found,
+                pushed,
+                given.signer,
             )
             self._conclude(key, decided, later)
 
@@ -783,7 +840,11 @@ class Vtn(CoreBase):
         """
         waiting = self._asking.pop(key)
         try:
-            current = self._identify(decided.message, decided.identity, decided.profile)
+            current = self._identify(decided.message, decided.identity, decided.signer, decided.profile)
+        except SealError as error:
+            for one in waiting:
+                self._refuse(one, _why_refused(error), Peer(identity=decided.identity), str(error))
+            return
         except _Unidentified as error:
             for one in waiting:
                 self._answer_error(one, decided.message, error.code, str(error), Peer(identity=decided.identity))
@@ -794,7 +855,7 @@ class Vtn(CoreBase):
         result = step(current, decided, self._shared, now)
         self._apply(current, result, now)
         if result.ask is not None:
-            asked = Asked(decided.message, decided.identity, decided.profile, decided.key)
+            asked = Asked(decided.message, decided.identity, decided.profile, decided.key, decided.signer)
             self._put_question(result, asked, result.record, waiting, now)
             return
         for one in waiting:
@@ -1023,9 +1084,9 @@ class Vtn(CoreBase):
         push.exchange, push.message = exchange, message
         self._exchanges[exchange] = record.ven_id
         self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "", record.profile)
+        to = Address(record.transport, record.address or "", record.profile, record.identity)
         service = SERVICE[type(message)]
-        sealer, said = self._sealers[record.profile], message
+        sealer, said = self._sealers[record.profile].towards(record.signer), message
         if record.profile is ProfileName.V20A:
             said = simplified(message)
         self._emit(Transmit(exchange, to, service, said, self._push_config.timeout, sealer))
@@ -1055,7 +1116,7 @@ class Vtn(CoreBase):
             self._in_20a.remove(inbound)
             profile = ProfileName.V20A
             answer = None if answer is None else simplified(answer)
-        self._emit(Reply(inbound, answer, refusal, self._sealers[profile]))
+        self._emit(Reply(inbound, answer, refusal, self._answering.pop(inbound, self._sealers[profile])))
 
 
 def _modified(known: EventRecord, event: EiEvent, now: Now) -> EventRecord:
@@ -1075,6 +1136,26 @@ class _Unidentified(Exception):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+def _proved(opened: Opened, peer: Peer) -> str | None:
+    """What is known of a sender: its connection proves it, or its signature.
+
+    Where both name a certificate it has to be the same one: a VEN has one fingerprint (section 10.5.1), and who holds
+    the connection of one VEN must not say what another has signed.
+
+    :raises SealError: they do not agree.
+    """
+    if opened.signer is None or peer.identity is None:
+        return opened.signer or peer.identity
+    if peer.transport == TransportName.SIMPLE_HTTP and peer.identity != opened.signer:
+        raise SealError(f"it was signed with {opened.signer}, and came over a connection of {peer.identity}")
+    return peer.identity
+
+
+def _why_refused(error: SealError) -> Failure:
+    """How a transport refuses what is not signed well: 403, or "try again" where it only has to be signed anew."""
+    return Failure.BUSY if isinstance(error, SealTooOld) else Failure.FORBIDDEN
 
 
 def _who(peer: Peer) -> str:

@@ -89,13 +89,13 @@ def take_registration(turn: Turn, message: CreatePartyRegistration, decision: Re
         return
     again = bool(message.registration_id) and turn.record is not None and _same_ids(message, turn.record)
     if again:
-        turn.change(**_what_a_ven_says(message, turn.identity))
+        turn.change(**_what_a_ven_says(message, turn))
     else:
         known = turn.record.ven_id if turn.record is not None else None
         record = VenRecord(
             ven_id=decision.ven_id or known or message.ven_id or turn.new_id(),
             registration_id=decision.registration_id or turn.new_id(),
-            **_what_a_ven_says(message, turn.identity),
+            **_what_a_ven_says(message, turn),
         )
         # the VTN's own metadata come before its other operations (rules 301 and 309)
         own = RegisterReport(request_id=turn.new_id(), reports=turn.shared.offers, ven_id=record.ven_id)
@@ -128,11 +128,12 @@ def _address(message: CreatePartyRegistration) -> str | None:
     return None if not address or address == "None" else address
 
 
-def _what_a_ven_says(message: CreatePartyRegistration, identity: str | None) -> dict[str, Any]:
+def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, Any]:
     pull = message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
     return {
         "ven_name": message.ven_name or "",
-        "identity": identity,
+        "identity": turn.identity,
+        "signer": turn.signer,
         "profile": message.profile_name,
         "transport": message.transport_name,
         "pull": pull,
@@ -175,6 +176,7 @@ def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool
             registration_id=decision.registration_id,
             ven_name=decision.ven_name,
             identity=turn.identity,
+            signer=turn.signer,
             profile=turn.profile,
         )
     )

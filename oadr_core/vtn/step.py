@@ -64,6 +64,7 @@ def step(record: VenRecord | None, given: Input, shared: Shared, now: Now) -> St
 def _asked(turn: Turn, given: Asked) -> None:
     """The VEN sends a request."""
     turn.identity, turn.profile, turn.key = given.identity, given.profile, given.key
+    turn.signer = given.signer
     message = given.message
     take = _TAKE_REQUEST.get(type(message))
     if take is None and type(message) not in _TAKE_ANSWER:
@@ -89,12 +90,12 @@ def _must_be_registered(message: Payload) -> bool:
 
 def _decided(turn: Turn, given: Decided) -> None:
     """The application has decided."""
-    turn.identity, turn.profile = given.identity, given.profile
+    turn.identity, turn.profile, turn.signer = given.identity, given.profile, given.signer
     turn.key, turn.found = given.key, given.found
     message = given.message
     if given.handler == "ven_lookup":
         if registration.take_lookup(turn, message, given.decision):
-            _asked(turn, Asked(message, given.identity, given.profile, given.key))
+            _asked(turn, Asked(message, given.identity, given.profile, given.key, given.signer))
     elif turn.record is None and type(message) not in (CreatePartyRegistration, QueryRegistration):
         turn.refuse(message, ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, "the registration has ended")
     else:

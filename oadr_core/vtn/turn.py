@@ -76,28 +76,31 @@ class Asked(msgspec.Struct, frozen=True):
     """The VEN sends a request.
 
     :param message: the request.
-    :param identity: what its transport proved about the sender.
+    :param identity: what its transport or its signature proved about the sender.
     :param profile: the profile that it was sent in.
     :param key: its digest, where that was worked out already.
+    :param signer: the fingerprint of the certificate that it was signed with, where it was.
     """
 
     message: Payload
     identity: str | None = None
     profile: ProfileName = ProfileName.V20B
     key: str | None = None
+    signer: str | None = None
 
 
 class Decided(msgspec.Struct, frozen=True):
     """The application has decided about a request of the VEN.
 
     :param message: the request.
-    :param identity: what its transport proved about the sender.
+    :param identity: what its transport or its signature proved about the sender.
     :param handler: the handler that was asked.
     :param decision: what came of it.
     :param profile: the profile that the request was sent in.
     :param key: the digest of the request.
     :param found: what was found of the request when it came; it counts as far as the record is still the same.
     :param pushed: whether it came in the answer to a push, so that what is said to it needs a push of its own.
+    :param signer: the fingerprint of the certificate that the request was signed with, where it was.
     """
 
     message: Payload
@@ -108,6 +111,7 @@ class Decided(msgspec.Struct, frozen=True):
     key: str
     found: object
     pushed: bool = False
+    signer: str | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -227,7 +231,8 @@ class Turn:
     :param record: what is known of the VEN, or None.
     :param shared: what may be looked at.
     :param now: the present.
-    :ivar identity: what the transport proved about the sender of a request.
+    :ivar identity: what its transport or its signature proved about the sender of a request.
+    :ivar signer: the fingerprint of the certificate that a request was signed with.
     :ivar profile: the profile of a request.
     :ivar found: what was found of a request when it came, now that the application has decided about it.
     :ivar key: the digest of a request, where it was worked out; see :meth:`digest`.
@@ -241,6 +246,7 @@ class Turn:
         self.config: Final = shared.config
         self.now: Final = now.utc
         self.identity: str | None = None
+        self.signer: str | None = None
         self.profile = ProfileName.V20B
         self.key: str | None = None
         self.found: object = None

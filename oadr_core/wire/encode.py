@@ -42,11 +42,28 @@ def encode_payload(message: Payload, dialect: Dialect) -> str:
     return "".join(pieces)
 
 
+def encode_signed_object(message: Payload, name: str) -> str:
+    """Write a message of 2.0b as an ``oadrSignedObject`` that stands by itself; see :func:`encode_payload`.
+
+    :param name: its Id, by which a signature refers to it; a plain name.
+    """
+    pieces = [f'<oadr:oadrSignedObject{_names(type(message), PROFILE_B)} oadr:Id="{name}">']
+    _encoder(type(message), PROFILE_B)(message, pieces.append)
+    pieces.append("</oadr:oadrSignedObject>")
+    return "".join(pieces)
+
+
+@cache
+def _names(cls: type[Payload], dialect: Dialect) -> str:
+    """The declarations of all namespaces that a payload of the class may need."""
+    prefixes = {"oadr", "ei"} | _prefixes(cls, dialect, set())
+    return "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in dialect.namespaces.items() if prefix in prefixes)
+
+
 @cache
 def _document(cls: type[Payload], dialect: Dialect) -> tuple[str, Callable[[Any, Append], None], str]:
     """What stands before a payload of the class, the function that appends it, and what stands behind it."""
-    prefixes = {"oadr", "ei"} | _prefixes(cls, dialect, set())
-    names = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in dialect.namespaces.items() if prefix in prefixes)
+    names = _names(cls, dialect)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     if not dialect.wrapped:
         return head, _Generator(cls, cls.__element__, dialect, names).function(), ""

@@ -3,6 +3,7 @@
 In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; in 2.0a it is the payload itself.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -11,10 +12,10 @@ from lxml import etree
 from oadr_core.errors import LocalProtocolError, OtherProfile, SchemaError
 from oadr_core.messages import ProfileName
 from oadr_core.messages.declare import Payload
-from oadr_core.messages.namespaces import clark, in_prefixes
+from oadr_core.messages.namespaces import NAMESPACES, clark, in_prefixes
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.dialects import DIALECTS, PROFILE_A, PROFILE_B, Dialect
-from oadr_core.wire.encode import encode_payload
+from oadr_core.wire.encode import encode_payload, encode_signed_object
 from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes, tell_text
 from oadr_core.wire.parse import LIMITS, Limits, brief, name_of, parse
 from oadr_core.wire.schema import schema
@@ -26,6 +27,11 @@ _SIGNATURE: Final = clark("ds:Signature")
 _ID: Final = clark("oadr:Id")
 _SCHEMA_LOCATION: Final = clark("xsi:schemaLocation")
 _OF_PROFILE_A: Final = PROFILE_A.clark("oadr:")
+
+_NAMESPACE: Final = NAMESPACES["oadr"].encode()
+
+_GROWTH: Final = 6
+"""How many times longer than its document a canonical form may be: a quotation mark becomes ``&quot;``."""
 
 _MOST_FORGIVEN: Final = 100
 """How many departures are told of one document; a peer that makes more has been described well enough."""
@@ -78,8 +84,22 @@ def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> byte
     dialect = DIALECTS[profile]
     if message.message_type() not in dialect.payloads:
         raise LocalProtocolError(f"OpenADR {profile} has no {message.message_type()}; it has {_names(dialect)}")
+    return _written(message, dialect, lambda: encode_payload(message, dialect))
+
+
+def encode_part(message: Payload, name: str) -> bytes:
+    """Write a message of 2.0b as an ``oadrSignedObject`` that stands by itself, to be signed; see :func:`encode`.
+
+    :param message: any payload.
+    :param name: the Id of the element; a plain name.
+    :raises LocalProtocolError: a field holds what cannot be written.
+    """
+    return _written(message, PROFILE_B, lambda: encode_signed_object(message, name))
+
+
+def _written(message: Payload, dialect: Dialect, write: Callable[[], str]) -> bytes:
     try:
-        return encode_payload(message, dialect).encode()
+        return write().encode()
     except Exception as error:
         found = problems(message, dialect)
         if not found:
@@ -118,7 +138,7 @@ def read(
         if dialect is PROFILE_A or root.tag in (_PAYLOAD, _SIGNED_OBJECT) or name_of(root) in PROFILE_B.classes:
             raise OtherProfile(dialect.profile)
         raise SchemaError(brief(f"the root is {name_of(root)}, no payload of OpenADR {profile}"))
-    located = b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
+    located = _is_located(data, root)
     is_rooted = root.tag == _PAYLOAD if dialect.wrapped else name_of(root) in dialect.classes
     if is_rooted and schema(dialect).validate(root):
         return _read_valid(data, root, dialect, located)
@@ -126,6 +146,37 @@ def read(
     if strict:
         raise fault
     return _read_leniently(data, root, dialect, fault, located)
+
+
+def read_signed(
+    data: bytes,
+    root: etree._Element,
+    signed: bytes,
+    *,
+    whole: bool = False,
+    strict: bool = True,
+    limits: Limits = LIMITS,
+) -> Document:
+    """Read a message out of the very octets that a signature covers, so that nothing beside them is looked at.
+
+    :param data: the document.
+    :param root: its root; only what the signature does not cover anyway is told from it.
+    :param signed: the canonical form of its ``oadrSignedObject``.
+    :param whole: whether it is the canonical form of the ``oadrPayload`` instead, without the signature.
+    :param strict: whether to refuse what the schema refuses.
+    :param limits: how large the document may be.
+    :raises SchemaError: the document was refused.
+    """
+    if not whole:  # with a prefix, so that no element without a namespace comes into ours
+        signed = b'<oadr:oadrPayload xmlns:oadr="%b">%b</oadr:oadrPayload>' % (_NAMESPACE, signed)
+    # the canonical form writes out what the document may abbreviate: namespaces, empty elements, escapes
+    most = Limits(size=_GROWTH * limits.size, tags=2 * limits.tags + 2)
+    document = read(signed, strict=strict, limits=most)
+    return msgspec.structs.replace(document, data=data, signed=True, schema_location=_is_located(data, root))
+
+
+def _is_located(data: bytes, root: etree._Element) -> bool:
+    return b"schemaLocation" in data and any(_SCHEMA_LOCATION in element.attrib for element in root.iter())
 
 
 def _read_valid(data: bytes, root: etree._Element, dialect: Dialect, located: bool) -> Document:

@@ -73,3 +73,8 @@ def parse(data: bytes, limits: Limits = LIMITS) -> etree._Element:
         return etree.fromstring(data, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SchemaError(brief(f"the document is no well-formed XML: {error.args[0]}")) from None
+
+
+def parse_again(data: bytes) -> etree._Element:
+    """Read what was written out of a tree that :func:`parse` has made."""
+    return etree.fromstring(data, _PARSER)

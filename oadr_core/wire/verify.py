@@ -13,6 +13,7 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.messages.declare import (
     FLOAT,
     STRING,
+    UNSIGNED_INT,
     Feed,
     Field,
     Group,
@@ -42,6 +43,19 @@ def verify(part: msgspec.Struct) -> None:
     found = problems(part)
     if found:
         raise LocalProtocolError(found[0])
+
+
+def verify_received(part: msgspec.Struct) -> None:
+    """Check that a message, or a part of one, can be what a liberal receiver has read.
+
+    Such a one may say what the schema does not admit, and could not be sent; what it holds is of the right kind all
+    the same.
+
+    :param part: any class of :mod:`oadr_core.messages`.
+    :raises LocalProtocolError: it cannot; the text names the place and what is wrong.
+    """
+    for place, what in _Received(PROFILE_B).structure(part):
+        raise LocalProtocolError(f"{type(part).__name__}{place}: {what}")
 
 
 def problems(part: msgspec.Struct, dialect: Dialect = PROFILE_B) -> list[str]:
@@ -149,3 +163,28 @@ class _Verifier:
             if allowed and text not in allowed:
                 few = " or ".join(allowed) if len(allowed) < 4 else "one that the schema knows"
                 yield f".{name}", f"is {text!r}; in {value.name} it is {few}"
+
+
+class _Received(_Verifier):
+    """Looks at what a liberal receiver has read: texts may be any, some lists empty; types and times are right."""
+
+    def structure(self, part: msgspec.Struct) -> Iterator[Problem]:
+        """Look at an instance of a class."""
+        if isinstance(part, Measurement):
+            return
+        for field in self._dialect.shape(type(part)).fields:
+            for place, what in self._field(field, getattr(part, field.name)):
+                yield f".{field.name}{place}", what
+
+    def _field(self, field: Field, value: Any) -> Iterator[Problem]:
+        if value == () and field.forgiven is not msgspec.UNSET:
+            return
+        yield from super()._field(field, value)
+
+    def _value(self, kind: Kind, value: Any) -> Iterator[Problem]:
+        scalar = kind.scalar if isinstance(kind, Property) else kind
+        if isinstance(value, str) and isinstance(scalar, Scalar | Feed):
+            scalar = STRING
+        elif isinstance(scalar, Scalar) and scalar.family == "integer":
+            scalar = UNSIGNED_INT
+        yield from super()._value(scalar, value)

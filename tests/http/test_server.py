@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from oadr_http import Endpoints, Server, ServerLimits
 from oadr_http.endpoints import normalised
-from oadr_http.parser import Stage
+from oadr_http.parser import Parser, Stage
 from tests.http.desk import POLL, Desk, Line, Office, ending_office, office, request, until
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +113,47 @@ async def test_an_offered_upgrade_is_passed_over() -> None:
             await line.say(*(data[:-4], data[-4:]) if number else (data,))
             assert (await line.answer()).status == 200
     assert opened.desk.bodies == [b"<m>0</m>", b"<m>1</m>"]
+
+
+async def test_hundreds_of_upgrades_that_are_offered_ahead_end_nothing() -> None:
+    few = b"POST / HTTP/1.1\r\nHost:a\r\nConnection:upgrade\r\nUpgrade:x\r\nContent-Length:0\r\n\r\n"
+    async with office() as opened:
+        async with opened.line() as line:
+            await line.say(few * (64 * 1024 // len(few)))
+            assert [(await line.answer()).status for _ in range(800)] == [404] * 800
+        assert (await opened.ask(request())).status == 200
+
+
+async def test_what_is_wrong_behind_an_offered_upgrade_is_told_as_what_it_is() -> None:
+    async with office() as opened, opened.line() as line:
+        await line.say(
+            request(b"<m/>", "Connection: Upgrade", "Upgrade: h2c")
+            + request(b"", "Transfer-Encoding: chunked", length="")
+        )
+        assert [(await line.answer()).status for _ in range(2)] == [200, 411]
+        assert await line.ends()
+
+
+async def test_a_fault_of_ours_ends_one_connection_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Parser.feed
+
+    def fails(parser: Parser, data: bytes) -> None:
+        if b"<fault/>" in data:
+            raise RuntimeError
+        feed(parser, data)
+
+    monkeypatch.setattr(Parser, "feed", fails)
+    async with office() as opened, opened.line() as other:
+        await other.say(request())
+        assert (await other.answer()).status == 200
+        async with opened.line() as line:
+            await line.say(request(b"<fault/>"))
+            assert await line.ends()
+        await other.say(request())
+        assert (await other.answer()).status == 200
+    assert "a connection has failed" in caplog.text
 
 
 async def test_nobody_is_connected_through() -> None:

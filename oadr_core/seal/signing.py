@@ -1,0 +1,136 @@
+"""The sealer that signs: "high" security (section 10.6 of the profile, rule 514)."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from oadr_core.clock import Now
+from oadr_core.entropy import Entropy
+from oadr_core.errors import LocalProtocolError, SealError
+from oadr_core.messages import DistributeEvent, Payload, ProfileName
+from oadr_core.seal.algorithms import NOTHING_MORE, Accepted, Canonicalization
+from oadr_core.seal.certificates import Trust
+from oadr_core.seal.checking import SignatureChecker
+from oadr_core.seal.keys import SigningKey
+from oadr_core.seal.making import Signable, SignatureWriter
+from oadr_core.seal.opened import Opened, Sealer, opened
+from oadr_core.seal.plain import PlainSealer
+from oadr_core.seal.replay import ReplayGuard
+from oadr_core.seal.shape import is_signed
+from oadr_core.wire.envelope import read_signed
+from oadr_core.wire.parse import LIMITS, Limits, parse
+
+_MOST_PREPARED: Final = 16
+"""How many lists of events are kept in their canonical form."""
+
+
+class SigningSealer:
+    """Signs what is sent, and takes what is signed well.
+
+    One is for all that listens and sends in a process with one key, as it remembers what was seen (rule 514).
+
+    :param entropy: the source of nonces.
+    :param key: what is signed with; None to send without a signature.
+    :param trust: whose signatures are believed; None to look at none, and take every document as it is.
+    :param required: whether a document without a signature is refused. If not, it is opened without a signer, and it is
+        for who receives it to know whether that peer signs.
+    :param accepted: what is accepted beyond the usual.
+    :param replay: remembers what was seen; a new one if None. The one that is given says what an earlier run may have
+        seen.
+    :param canonicalization: how XML is made into octets; what is not on the list of rule 514 is accepted then as well.
+    :param prefixes: whether names have prefixes; without, a document survives XMPP servers.
+    :param strict: whether to refuse documents that the schema refuses.
+    :param limits: how large a document may be.
+    :raises LocalProtocolError: there is neither a key nor anybody to be believed.
+    """
+
+    def __init__(
+        self,
+        entropy: Entropy,
+        *,
+        key: SigningKey | None = None,
+        trust: Trust | None = None,
+        required: bool = True,
+        accepted: Accepted = NOTHING_MORE,
+        replay: ReplayGuard | None = None,
+        canonicalization: Canonicalization = Canonicalization.INCLUSIVE,
+        prefixes: bool = True,
+        strict: bool = True,
+        limits: Limits = LIMITS,
+    ) -> None:
+        if key is None and trust is None:
+            raise LocalProtocolError("a sealer that signs needs a key, or to know whose signatures it believes")
+        if canonicalization is Canonicalization.EXCLUSIVE:
+            accepted = msgspec.structs.replace(accepted, exclusive=True)
+        self._strict = strict
+        self._limits = limits
+        self._required = required
+        self._replay = ReplayGuard() if replay is None else replay
+        self._plain = PlainSealer(strict=strict, limits=limits)
+        self._writer: SignatureWriter | None = None
+        if key is not None:
+            self._writer = SignatureWriter(key, entropy, canonicalization=canonicalization, prefixes=prefixes)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted)
+        self._prepared: tuple[tuple[Payload, Signable], ...] = ()
+
+    # --- sealing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def signs(self) -> bool:
+        """Whether what it seals is signed; see :class:`~oadr_core.seal.opened.Sealer`."""
+        return self._writer is not None
+
+    def seal(self, message: Payload, now: Now) -> bytes:
+        """Write a message and sign it; see :class:`~oadr_core.seal.opened.Sealer`."""
+        if self._writer is None:
+            return self._plain.seal(message, now)
+        if isinstance(message, DistributeEvent):
+            return self._writer.sign(self._prepare_once(message, self._writer), now)
+        return self._writer.sign(self._writer.prepare(message), now)
+
+    def _prepare_once(self, message: Payload, writer: SignatureWriter) -> Signable:
+        """Prepare a list of events, which a VTN hands to many VENs; replaced as a whole, for the sake of threads."""
+        for known, signable in self._prepared:
+            if known is message:
+                return signable
+        signable = writer.prepare(message)
+        self._prepared = ((message, signable), *self._prepared[: _MOST_PREPARED - 1])
+        return signable
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    @property
+    def requires(self) -> bool:
+        """Whether it refuses what is not signed; see :class:`~oadr_core.seal.opened.Sealer`."""
+        return self._checker is not None and self._required
+
+    def open(self, data: bytes, now: Now) -> Opened:
+        """Read a document and check its signature; see :class:`~oadr_core.seal.opened.Sealer`."""
+        if self._checker is None:
+            return self._plain.open(data, now)
+        root = parse(data, self._limits)
+        if not is_signed(root):
+            if self._required:
+                raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
+            return self._plain.open(data, now)
+        checked = self._checker.check(root, now)
+        document = read_signed(
+            data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits
+        )
+        return opened(document, checked.signer.fingerprint, checked.signed_at)
+
+    def recall(self, signer: str, until: datetime) -> None:
+        """Take note of what an earlier run has seen; see :class:`~oadr_core.seal.opened.Sealer`."""
+        self._replay.recall(signer, until)
+
+    # --- others of its kind ------------------------------------------------------------------------------------------
+
+    def speaking(self, profile: ProfileName) -> Sealer:
+        """Give a sealer for a profile; 2.0a has no signatures (section 7.1)."""
+        return self if profile is ProfileName.V20B else self._plain.speaking(profile)
+
+    def towards(self, signer: str | None) -> Sealer:
+        """Give the one for a peer; see :class:`~oadr_core.seal.opened.Sealer`."""
+        only_some = self._checker is not None and not self._required
+        return self._plain if only_some and signer is None else self

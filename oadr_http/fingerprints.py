@@ -1,0 +1,46 @@
+"""Registering only VENs whose fingerprints are known beforehand."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+import anyio.to_thread
+
+from oadr_core import LocalProtocolError, RegistrationDecision, arguments, normalised_fingerprint, registration_decision
+
+
+def bound(handler: Callable[..., object] | None, lookup: Callable[..., object]) -> Callable[..., object]:
+    """Make an ``on_create_party_registration`` that takes a VEN only with the fingerprint that is known of it.
+
+    :param handler: the one of the application, which decides first; None to register every VEN whose id is known.
+    :param lookup: takes a ``ven_id``, and returns its fingerprint, or None where the VEN is not known.
+    """
+
+    async def on_create_party_registration(
+        registration_info: dict[str, object], fingerprint: str | None
+    ) -> RegistrationDecision:
+        told = {"registration_info": registration_info, "fingerprint": fingerprint}
+        value = True if handler is None else await _called(handler, **arguments(handler, told))
+        decision = registration_decision(value)
+        if not decision.accepted:
+            return decision
+        ven_id = decision.ven_id or registration_info.get("ven_id")
+        known = None if not ven_id else await _called(lookup, ven_id)
+        if known is None or fingerprint is None or _spelled(known) != fingerprint:
+            return RegistrationDecision(accepted=False, description="the VEN is not known by its certificate")
+        return decision
+
+    return on_create_party_registration
+
+
+def _spelled(known: object) -> str:
+    if not isinstance(known, str):
+        raise LocalProtocolError(f"fingerprint_lookup returned {known!r}, where a fingerprint or None is expected")
+    return normalised_fingerprint(known)
+
+
+async def _called(function: Callable[..., object], *told: object, **named: object) -> object:
+    """Call a function of the application: a coroutine function here, any other in a thread."""
+    if not inspect.iscoroutinefunction(function):
+        return await anyio.to_thread.run_sync(partial(function, *told, **named))
+    return await function(*told, **named)

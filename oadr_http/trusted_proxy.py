@@ -1,0 +1,100 @@
+"""Client certificates that a proxy hands on in a header, where it ends TLS in front of a VTN.
+
+Whoever can reach the VTN can write such a header, so it is believed from the listed addresses alone.
+"""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from oadr_core import LocalProtocolError, Peer, fingerprint
+from oadr_http.clock import system_now
+
+HEADER: Final = "Client-Cert"
+"""The header that RFC 9440 names."""
+
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_END: Final = b"-----END CERTIFICATE-----"
+
+
+class TrustedProxies:
+    """Finds out who a VEN is by what a proxy tells.
+
+    The certificate may be written as RFC 9440 says, as bare base64 of its DER form, or in PEM, with escapes like
+    ``%0A`` or blanks instead of line ends. The proxy has to check it, to take the header out of what clients send, and
+    to send none where there is no valid certificate.
+
+    :param addresses: the proxies, as addresses or networks, such as ``10.1.0.0/16``.
+    :param header: the header.
+    :raises LocalProtocolError: there is no address, or one is none.
+    """
+
+    def __init__(self, addresses: Sequence[str], header: str = HEADER) -> None:
+        if isinstance(addresses, str) or not addresses:
+            raise LocalProtocolError("trusted proxies must be a list of addresses or networks, with one at least")
+        try:
+            self._networks = tuple(ipaddress.ip_network(one, strict=False) for one in addresses)
+        except ValueError as error:
+            raise LocalProtocolError(f"a trusted proxy must be an address or a network: {error}") from None
+        if not header or not header.isascii() or not header.replace("-", "").replace("_", "").isalnum():
+            raise LocalProtocolError(f"{header!r} is no name of a header")
+        self._header: Final = header.lower().encode()
+        self._is_listed: Final = lru_cache(maxsize=1024)(self._look_up)
+
+    def told_by(self, peer: Peer, headers: Mapping[bytes, bytes]) -> Peer:
+        """Find out who has sent a request.
+
+        :param peer: who is at the other end of the connection.
+        :param headers: the headers of the request by their names in lower case.
+        :returns: the VEN that a listed proxy tells of, which has no identity where the proxy shows no valid
+            certificate; else the peer itself, whatever the header says.
+        """
+        if not self._is_listed(peer.address):
+            return peer
+        der = _certificate(headers.get(self._header, b""))
+        identity = None if der is None or not _is_valid(der) else fingerprint(der)
+        return Peer(peer.transport, identity, peer.address)
+
+    def _look_up(self, address_and_port: str) -> bool:
+        address = address_of(address_and_port.rpartition(":")[0])
+        return address is not None and any(address in one for one in self._networks)
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address; None where it is none. One of IPv4 may come in the form of IPv6."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _certificate(told: bytes) -> bytes | None:
+    """The DER form of the one certificate that a header holds."""
+    text = unquote_to_bytes(told.strip()) if b"%" in told else told.strip()
+    if text.startswith(_BEGIN) and text.endswith(_END):
+        text = text[len(_BEGIN) : -len(_END)]
+    elif text.startswith(b":") and text.endswith(b":") and len(text) > 1:
+        text = text[1:-1]
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True) or None
+    except binascii.Error:
+        return None
+
+
+def _is_valid(der: bytes) -> bool:
+    """Whether bytes are a certificate, and nothing else, and its time has come and is not over (rule 516)."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except ValueError:
+        return False
+    if certificate.public_bytes(Encoding.DER) != der:
+        return False
+    return certificate.not_valid_before_utc <= system_now().utc < certificate.not_valid_after_utc
