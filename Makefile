@@ -56,6 +56,14 @@ rules: $(VENV)/.ready $(PEER)/.ready  ## Show by which checks and tests each con
 bench: $(VENV)/.ready $(PEER)/.ready  ## Measure, side by side with a floor or a peer
 	@$(BIN)/python -m bench $(BENCH)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.ready  ## Fuzz everything that takes bytes from outside, for SECONDS in all
+	@$(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ)
+
+.PHONY: reach
+reach: $(VENV)/.ready  ## Hold how much of the code the fuzz targets reach against the floors
+	@$(BIN)/python -m fuzz --check
+
 .PHONY: docs
 docs: $(VENV)/.ready  ## Draw docs/machines.md from the tables of the state machines, and docs/rules.md from the rules
 	@$(BIN)/python -m docs.machines > docs/machines.md
@@ -63,4 +71,4 @@ docs: $(VENV)/.ready  ## Draw docs/machines.md from the tables of the state mach
 
 .PHONY: clean
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

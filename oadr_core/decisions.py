@@ -5,7 +5,8 @@ Handlers return what is natural to write; the functions here make a decision of 
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -24,10 +25,31 @@ from oadr_core.messages import (
     ReportRequest,
     Response,
 )
+from oadr_core.messages.declare import STRING
 from oadr_core.rules import refuse_event
 from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedMessage
 from oadr_core.wire.plain import from_dict, part_to_dict
+from oadr_core.wire.scalars import converter
 from oadr_core.wire.verify import verify
+
+_Read = ParamSpec("_Read")
+_DecisionT = TypeVar("_DecisionT", bound=msgspec.Struct | None)
+
+
+def _sendable(read: Callable[_Read, _DecisionT]) -> Callable[_Read, _DecisionT]:
+    """Have what reads an answer refuse one whose texts can be neither sent nor saved."""
+
+    @wraps(read)
+    def checked(*values: _Read.args, **named: _Read.kwargs) -> _DecisionT:
+        decision = read(*values, **named)
+        for name in () if decision is None else decision.__struct_fields__:
+            text = getattr(decision, name)
+            problem = converter(STRING).problem(text) if isinstance(text, str) else None
+            if problem is not None:
+                raise LocalProtocolError(f"{name} {problem}")
+        return decision
+
+    return checked
 
 
 class EventDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +65,7 @@ class EventDecision(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
+@_sendable
 def event_decision(value: object) -> EventDecision:
     """Read what ``on_event`` or ``on_update_event`` returned.
 
@@ -108,6 +131,7 @@ class RegistrationDecision(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
+@_sendable
 def registration_decision(value: object) -> RegistrationDecision:
     """Read what ``on_create_party_registration`` returned.
 
@@ -147,6 +171,7 @@ class KnownVen(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
 
 
+@_sendable
 def known_ven(value: object, *, registers: bool = True) -> KnownVen | None:
     """Read what ``ven_lookup`` returned.
 
@@ -292,6 +317,7 @@ def report_requests(value: object) -> tuple[ReportRequest, ...]:
     return requests
 
 
+@_sendable
 def verdict(value: object) -> EiResponse:
     """Read what a handler returned that takes something: nothing for yes, or an error for the peer.
 

@@ -35,7 +35,7 @@ LAYERS: Final = (
 LAYER: Final[Mapping[str, int]] = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 ADAPTERS: Final = ("oadr_http", "oadr_xmpp")
-OURS: Final = frozenset({"oadr_core", "oadr_app", "bench", "docs", "examples", "tests", *ADAPTERS})
+OURS: Final = frozenset({"oadr_core", "oadr_app", "bench", "docs", "examples", "fuzz", "tests", *ADAPTERS})
 
 ALLOWED: Final = frozenset(
     {

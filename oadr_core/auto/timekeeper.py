@@ -91,6 +91,7 @@ class Timekeeper:
     def start(self, now: Now) -> None:
         """Begin to tell; what was missed is told now."""
         self._runs = True
+        self._looked_at = now.utc
         self.follow(now)
 
     def stop(self) -> None:
@@ -238,4 +239,6 @@ def _is_news(stands: EventProgress, told: EventProgress | None, now: datetime, *
         return not ends and not unchanged
     if told.moment is not None and told.moment - now > _LITTLE:
         return not ends  # it was told by a clock that was wrong
+    if told.status in _BEGUN and stands.status in _OVER:
+        return True  # it has another random start than it had when it was told, and is over by that
     return stands.moment is not None and (told.moment is None or stands.moment > told.moment)

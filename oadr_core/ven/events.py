@@ -192,7 +192,7 @@ class EventService(VenBase):
         refused = self._refuse_events(taken, now)
         self._change(
             now,
-            events=randomised(taken.known.values(), self._state.events, self._entropy),
+            events=randomised(taken.known.values(), (*self._state.ending, *self._state.events), self._entropy),
             ending=self._ending(taken.tell, taken.known, now),
             listed_at=_made_at(message) or self._state.listed_at,
         )

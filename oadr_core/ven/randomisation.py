@@ -12,11 +12,14 @@ from oadr_core.state.ven import EndingEvent, KnownEvent
 from oadr_core.ven.event_schedule import schedule_of
 
 
-def randomised(after: Iterable[KnownEvent], before: Iterable[KnownEvent], entropy: Entropy) -> tuple[KnownEvent, ...]:
+def randomised(
+    after: Iterable[KnownEvent], before: Iterable[KnownEvent | EndingEvent], entropy: Entropy
+) -> tuple[KnownEvent, ...]:
     """Give each event its random offset: the one that it had, unless its window has changed (rule 30).
 
     :param after: the events that are known after a list.
-    :param before: those that were known before it.
+    :param before: those that were known before it, and those that still go on: one that comes back with a new
+        registration before it has ended (decision D36) goes on as it did.
     :param entropy: the source of chance.
     """
     earlier = {one.event_id: one for one in before}

@@ -10,6 +10,7 @@ from typing import Final
 
 from lxml import etree
 
+from oadr_core.errors import SchemaError
 from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.wire.parse import name_of, parse_again
 from oadr_core.wire.scalars import escape
@@ -21,9 +22,13 @@ def canonical(element: etree._Element, *, exclusive: bool = False) -> bytes:
     :param element: of a tree without comments and processing instructions. No attribute of the XML namespace may stand
         around it, as the canonical form would have to take that over.
     :param exclusive: whether only those namespaces count that are used visibly.
+    :raises SchemaError: it has no canonical form, as where a namespace is relative (Canonical XML 1.0, section 1.3).
     """
     alone = parse_again(etree.tostring(element, encoding="utf-8", with_tail=False))
-    return etree.tostring(alone, method="c14n", exclusive=exclusive, with_comments=False)
+    try:
+        return etree.tostring(alone, method="c14n", exclusive=exclusive, with_comments=False)
+    except etree.C14NError:
+        raise SchemaError("an element has no canonical form, as where a namespace is relative") from None
 
 
 def without_prefixes(data: bytes) -> bytes:

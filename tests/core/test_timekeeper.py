@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from oadr_core import (
     VEN_HANDLERS,
+    Audience,
     AutoVen,
     EiEvent,
     EventProceeds,
@@ -234,6 +235,27 @@ def test_what_runs_when_the_registration_ends_is_told_to_end() -> None:
     home.grid.ven().cancel_party_registration(home.grid.now)
     home.grid.run(5)
     assert [one[1] for one in home.news()] == [CANCELLED]
+
+
+@pytest.mark.rule(30, 407)
+def test_an_event_that_comes_back_with_a_new_registration_goes_on_as_it_did() -> None:
+    """Decision D36: without that it would end, and begin at random, once more."""
+    home = Home()
+    vtn = home.grid.host
+    made = event(startafter=MINUTE * 30, length=HOUR * 2)
+    home.grid.vtn.vtn.add_event(made, Audience(everyone=True), home.grid.now)
+    home.run_to(60)
+    assert [one[1] for one in home.news()] == [ACTIVE]
+    (before,) = home.grid.ven().ven.state.events
+    del vtn.saved[f"ven/{home.grid.ven_id()}"]
+    home.grid.wire.boot(vtn, home.grid.now)
+    home.run_to(62)
+    (after,) = home.grid.ven().ven.state.events
+    assert (after.offset, home.grid.ven().ven.state.ending) == (before.offset, ())
+    assert home.news() == []
+    home.run_to(200)
+    ((ended_at, status, _, _),) = home.news()
+    assert (ended_at, status) == ((NOON + MINUTE * 130 + before.offset).replace(microsecond=0), COMPLETED)
 
 
 def test_a_handler_that_is_not_typed_gets_plain_values() -> None:
@@ -485,6 +507,26 @@ def test_an_event_that_the_application_still_decides_on_does_not_proceed() -> No
     alone = Alone(undecided)
     alone.run(7200)
     assert alone.told == []
+
+
+@pytest.mark.rule(114)
+def test_a_clock_that_is_put_right_at_once_after_a_restart_is_noticed() -> None:
+    alone = Alone(known(event()))
+    alone.look(HOUR)
+    alone.restart()
+    alone.look(-HOUR)
+    assert [one.status for one in alone.told] == [ACTIVE, FAR]
+
+
+@pytest.mark.rule(30)
+def test_what_runs_by_one_random_start_and_is_over_by_another_is_told_to_end() -> None:
+    alone = Alone(known(in_three(), offset=MINUTE * 30))
+    alone.run(MINUTE.total_seconds() * 90)
+    assert [one.interval for one in alone.told] == [0, 1, 2]
+    state = VenState.load(alone.host.saved["ven"])
+    alone.host.saved["ven"] = msgspec.structs.replace(state, events=(known(in_three()),)).dump()
+    alone.restart()
+    assert [one.status for one in alone.told[3:]] == [COMPLETED]
 
 
 @pytest.mark.rule(65)

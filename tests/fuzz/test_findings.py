@@ -11,30 +11,39 @@ from oadr_core import (
     AutoVen,
     AutoVtn,
     Call,
+    CreatedPartyRegistration,
+    CreatePartyRegistration,
     DistributeEvent,
     EiResponse,
+    HandlerFailed,
     Handlers,
     LocalProtocolError,
     Output,
     Peer,
     PlainSealer,
     Poll,
+    ProfileName,
     RegisteredReport,
     RegisterReport,
     Reply,
     Response,
     Save,
+    SchemaError,
+    SealError,
     StateError,
     Transmit,
+    TransportName,
     VenConfig,
     VenRecord,
     VenState,
+    Vtn,
     VtnConfig,
     encode,
 )
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import ManualClock
 from tests.core.kit import NOON, create_opt, created, drained, event, offer, one, request
+from tests.seal.kit import sealer, signed
 
 NOW = ManualClock(NOON).now
 
@@ -178,3 +187,46 @@ def test_a_state_that_has_a_request_twice_is_no_reason_not_to_start() -> None:
     twice = (AcceptedRequest(request=request("METADATA", specifier_id="METADATA"), accepted_at=NOON),) * 2
     state = VenState(registered=True, ven_id="ven", registration_id="registration", report_requests=twice)
     drained(a_ven({"ven": state.dump()}), NOW)
+
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [b"<ds:SignedInfo", b"<oadr:oadrPoll", b"<dsp:ReplayProtect"])
+def test_a_signed_document_that_has_no_canonical_form_is_refused(place: bytes) -> None:
+    document = signed(Poll(ven_id="a"))
+    assert place in document
+    changed = document.replace(place, place + b' xmlns:x="relative"')
+    with pytest.raises((SchemaError, SealError)):
+        sealer().open(changed, NOW)
+    core = Vtn(VtnConfig(vtn_id="Grid"), sealer=sealer(), entropy=random.Random(0))
+    inbound = core.receive_request(changed, peer=Peer(), service=None, now=NOW)
+    reply = one(Reply, drained(core, NOW))
+    assert (reply.inbound, reply.message, reply.refusal is None) == (inbound, None, False)
+
+
+# --- applications ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["\ud800", "\0", ("a", "\ud800"), ("\0", "b")])
+def test_an_id_that_cannot_be_sent_is_a_fault_of_the_handler(wrong: object) -> None:
+    handlers = Handlers(VTN_HANDLERS)
+    handlers.add("on_create_party_registration", lambda registration_info: wrong)
+    core = AutoVtn(VtnConfig(vtn_id="Grid"), sealer=PlainSealer(), entropy=random.Random(0), handlers=handlers)
+    core.start(NOW)
+    create = CreatePartyRegistration(
+        request_id="1",
+        profile_name=ProfileName.V20B,
+        transport_name=TransportName.SIMPLE_HTTP,
+        report_only=False,
+        xml_signature=False,
+        http_pull_model=True,
+    )
+    core.receive_request(encode(create), peer=Peer(), service=None, now=NOW)
+    core.call_returned(one(Call, drained(core, NOW)).call, wrong, now=NOW)
+    outputs = drained(core, NOW)
+    assert "which XML cannot carry" in one(HandlerFailed, outputs).error
+    answer = one(Reply, outputs).message
+    assert isinstance(answer, CreatedPartyRegistration)
+    assert not answer.response.ok
+    assert not core.vtn.vens

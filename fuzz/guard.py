@@ -1,0 +1,53 @@
+"""The limits that hold for every input of every target: time on the processor, and memory."""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Final
+
+LONGEST: Final = 1.0
+"""Seconds on the processor that an input may take. The clock on the wall would find fault with a busy machine."""
+
+LARGEST: Final = 200
+"""Megabytes that the process may ever hold in memory."""
+
+
+class TooSlow(Exception):
+    """An input took too long."""
+
+
+class TooLarge(Exception):
+    """An input took too much memory."""
+
+
+class Guard:
+    """Runs a check within the limits.
+
+    :param check: what to run.
+    :ivar slowest: seconds that the slowest input took.
+    """
+
+    def __init__(self, check: Callable[[bytes], None]) -> None:
+        self._check = check
+        self.slowest = 0.0
+
+    def __call__(self, data: bytes) -> None:
+        """Run the check with an input.
+
+        :raises TooSlow: it took more than a second.
+        :raises TooLarge: the memory of the process has grown beyond 200 MB.
+        """
+        began = time.process_time()
+        self._check(data)
+        taken = time.process_time() - began
+        if taken > self.slowest:
+            self.slowest = taken
+            if taken > LONGEST:
+                raise TooSlow(f"{taken:.2f} s for {len(data)} bytes, where {LONGEST:g} s are allowed")
+        if (held := memory()) > LARGEST:
+            raise TooLarge(f"the process holds {held:.0f} MB, where {LARGEST} MB are allowed")
+
+
+def memory() -> float:
+    """The most that the process has ever held in memory, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,1 @@
+"""The targets. Each module is one, and begins with its contract."""
