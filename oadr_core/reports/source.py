@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,9 @@ from oadr_core.messages import (
 from oadr_core.offers import METADATA, check_request
 from oadr_core.state.reports import AcceptedRequest
 
+_MOST_BYTES: Final = 2**21
+"""How much the requests of a peer may take up, packed; 10 000 data points take up half of it."""
+
 
 class Source:
     """The requests of one peer for our reports, while one input is taken.
@@ -38,6 +42,7 @@ class Source:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.refused: list[RemoteProtocolError] = []
+        self._size: int | None = None  # of the requests, packed; as it is dear, not before it matters
 
     @property
     def accepted(self) -> tuple[AcceptedRequest, ...]:
@@ -106,9 +111,19 @@ class Source:
             raise RemoteProtocolError(text, decision.response_code)
         if len(self._accepted) >= most:
             raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
+        self._reserve(request)
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         self._accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now), state=state)
         self.begun.append(request_id)
+
+    def _reserve(self, request: ReportRequest) -> None:
+        """See that there is room for one request more."""
+        if self._size is None:
+            self._size = len(msgspec.msgpack.encode([one.request for one in self._accepted.values()]))
+        size = self._size + len(msgspec.msgpack.encode(request))
+        if size > _MOST_BYTES:
+            raise RemoteProtocolError("the report requests take up too much room", ResponseCode.DEPLOYMENT_ERROR)
+        self._size = size
 
     # --- their ends --------------------------------------------------------------------------------------------------
 
