@@ -11,8 +11,8 @@ import msgspec
 from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
-from oadr_core import OptType, ProfileName, ReportName, SiScaleCode
-from oadr_http import PREFIX
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
+from oadr_http import PREFIX, SignaturePolicy
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -20,13 +20,14 @@ _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 _Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
+Fingerprint = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){9}$")]
 _UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True):
     """``[http]`` of a VTN: where it listens.
 
-    :param host: the address; anything but loopback needs ``allow_insecure``, as there is no TLS.
+    :param host: the address; anything but loopback needs signatures that are required, or ``allow_insecure``.
     :param port: the port; 0 takes a free one.
     :param prefix: the path before the names of the services.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
@@ -64,6 +65,71 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True):
     most: _Count | None = None
 
 
+class Signatures(msgspec.Struct, forbid_unknown_fields=True):
+    """``[signatures]``: with what is signed, and whose signatures are believed.
+
+    :param certificate: the certificate that is signed with, in PEM, or a PKCS#12 file.
+    :param key: its key; None where it is in the same file.
+    :param passphrase_file: a file with the passphrase of the key, in its first line.
+    :param authorities: the CAs of the certificates that others sign with; of a VEN, only where it does not name the
+        VTN's certificate.
+    :param tolerance: how far the time in a signature may be from ours, both ways.
+    :param sha1: accept SHA-1, which is no longer safe.
+    :param enveloped: accept signatures over the whole document, as avob makes them.
+    :param figure_23: accept the forms of the example in the specification that contradict its schema.
+    """
+
+    certificate: Path
+    key: Path | None = None
+    passphrase_file: Path | None = None
+    authorities: Path | None = None
+    tolerance: Period = Period(seconds=60)
+    sha1: bool = False
+    enveloped: bool = False
+    figure_23: bool = False
+
+    @property
+    def policy(self) -> SignaturePolicy:
+        """How signatures are made and accepted."""
+        accepted = Accepted(sha1=self.sha1, enveloped=self.enveloped, figure_23=self.figure_23)
+        return SignaturePolicy(tolerance=self.tolerance, accepted=accepted)
+
+    def passphrase(self) -> str | None:
+        """Read the passphrase.
+
+        :raises ConfigError: the file cannot be read.
+        """
+        if self.passphrase_file is None:
+            return None
+        try:
+            return self.passphrase_file.read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ConfigError(f"signatures.passphrase_file: {self.passphrase_file} cannot be read: {reason}") from None
+
+
+class VtnSignatures(Signatures, forbid_unknown_fields=True):
+    """``[signatures]`` of a VTN.
+
+    :param required: whether every VEN has to sign. If not, those that register without a signature may go on so.
+    """
+
+    required: bool = True
+
+
+class VenSignatures(Signatures, forbid_unknown_fields=True):
+    """``[signatures]`` of a VEN.
+
+    :param vtn_fingerprint: the fingerprint of the certificate that the VTN signs with.
+    :param vtn_certificate: that certificate itself.
+    :param required: whether everything that the VTN says has to be signed; if not said, where there is no TLS.
+    """
+
+    vtn_fingerprint: Fingerprint | None = None
+    vtn_certificate: Path | None = None
+    required: bool | None = None
+
+
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[vens]]`` of a VTN: a VEN that it registers, or one of 2.0a, which does not register.
 
@@ -72,6 +138,8 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param name: the name that the VEN gives itself; one of 2.0a is only called so.
     :param id: the id that it gets; made up if None. One of 2.0a must have one.
     :param openadr: the profile that it speaks.
+    :param fingerprint: the fingerprint of its certificate, for TLS or for signatures; it is registered with no other
+        then. If None, the first certificate that it comes with is kept to.
     :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
     :param resource_ids: the resources behind it.
@@ -82,6 +150,7 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     name: _Name
     id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
+    fingerprint: Fingerprint | None = None
     poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
     resource_ids: list[_Name] = msgspec.field(default_factory=list)
@@ -104,6 +173,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     :param strict: whether to refuse documents that the schema refuses.
+    :param signatures: with what it signs, and who has to; nothing is signed if None.
     :param vens: the VENs that are registered; whoever asks if empty.
     """
 
@@ -117,6 +187,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)
     readings: Readings = msgspec.field(default_factory=Readings)
+    signatures: VtnSignatures | None = None
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
     @property
@@ -252,6 +323,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param signals: the signals that it supports, as pairs of name and type; events with another are refused.
     :param sampling: how often its loads can be read at most.
     :param strict: whether to refuse answers that the schema refuses.
+    :param signatures: with what it signs, and by what it knows the VTN; nothing is signed if None.
     :param loads: simulated loads that it reports.
     :param reports: what else it reports; a simulated load if there is nothing at all.
     """
@@ -273,6 +345,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     signals: list[tuple[_Name, _Name]] | None = None
     sampling: Period = Period(seconds=1)
     strict: bool = False
+    signatures: VenSignatures | None = None
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
 
@@ -336,9 +409,18 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
         made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
+    if made.signatures is not None:
+        _anchor_files(made.signatures, folder)
     for report in made.reports if isinstance(made, VenFile) else ():
         if report.csv is not None:
             report.csv = folder / report.csv
+
+
+def _anchor_files(signatures: Signatures, folder: Path) -> None:
+    for name in signatures.__struct_fields__:
+        value = getattr(signatures, name)
+        if isinstance(value, Path):
+            setattr(signatures, name, folder / value)
 
 
 # --- checking --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from oadr_app.config import ConfigError, VenFile, VenReport
+from oadr_app.config import ConfigError, VenFile, VenReport, VenSignatures
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
@@ -87,6 +87,7 @@ class VenProgram:
                 store=store or self._own,
                 observe=observe,
                 trace=trace,
+                **_signing(file.signatures),
             )
             self._take_part_again(store or self._own)
             if file.openadr is ProfileName.V20B:
@@ -199,3 +200,19 @@ def _level(signals: Sequence[PresentSignal]) -> float:
     """What SIMPLE asks for: 0 normal to 3 special (rule 9)."""
     simple = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
     return max((one.value or 0.0 for one in signals if one.signal_name in simple), default=0.0)
+
+
+def _signing(signatures: VenSignatures | None) -> dict[str, Any]:
+    """The arguments that say how a VEN signs."""
+    if signatures is None:
+        return {}
+    return {
+        "cert": signatures.certificate,
+        "key": signatures.key,
+        "passphrase": signatures.passphrase(),
+        "vtn_fingerprint": signatures.vtn_fingerprint,
+        "verification_cert": signatures.vtn_certificate,
+        "ca_file": signatures.authorities,
+        "verify_message_signatures": signatures.required,
+        "signature_policy": signatures.policy,
+    }

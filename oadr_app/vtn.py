@@ -12,7 +12,7 @@ import anyio
 
 from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
-from oadr_app.config import KnownVen, VtnFile
+from oadr_app.config import KnownVen, VtnFile, VtnSignatures
 from oadr_app.control import ControlSocket
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention
@@ -27,6 +27,7 @@ from oadr_core import (
     ResponseCode,
     StateError,
     new_id,
+    normalised_fingerprint,
 )
 from oadr_http import OpenADRServer, Trace
 from oadr_http.groups import alone
@@ -44,10 +45,11 @@ class VtnProgram:
     """
 
     def __init__(self, file: VtnFile, *, trace: Trace | None = None) -> None:
-        if not file.http.allow_insecure and not _is_loopback(file.http.host):
+        signed = file.signatures is not None and file.signatures.required
+        if not file.http.allow_insecure and not signed and not _is_loopback(file.http.host):
             raise ConfigError(
-                f"http.host is {file.http.host}, which others can reach, and there is no TLS to tell who they are; "
-                "allow_insecure = true in [http], or --allow-insecure, says that this is meant"
+                f"http.host is {file.http.host}, which others can reach, and there are neither TLS nor [signatures] to "
+                "tell who they are; allow_insecure = true in [http], or --allow-insecure, says that this is meant"
             )
         self.file: Final = file
         self.store: Final = SqliteStore(file.state)
@@ -56,6 +58,9 @@ class VtnProgram:
         except StateError as error:
             self.store.close()
             raise OSError(f"{file.state}: {error}") from None
+        except LocalProtocolError as error:
+            self.store.close()
+            raise ConfigError(str(error)) from None
         try:
             self._make_known()
         except LocalProtocolError as error:
@@ -102,6 +107,7 @@ class VtnProgram:
             typed=True,
             store=self.store,
             trace=trace,
+            **_signing(file.signatures),
         )
 
     @asynccontextmanager
@@ -156,17 +162,27 @@ class VtnProgram:
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
         return None
 
-    async def _admit(self, registration_info: Mapping[str, Any]) -> RegistrationDecision:
-        """Register the VENs of the configuration, and no others."""
+    async def _admit(self, registration_info: Mapping[str, Any], fingerprint: str | None) -> RegistrationDecision:
+        """Register the VENs of the configuration, and no others, each with its own certificate."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
             if known.name == name and known.openadr is ProfileName.V20B:
                 ven_id = self._id_of(known)
+                if not self._is_its(known, ven_id, fingerprint):
+                    text = f"the VEN {name!r} has another certificate"
+                    return RegistrationDecision(accepted=False, description=text)
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())
                     self._enrol(ven_id, known)
                 return RegistrationDecision(ven_id=ven_id)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
+
+    def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None) -> bool:
+        """Whether a certificate is that of a VEN: of the configuration, or that which it registered with before."""
+        if known.fingerprint is not None:
+            return normalised_fingerprint(known.fingerprint) == fingerprint
+        record = None if ven_id is None else self.server.vens.get(ven_id)
+        return record is None or record.identity in (None, fingerprint)
 
     def _id_of(self, known: KnownVen) -> str | None:
         """The id of a VEN of the configuration: that which it names, or that which was made up before."""
@@ -190,6 +206,20 @@ class VtnProgram:
                 party_ids=known.party_ids,
                 market_contexts=known.market_contexts,
             )
+
+
+def _signing(signatures: VtnSignatures | None) -> dict[str, Any]:
+    """The arguments that say how a VTN signs."""
+    if signatures is None:
+        return {}
+    return {
+        "cert": signatures.certificate,
+        "key": signatures.key,
+        "passphrase": signatures.passphrase(),
+        "require_signatures": signatures.required,
+        "signing_ca_file": signatures.authorities,
+        "signature_policy": signatures.policy,
+    }
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,6 +38,16 @@ def is_history(offer: Report) -> bool:
     return data_name(offer.report_name) in _HISTORY
 
 
+def is_for_metadata(request: ReportRequest) -> bool:
+    """Whether a request asks for the offers themselves (rule 327)."""
+    return request.report_specifier.report_specifier_id == METADATA
+
+
+def is_once(request: ReportRequest) -> bool:
+    """Whether a request asks for one report, at once (rule 324)."""
+    return is_zero(request.report_specifier.report_back_duration)
+
+
 def check_request(request: ReportRequest, offers: Iterable[Report], now: datetime | None = None) -> None:
     """Check that a request asks for no more than was offered.
 

@@ -103,6 +103,10 @@ class Sender:
         """Tell whether a very request waits or is under way."""
         return any(request.message == message for request in self._all())
 
+    def may_have_arrived(self, message: Payload) -> bool:
+        """Tell whether a request that is not answered has left, be it in vain."""
+        return any(one.message == message and (one is self._flying or one.failures > 0) for one in self._all())
+
     def holds_ticket(self, ticket: TicketId) -> bool:
         """Tell whether a request waits or is under way."""
         return any(request.ticket == ticket for request in self._all())

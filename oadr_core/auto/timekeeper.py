@@ -91,6 +91,7 @@ class Timekeeper:
     def start(self, now: Now) -> None:
         """Begin to tell; what was missed is told now."""
         self._runs = True
+        self._looked_at = now.utc
         self.follow(now)
 
     def stop(self) -> None:

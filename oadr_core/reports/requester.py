@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from oadr_core.answers import response_to
+from oadr_core.clock import whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.decisions import EndReports
 from oadr_core.errors import LocalProtocolError
@@ -27,7 +28,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
-from oadr_core.offers import METADATA
+from oadr_core.offers import is_for_metadata, is_once
 from oadr_core.reports.data import last_instant, wrong_with
 from oadr_core.rules import refuse
 from oadr_core.state.reports import ReportsBlob, RequestedReport, digest, pack_offers
@@ -37,6 +38,9 @@ _FORMER: Final = 16
 
 _LATE: Final = timedelta(minutes=1)
 """How late the last report of a request may be until it is not expected any more (rule 341)."""
+
+_UNDER_WAY: Final = timedelta(minutes=1)
+"""How long after a request has ended reports may be made that do not know it; it allows for clocks that differ."""
 
 _RECENT: Final = 8
 """How many delivered reports a record remembers, to know one that comes again."""
@@ -105,7 +109,9 @@ class Requester:
         """Whether offers were taken before: the answer was lost, and they came again."""
         return self._offered_with == digest(message)
 
-    def take_offers(self, message: RegisterReport, by_the_way: Container[str]) -> set[str]:
+    def take_offers(
+        self, message: RegisterReport, by_the_way: Container[str], now: datetime, standing: Container[str] | None = None
+    ) -> set[str]:
         """Take the offers of the peer: they replace what it offered before, and end what it was asked for (rule 306).
 
         A request for metadata that they answer ends with that, unless it is periodic, as that needs a cancel. What the
@@ -113,18 +119,42 @@ class Requester:
 
         :param message: the offers.
         :param by_the_way: the unconfirmed requests that are in no request of their own; see :meth:`unconfirmed`.
+        :param now: the present.
+        :param standing: what the peer had been asked for when the offers came. What it was asked for since, while the
+            application looked at them, came to it after they had left; unless it came of earlier offers. All if None.
         :returns: the requests that ended by it.
         """
-        for_metadata = {key for key, one in self._requests.items() if _is_for_metadata(one.request)}
+        for_metadata = {key for key, one in self._requests.items() if is_for_metadata(one.request)}
         if message.report_request_id in for_metadata:
             self.move({message.report_request_id}, self._of_answer(message.report_request_id))
         still_asked = {
             key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in by_the_way
         }
-        replaced = set(self._requests) - for_metadata - still_asked
+        before = {key for key, one in self._requests.items() if standing is None or key in standing or one.by_the_way}
+        replaced = before - for_metadata - still_asked
         self.move(replaced, ReportAtRequesterInput.REPLACE)
+        self._note_ended(replaced, now)
         self._offers, self._offered_with = pack_offers(message.reports), digest(message)
         return replaced
+
+    def wanted(self, under_way: Sequence[tuple[CreateReport, bool]]) -> tuple[ReportRequest, ...]:
+        """What is wanted of the offers that were taken: the answer to them says it, as nothing else goes on (rule 306).
+
+        That is what is asked for by the way (rule 344), and what the source may have been asked for in a request of its
+        own before it had the answer: it ends it by that, unless it is told that it is still wanted. What is wanted once
+        goes on, and is not asked for twice.
+
+        :param under_way: the requests that are still to be answered, and whether each has left.
+        """
+        by_the_way = {*self._requests} - {key for message, _ in under_way for key in _ids(message)}
+        left = {key for message, has_left in under_way if has_left for key in _ids(message)}
+        return tuple(
+            one.request
+            for key, one in self._requests.items()
+            if (key in by_the_way or (key in left and not is_once(one.request)))
+            and one.state is not ReportAtRequester.ENDING
+            and not is_for_metadata(one.request)
+        )
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -144,10 +174,15 @@ class Requester:
             found[request_id] = one
         return tuple(found.values())
 
-    def ask(self, requests: Iterable[ReportRequest]) -> None:
-        """The peer is asked for reports."""
+    def ask(self, requests: Iterable[ReportRequest], *, by_the_way: bool = False) -> None:
+        """The peer is asked for reports.
+
+        :param requests: what it is asked for.
+        :param by_the_way: whether that is in the answer to its metadata (rule 344).
+        """
         for request in requests:
-            self._requests[request.report_request_id] = RequestedReport(request=request)
+            requested = RequestedReport(request=request, by_the_way=by_the_way)
+            self._requests[request.report_request_id] = requested
 
     def cancel(self, message: CancelReport) -> None:
         """The peer is asked for no more of some reports."""
@@ -155,7 +190,8 @@ class Requester:
         for request_id in message.report_request_id:
             if request_id in self._requests:
                 known = self._requests[request_id]
-                self._requests[request_id] = msgspec.structs.replace(known, to_follow=message.report_to_follow)
+                follows = message.report_to_follow
+                self._requests[request_id] = msgspec.structs.replace(known, to_follow=follows, ends_by=None)
 
     def take_created(self, message: CreatedReport, asked: Iterable[str]) -> set[str]:
         """The peer says which reports are pending (rule 329).
@@ -170,12 +206,38 @@ class Requester:
         self.move(refused, ReportAtRequesterInput.REFUSE)
         return refused
 
-    def take_canceled(self, message: CanceledReport, cancel: CancelReport) -> None:
-        """The peer confirms a cancel; with a report to follow the request lives on until that is here (rule 345)."""
+    def take_canceled(self, message: CanceledReport | None, cancel: CancelReport, now: datetime) -> None:
+        """The peer confirms a cancel; with a report to follow the request lives on until that is here (rule 345).
+
+        :param message: what it says; None where it only says yes (decision D14).
+        :param cancel: what it confirms.
+        :param now: the present.
+        """
         ended = set(self._requests) & set(cancel.report_request_id)
         if cancel.report_to_follow:
-            ended -= set(message.pending_reports)
+            lives = ended if message is None else ended & set(message.pending_reports)
+            self._expect_the_last(lives, now)
+            ended -= lives
         self.move(ended, ReportAtRequesterInput.CONFIRM_CANCEL)
+
+    def _expect_the_last(self, request_ids: Iterable[str], now: datetime) -> None:
+        """The source knows of a cancel: what it had to report is under way, or comes within its period."""
+        for request_id in request_ids:
+            one = self._requests[request_id]
+            if one.state is ReportAtRequester.ENDING:
+                specifier = one.request.report_specifier
+                begin = specifier.report_interval.dtstart if specifier.report_interval is not None else now
+                last = add_duration(max(begin, now), specifier.report_back_duration)
+                self._requests[request_id] = msgspec.structs.replace(one, ends_by=add_duration(last, _LATE))
+
+    def _note_ended(self, request_ids: Container[str], now: datetime) -> None:
+        """Note of requests when they ended, as their source may not know it yet."""
+        self._former = [
+            msgspec.structs.replace(one, ended_at=whole_seconds(now))
+            if one.request_id in request_ids and one.ended_at is None
+            else one
+            for one in self._former
+        ]
 
     def move(self, request_ids: set[str], given: ReportAtRequesterInput) -> None:
         """Move requests; data that were under way when one ended are still taken.
@@ -206,17 +268,23 @@ class Requester:
     def is_answered(self, message: Payload) -> bool:
         """Whether a message asks for reports that have all come, or been confirmed or refused, whatever became of it.
 
-        The source may have crashed before it answered; asked again it would make once more what is wanted once.
+        The source may have crashed before it answered; asked again it would make once more what is wanted once. What is
+        cancelled with a report to follow must be asked for first (rule 345).
         """
-        return isinstance(message, CreateReport) and not any(
-            one.report_request_id in self._requests
-            and self._requests[one.report_request_id].state is ReportAtRequester.ASKED
-            for one in message.report_requests
+        if not isinstance(message, CreateReport):
+            return False
+        known = [self._requests[key] for key in _ids(message) if key in self._requests]
+        return not any(
+            one.state is ReportAtRequester.ASKED or (one.state is ReportAtRequester.ENDING and one.to_follow)
+            for one in known
         )
 
     def expire(self, now: datetime) -> None:
         """End requests whose time is over; what is late is still taken (rule 341)."""
-        self.move({one.request_id for one in self.requests if is_over(one.request, now)}, ReportAtRequesterInput.END)
+        over = {one.request_id for one in self.requests if is_over(one, now)}
+        ending = {key for key in over if self._requests[key].state is ReportAtRequester.ENDING}
+        self.move(over, ReportAtRequesterInput.END)
+        self._note_ended(ending, now)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
@@ -252,28 +320,32 @@ class Requester:
         response = response_to(message, code, "; ".join(texts) or None)
         return Examined(tuple(taken), response, self._record.offers, requests)
 
-    def take(self, key: str, taken: Sequence[Report]) -> list[Gap]:
+    def take(self, key: str, taken: Sequence[Report], now: datetime) -> list[Gap]:
         """Reports are taken.
 
         :param key: the digest of the delivery, all of which is known by that.
         :param taken: what was taken of it.
+        :param now: the present.
         :returns: the stretches of time that are missing before them.
         """
         gaps = [gap for report in taken if (gap := self._follow(report)) is not None]
         for report in taken:
             request_id = report.report_request_id
             if request_id in self._requests:
+                ending = self._requests[request_id].state is ReportAtRequester.ENDING
                 self.move({request_id}, self._of_answer(request_id))
+                if ending and request_id not in self._requests:
+                    self._note_ended({request_id}, now)
         self._recent = (*self._recent[-(_RECENT - 1) :], key)
         return gaps
 
     def _of_answer(self, request_id: str) -> ReportAtRequesterInput:
         """What the arrival of what was asked for means for a request."""
         one = self._requests[request_id]
-        once = one.request.report_specifier.report_back_duration == timedelta(0)
-        last = one.state is ReportAtRequester.ENDING and one.to_follow
+        last = one.state is ReportAtRequester.ENDING and one.to_follow and one.ends_by is not None
         complete = one.received_until is not None and _holds_all(one.request, one.received_until)
-        return ReportAtRequesterInput.END if once or last or complete else ReportAtRequesterInput.CONFIRM
+        ends = is_once(one.request) or last or complete
+        return ReportAtRequesterInput.END if ends else ReportAtRequesterInput.CONFIRM
 
     def _follow(self, report: Report) -> Gap | None:
         """Look whether a report follows the one before; an earlier one corrects, and leaves no gap (rule 346)."""
@@ -289,7 +361,7 @@ class Requester:
         return Gap(one.request_id, before, report.dtstart) if report.dtstart - before > spacing * 1.5 else None
 
     def cancel_in_answer(
-        self, message: UpdateReport, wish: EndReports, request_id: str, ven_id: str | None
+        self, message: UpdateReport, wish: EndReports, request_id: str, ven_id: str | None, now: datetime
     ) -> CancelReport | None:
         """Cancel reports in the answer to a delivery of theirs (rules 328 and 335).
 
@@ -297,6 +369,7 @@ class Requester:
         :param wish: what the application wants no more of.
         :param request_id: the requestID of the cancel.
         :param ven_id: the VEN of the two.
+        :param now: the present.
         """
         delivered = dict.fromkeys(one.report_request_id for one in message.reports)
         ids = tuple(one for one in delivered if one in self._requests and wish.names(one))
@@ -306,16 +379,36 @@ class Requester:
             request_id=request_id, report_request_id=ids, report_to_follow=wish.report_to_follow, ven_id=ven_id
         )
         self.cancel(cancel)
+        self._expect_the_last(ids, now)  # nobody confirms it
         return cancel
 
     def overdue(self, message: UpdateReport) -> tuple[str, ...]:
-        """Find requests that go on although they were cancelled: what rode in an answer is confirmed by nobody."""
-        delivered = {one.report_request_id for one in message.reports}
-        return tuple(
-            key
-            for key, one in self._requests.items()
-            if key in delivered and one.state is ReportAtRequester.ENDING and not one.to_follow
+        """Find requests that go on although they have ended, so that they are cancelled by a message that is confirmed.
+
+        One was cancelled in an answer, which nobody confirms (rule 335). Another was confirmed before the new metadata
+        arrived that had left before it came to the source: it goes on there, and ended here. Of a third the source has
+        never heard that one more report was wanted, which we took for the last.
+        """
+        made = {one.report_request_id: one.created_date_time for one in message.reports}
+        cancelled = (
+            key for key, one in self._requests.items() if one.state is ReportAtRequester.ENDING and not one.to_follow
         )
+        ended = (
+            one.request_id
+            for one in self._ended_unseen()
+            if one.request_id in made
+            and one.ended_at is not None
+            and made[one.request_id] > add_duration(one.ended_at, _UNDER_WAY)
+        )
+        return tuple(one for one in (*cancelled, *ended) if one in made)
+
+    def going_on(self, message: CreatedReport) -> tuple[str, ...]:
+        """Find what has ended here, as by new metadata, and is still to come as the source says (rules 306 and 329)."""
+        pending = set(message.pending_reports)
+        return tuple(one.request_id for one in self._ended_unseen() if one.request_id in pending)
+
+    def _ended_unseen(self) -> list[RequestedReport]:
+        return [one for one in self._former if one.ended_at is not None and one.request_id not in self._requests]
 
     def updated(
         self, message: UpdateReport, response: EiResponse, ven_id: str | None, cancel: CancelReport | None = None
@@ -339,8 +432,11 @@ def _without_reading_types(request: ReportRequest) -> ReportRequest:
     )
 
 
-def is_over(request: ReportRequest, now: datetime) -> bool:
+def is_over(requested: RequestedReport, now: datetime) -> bool:
     """Whether no more reports of a request are to be expected: its time is over, and that of its last report too."""
+    if requested.ends_by is not None and requested.ends_by < now:
+        return True
+    request = requested.request
     end, back = _end(request), request.report_specifier.report_back_duration
     return end is not None and add_duration(add_duration(end, back), _LATE) < now
 
@@ -360,5 +456,5 @@ def _end(request: ReportRequest) -> datetime | None:
     return add_duration(interval.dtstart, interval.duration)
 
 
-def _is_for_metadata(request: ReportRequest) -> bool:
-    return request.report_specifier.report_specifier_id == METADATA
+def _ids(message: CreateReport) -> tuple[str, ...]:
+    return tuple(one.report_request_id for one in message.report_requests)

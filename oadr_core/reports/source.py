@@ -2,11 +2,11 @@
 
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from oadr_core.answers import response_to
+from oadr_core.answers import response_in, response_to
 from oadr_core.clock import whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.errors import RemoteProtocolError
@@ -21,24 +21,31 @@ from oadr_core.messages import (
     ReportRequest,
     UpdateReport,
 )
-from oadr_core.offers import METADATA, check_request
-from oadr_core.state.reports import AcceptedRequest
+from oadr_core.offers import check_request, is_for_metadata, is_once
+from oadr_core.state.reports import AcceptedRequest, ReportsBlob, digest
+
+_REMEMBERED: Final = 8
+"""How many requests that one report has answered a record remembers, to know one that comes again."""
 
 _MOST_BYTES: Final = 2**21
 """How much the requests of a peer may take up, packed; 10 000 data points take up half of it."""
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
 class Source:
     """The requests of one peer for our reports, while one input is taken.
 
-    :param accepted: the requests that were accepted before.
+    :param record: what is remembered of them.
     :ivar begun: the ids of those that were accepted now.
     :ivar ended: the ids of those that ended now.
     :ivar refused: why others were not accepted.
     """
 
-    def __init__(self, accepted: Iterable[AcceptedRequest]) -> None:
-        self._accepted = {one.request.report_request_id: one for one in accepted}
+    def __init__(self, record: ReportsBlob) -> None:
+        self._record = record
+        self._accepted = {one.request.report_request_id: one for one in record.report_requests}
+        self._accepted_once = record.accepted_once
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.refused: list[RemoteProtocolError] = []
@@ -54,12 +61,27 @@ class Source:
         """The ids of all reports that are still to come, whenever they were asked for (rule 329)."""
         return tuple(self._accepted)
 
+    def up_to_date(self, message: PayloadT) -> PayloadT:
+        """Have an answer that waits to be sent say what is pending by now (rule 329); any other message stays."""
+        if isinstance(message, CreatedReport | CanceledReport) and message.pending_reports != self.pending:
+            return msgspec.structs.replace(message, pending_reports=self.pending)
+        return message
+
+    def changes(self) -> dict[str, Any]:
+        """What is to be remembered instead of what was; empty where nothing has changed."""
+        found = {"report_requests": self.accepted, "accepted_once": self._accepted_once}
+        return {name: value for name, value in found.items() if value != getattr(self._record, name)}
+
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def is_new(self, requests: Iterable[ReportRequest]) -> bool:
+    def is_new(self, carrier: Payload, requests: Iterable[ReportRequest]) -> bool:
         """Whether there is anything to decide about: a retry was decided before (decision D37)."""
         known = {key: one.request for key, one in self._accepted.items()}
-        return any(known.get(one.report_request_id) != one for one in requests)
+        return any(known.get(one.report_request_id) != one and not self._is_done(carrier, one) for one in requests)
+
+    def _is_done(self, carrier: Payload, request: ReportRequest) -> bool:
+        """Whether the very message has brought a request before that one report was to answer."""
+        return is_once(request) and _digest(carrier, request) in self._accepted_once
 
     def create(
         self,
@@ -86,7 +108,7 @@ class Source:
         """
         for request in requests:
             try:
-                self._accept(request, offers, now, most, decision)
+                self._accept(carrier, request, offers, now, most, decision)
             except RemoteProtocolError as error:
                 self.refused.append(error)
         code, text = int(ResponseCode.OK), None
@@ -96,14 +118,23 @@ class Source:
         return CreatedReport(response=response, pending_reports=self.pending, ven_id=ven_id)
 
     def _accept(
-        self, request: ReportRequest, offers: Sequence[Report], now: datetime, most: int, decision: EiResponse | None
+        self,
+        carrier: Payload,
+        request: ReportRequest,
+        offers: Sequence[Report],
+        now: datetime,
+        most: int,
+        decision: EiResponse | None,
     ) -> None:
         request_id = request.report_request_id
         known = self._accepted.get(request_id)
         if known is not None:  # decision D37
             if known.request != request:
                 raise RemoteProtocolError(f"reportRequestID {request_id} is in use", ResponseCode.INVALID_ID)
-            REPORT_AT_SOURCE.step(known.state, ReportAtSourceInput.REPEAT)
+            state = REPORT_AT_SOURCE.step(known.state, ReportAtSourceInput.REPEAT)
+            self._accepted[request_id] = msgspec.structs.replace(known, state=state, outdated=False)
+            return
+        if self._is_done(carrier, request):
             return
         check_request(request, offers, now)
         if decision is not None and not decision.ok:
@@ -115,6 +146,8 @@ class Source:
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         self._accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now), state=state)
         self.begun.append(request_id)
+        if is_once(request):
+            self._accepted_once = (*self._accepted_once[-(_REMEMBERED - 1) :], _digest(carrier, request))
 
     def _reserve(self, request: ReportRequest) -> None:
         """See that there is room for one request more."""
@@ -151,10 +184,34 @@ class Source:
         foreign = [one for one in message.report_request_id if one not in delivered]
         return foreign + self.cancel(msgspec.structs.replace(message, report_request_id=wanted))
 
-    def replace(self) -> None:
-        """New metadata end what was asked for before, save periodic metadata (rule 306)."""
+    def outdate(self, request_ids: Container[str] | None = None) -> None:
+        """New metadata leave: what was asked for before ends once the peer has taken them (see :meth:`replace`).
+
+        What is accepted from now on is asked of the new ones, whichever of the two arrives first.
+
+        :param request_ids: which requests were made before; all if None.
+        """
+        for request_id, one in self._accepted.items():
+            if not is_for_metadata(one.request) and (request_ids is None or request_id in request_ids):
+                self._accepted[request_id] = msgspec.structs.replace(one, outdated=True)
+
+    def replace(self, wanted: Iterable[ReportRequest], offers: Sequence[Report]) -> None:
+        """New metadata are taken, and end what was asked for before, save periodic metadata (rule 306).
+
+        A request may have crossed the metadata on its way. The peer says in its answer what it wants of the new ones,
+        and that goes on; so does what was accepted after they had left, and what is being read to be told once.
+
+        :param wanted: the requests that came with the answer (rule 344).
+        :param offers: the new metadata.
+        """
+        again = {one.report_request_id: one for one in wanted}
         for request_id, one in list(self._accepted.items()):
-            if one.request.report_specifier.report_specifier_id != METADATA:
+            if not one.outdated:
+                continue
+            at_once = is_once(one.request) and one.state is ReportAtSource.RUNNING
+            if (at_once or again.get(request_id) == one.request) and _fits(one.request, offers):
+                self._accepted[request_id] = msgspec.structs.replace(one, outdated=False)
+            else:
                 self.move(request_id, ReportAtSourceInput.REPLACE)
 
     def end(self, request_ids: Iterable[str]) -> None:
@@ -203,3 +260,19 @@ class Source:
         elif after is not known.state:
             self._accepted[request_id] = msgspec.structs.replace(known, state=after)
         return True
+
+
+def _digest(carrier: Payload, request: ReportRequest) -> str:
+    """Tell a request, and the message that brings it, from others."""
+    response = response_in(carrier)
+    request_id = getattr(carrier, "request_id", "") if response is None else response.request_id
+    return digest((request_id, request))
+
+
+def _fits(request: ReportRequest, offers: Sequence[Report]) -> bool:
+    """Whether a request that was accepted could be accepted still, as far as what it asks for goes."""
+    try:
+        check_request(request, offers)
+    except RemoteProtocolError:
+        return False
+    return True

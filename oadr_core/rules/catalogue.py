@@ -47,6 +47,7 @@ class OfficialRule(msgspec.Struct, frozen=True):
 _INSIDE: Final = "what a peer makes of a message is seen at the peer alone"
 _LEAVE: Final = "a leave, which nothing can break"
 _MEANING: Final = "says what something means; nothing that is sent can be against it"
+_WHO: Final = "who is trusted and registered is known to the VTN alone"
 _TRANSPORT: Final = "lies below the messages"
 _CAPABILITY: Final = "what a product is able to do shows only when it is asked to"
 _AT_BIRTH: Final = "whether an event was changed before it was first handed out is known to its VTN alone"
@@ -347,13 +348,13 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
     (512, _BOTH, _MUST, "In ids capital letters matter; market contexts are compared in their normal form.", ""),
     (514, _BOTH, _MUST, "Where signatures are configured, what is not signed well is ignored.", ""),
     (515, _BOTH, _MUST, "An XMPP server keeps VENs apart; each has its own JID, and services are discovered.", ""),
-    (516, _BOTH, _MUST, "Nothing is said to a peer whose certificate has expired.", ""),
+    (516, _BOTH, _MUST, "Nothing is said to a peer whose certificate has expired.", _TRANSPORT),
     (
         517,
         _VTN,
         _MUST,
         "A peer that is not trusted gets 403; one that is not registered 463, in the answer that fits.",
-        "",
+        _WHO,
     ),
 )
 

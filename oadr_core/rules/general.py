@@ -8,6 +8,7 @@ from typing import Final, get_args, get_type_hints
 
 import msgspec
 
+from oadr_core.errors import SealError
 from oadr_core.messages import (
     CalendarDuration,
     CalendarProperties,
@@ -18,6 +19,7 @@ from oadr_core.messages import (
     LoadControlState,
     Measurement,
     Payload,
+    ProfileName,
     ReportPayload,
     SamplingRate,
     SignalPayload,
@@ -26,7 +28,10 @@ from oadr_core.messages import (
     TransportName,
 )
 from oadr_core.rules.registry import Fault, Severity, rule
+from oadr_core.seal.algorithms import Accepted
+from oadr_core.seal.shape import shape_of
 from oadr_core.wire.envelope import Document
+from oadr_core.wire.parse import parse
 
 
 @rule("R45", Document)
@@ -34,6 +39,16 @@ def schema_location(document: Document) -> Iterator[Fault]:
     """No message has a schemaLocation."""
     if document.schema_location:
         yield Fault("a schemaLocation", "messages do not name it", "oadrPayload")
+
+
+@rule("R514", Document)
+def signed_in_shape(document: Document) -> Iterator[Fault]:
+    """A signature covers the message, and the time and the nonce it was signed with, by the methods that are listed."""
+    if document.signed and document.profile is ProfileName.V20B:
+        try:
+            shape_of(parse(document.data), Accepted(sha1=True))
+        except SealError as error:
+            yield Fault(str(error), "section 10.6 says how a message is signed", "oadrPayload")
 
 
 _WITHOUT_Z: Final = re.compile(rb">\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d*)?(?:[+-]\d\d:?\d\d)?\s*<")

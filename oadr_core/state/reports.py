@@ -18,12 +18,14 @@ class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     :param accepted_at: when we accepted it; a period without a start begins then.
     :param state: where it stands.
     :param made_until: up to when its reports are made, where that matters: a range that was read is not read again.
+    :param outdated: whether other metadata has left since it was accepted, which ends it once the peer has taken that.
     """
 
     request: ReportRequest
     accepted_at: Instant
     state: ReportAtSource = ReportAtSource.RUNNING
     made_until: Instant | None = None
+    outdated: bool = False
 
 
 class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,12 +35,18 @@ class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     :param state: where it stands.
     :param to_follow: whether it is cancelled with one more report to follow (rule 345).
     :param received_until: when the last value that was received held; a gap shows by it.
+    :param by_the_way: whether it came of metadata, in the answer to them, and so goes with them whenever that was made.
+    :param ends_by: when it has ended at the latest, as its source knows of its cancel; None while it need not know.
+    :param ended_at: when it ended without the source having said so, which may not know it yet.
     """
 
     request: ReportRequest
     state: ReportAtRequester = ReportAtRequester.ASKED
     to_follow: bool = False
     received_until: Instant | None = None
+    by_the_way: bool = False
+    ends_by: Instant | None = None
+    ended_at: Instant | None = None
 
     @property
     def request_id(self) -> str:
@@ -55,6 +63,8 @@ class ReportsBlob(Blob, frozen=True, kw_only=True, omit_defaults=True):
     :param former: the last of those that ended; what was under way then is still taken.
     :param recent: digests of the last reports that were taken; the same again are confirmed and not taken twice.
     :param report_requests: the requests of the peer for our reports that we have accepted.
+    :param accepted_once: digests of the last accepted ones that are answered by one report, with the message that
+        brought each: one that comes again after its report is not answered by another (decision D37).
     """
 
     offers: bytes = b""
@@ -63,6 +73,7 @@ class ReportsBlob(Blob, frozen=True, kw_only=True, omit_defaults=True):
     former: tuple[RequestedReport, ...] = ()
     recent: tuple[str, ...] = ()
     report_requests: tuple[AcceptedRequest, ...] = ()
+    accepted_once: tuple[str, ...] = ()
 
     def offered(self) -> tuple[Report, ...]:
         """Unpack the reports that the peer offers."""
@@ -83,10 +94,12 @@ def pack_offers(offers: tuple[Report, ...]) -> bytes:
     return msgspec.msgpack.encode(offers) if offers else b""
 
 
-def digest(message: Payload) -> str:
+def digest(message: Payload | tuple[str, ReportRequest]) -> str:
     """Tell one request from another by its content; a retry has the same.
 
     A record holds two at least, for each VEN there is: 15 characters are as many as fit into 64 bytes.
+
+    :param message: the message; or its requestID, and one of the report requests in it.
     """
     found = hashlib.blake2b(msgspec.msgpack.encode(message), digest_size=11).digest()
     return base64.urlsafe_b64encode(found).decode().rstrip("=")

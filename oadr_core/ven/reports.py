@@ -80,6 +80,9 @@ class ReportService(VenBase):
         self._require_20b("reports")
         self._require_registration()
         self._offers = tuple(reports)
+        source = self._source()
+        source.outdate()
+        self._keep_source(source, now)
         if report_request_id is not None:  # what waits while the VTN is away is old by now
             self._sender.revise(lambda one: None if _answers(one, report_request_id) else one)
         message = RegisterReport(
@@ -184,14 +187,14 @@ class ReportService(VenBase):
     def _take_registered_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, RegisteredReport)
         assert isinstance(sent, RegisterReport)
-        self._offers_taken(sent, now)
+        self._offers_taken(sent, now, answer.report_requests)
         self.tell("on_registered_report", {"message": answer}, now)
         if answer.report_requests:
             self._take_requests(answer, answer.report_requests, None, now)
 
-    def _offers_taken(self, sent: RegisterReport, now: Now) -> None:
+    def _offers_taken(self, sent: RegisterReport, now: Now, wanted: Iterable[ReportRequest] = ()) -> None:
         source = self._source()
-        source.replace()  # rule 306
+        source.replace(wanted, self._offers)  # rule 306
         self._keep_source(source, now)
         if sent.report_request_id is not None:
             self.note_delivered([sent.report_request_id], now)
@@ -219,13 +222,14 @@ class ReportService(VenBase):
             asked = requester.unconfirmed(self._sender.messages(CreateReport))
         requester.take_created(answer, asked)
         self._change(now, **requester.changes())
+        self._cancel_properly(requester.going_on(answer), now)
         self.tell("on_created_report", {"message": answer}, now)
 
     def _take_canceled_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(sent, CancelReport)
         assert isinstance(answer, CanceledReport)
         requester = Requester(self._state)
-        requester.take_canceled(answer, sent)
+        requester.take_canceled(answer, sent, now.utc)
         self._change(now, **requester.changes())
 
     def _reports_refused(self, sent: Payload, answer: Payload | None, now: Now) -> None:
@@ -247,8 +251,10 @@ class ReportService(VenBase):
         """The VTN says yes with a plain oadrResponse (decision D14)."""
         if isinstance(sent, CreateReport):
             self._move_requested({one.report_request_id for one in sent.report_requests}, _REQUESTED.CONFIRM, now)
-        elif not sent.report_to_follow:
-            self._move_requested(set(sent.report_request_id), _REQUESTED.CONFIRM_CANCEL, now)
+        else:
+            requester = Requester(self._state)
+            requester.take_canceled(None, sent, now.utc)
+            self._change(now, **requester.changes())
 
     def _move_requested(self, request_ids: set[str], given: ReportAtRequesterInput, now: Now) -> None:
         requester = Requester(self._state)
@@ -265,7 +271,7 @@ class ReportService(VenBase):
         self, carrier: Payload, requests: Sequence[ReportRequest], inbound: InboundId | None, now: Now
     ) -> None:
         """The VTN wants reports, by oadrCreateReport or by the way (rule 344); the application may have a say."""
-        if not self._source().is_new(requests):
+        if not self._source().is_new(carrier, requests):
             self._answer_requests(carrier, requests, inbound, None, now)
             return
         registration = self._state.registration_id
@@ -296,6 +302,8 @@ class ReportService(VenBase):
             ven_id=self._state.ven_id,
             decision=decision,
         )
+        if isinstance(carrier, RegisteredReport) and self._sender.waiting(RegisterReport):
+            source.outdate(source.begun)  # it was wanted of offers that others are about to replace
         self._keep_source(source, now)
         self._answer(carrier, answer, inbound, now)
 
@@ -316,11 +324,13 @@ class ReportService(VenBase):
             self._emit(ReportEnded(report_request_id=one.request.report_request_id))
 
     def _source(self) -> Source:
-        return Source(self._state.report_requests)
+        return Source(self._state)
 
     def _keep_source(self, source: Source, now: Now) -> None:
         """Remember what has become of the requests of the VTN, and tell it."""
-        self._change(now, report_requests=source.accepted)
+        if source.changes():
+            self._change(now, **source.changes())
+            self._sender.revise(source.up_to_date)
         for error in source.refused:
             self._misbehaved(f"asked for a report: {error}", error.code)
         for request_id in source.ended:
@@ -336,15 +346,23 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         new = not requester.has_taken(message)
         if new:
-            requester.take_offers(message, ())
+            requester.take_offers(message, (), now.utc)
             self._change(now, **requester.changes())
-        self._answer(message, RegisteredReport(response=response_to(message), ven_id=self._state.ven_id), inbound, now)
+        answer = RegisteredReport(
+            response=response_to(message), report_requests=self._still_wanted(requester), ven_id=self._state.ven_id
+        )
+        self._answer(message, answer, inbound, now)
         if new:
 
             def then(requests: tuple[ReportRequest, ...], later: Now) -> None:
                 self._want(requests, message, later)
 
             self._ask(Question("on_register_report", {"message": message}, report_requests, (), (), then), now)
+
+    def _still_wanted(self, requester: Requester) -> tuple[ReportRequest, ...]:
+        """What the answer to offers says is wanted of them, or an earlier offer was asked for in vain."""
+        left = self._sender.may_have_arrived
+        return requester.wanted([(one, left(one)) for one in self._sender.messages(CreateReport)])
 
     def _on_created_report(self, message: Payload, inbound: InboundId | None, now: Now) -> None:
         """The VTN answers requests that came by the way, in a push or for a poll (rule 344)."""
@@ -362,7 +380,7 @@ class ReportService(VenBase):
 
     def expire_report_requests(self, now: Now) -> None:
         """Expect no more of requests to the VTN whose time is over."""
-        if any(is_over(one.request, now.utc) for one in self._state.requests):
+        if any(is_over(one, now.utc) for one in self._state.requests):
             requester = Requester(self._state)
             requester.expire(now.utc)
             self._change(now, **requester.changes())
@@ -425,14 +443,14 @@ class ReportService(VenBase):
         overdue = requester.overdue(message)
         told: list[Event] = []
         if not requester.has_received(key):
-            gaps = requester.take(key, examined.taken)
+            gaps = requester.take(key, examined.taken, now.utc)
             told += (
                 ReportGap(report_request_id=one.report_request_id, since=one.since, until=one.until) for one in gaps
             )
             told.append(ReportsReceived(ven_id=self._state.ven_id, message=_with(message, examined.taken)))
         cancel = None
         if isinstance(decision, EndReports):
-            cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id)
+            cancel = requester.cancel_in_answer(message, decision, self._new_id(), self._state.ven_id, now.utc)
         self._change(now, **requester.changes())
         for one in told:  # once it is saved: what is told has been taken, whatever comes
             self._emit(one)
@@ -443,8 +461,14 @@ class ReportService(VenBase):
             self._misbehaved(f"sent a report: {text}", code)
         answer = requester.updated(message, examined.response, self._state.ven_id, cancel)
         self._answer_all(message, answer, waiting, now)
-        if overdue and not self._sender.waiting(CancelReport):  # it goes on after a cancel by the way (rule 335)
-            self.cancel_report(overdue, now)
+        self._cancel_properly(overdue, now)
+
+    def _cancel_properly(self, overdue: Sequence[str], now: Now) -> None:
+        """Reports go on that have ended for us (rule 335)."""
+        under_way = {key for one in self._sender.messages(CancelReport) for key in one.report_request_id}
+        ids = [one for one in overdue if one not in under_way]
+        if ids and self._is_registered:
+            self.cancel_report(ids, now)
 
 
 def _answers(message: Payload, report_request_id: str) -> bool:

@@ -29,7 +29,6 @@ from oadr_core.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from oadr_core.offers import METADATA
 from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
 from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.reports import pack_offers
@@ -60,7 +59,8 @@ def register_report(turn: Turn, message: RegisterReport) -> None:
         turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the offers of this VEN take up too much room")
         return
     arguments = {"ven_id": turn.ven().ven_id, "message": message}
-    turn.question = Ask("on_register_report", arguments, report_requests, (), None)
+    standing = frozenset(one.request_id for one in turn.ven().requests)
+    turn.question = Ask("on_register_report", arguments, report_requests, (), None, found=standing)
 
 
 def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportRequest, ...] | None) -> None:
@@ -69,8 +69,9 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
         turn.refuse(message, ResponseCode.RESPONDER_ERROR, "the VTN failed to take the offers")
         return
     requester = Requester(turn.ven())
-    replaced = requester.take_offers(message, _by_the_way(turn, requester))
-    requester.ask(decision)
+    standing = turn.found if isinstance(turn.found, frozenset) else {one.request_id for one in requester.requests}
+    replaced = requester.take_offers(message, _by_the_way(turn, requester), turn.now, standing)
+    requester.ask(decision, by_the_way=True)
     turn.change(**requester.changes())
     turn.withdraw(lambda one: _about(one.message, replaced) or requester.is_answered(one.message))
     _registered(turn, message)
@@ -78,24 +79,15 @@ def take_offers(turn: Turn, message: RegisterReport, decision: tuple[ReportReque
 
 def _registered(turn: Turn, message: RegisterReport) -> None:
     """Answer metadata, with the requests that came of them (rule 344)."""
-    wanted = tuple(
-        one.request
-        for one in turn.ven().requests
-        if one.request.report_specifier.report_specifier_id != METADATA and not _is_queued(turn, one.request)
-    )
+    queue = turn.ven().queue
+    under_way = [(one.message, one.state is Delivery.OFFERED) for one in queue if isinstance(one.message, CreateReport)]
+    wanted = Requester(turn.ven()).wanted(under_way)
     turn.answer = RegisteredReport(response=response_to(message), report_requests=wanted, ven_id=turn.ven().ven_id)
 
 
 def _by_the_way(turn: Turn, requester: Requester) -> set[str]:
     """The requests that went out in the answer to metadata, and are not confirmed."""
     return requester.unconfirmed(one.message for one in turn.ven().queue if isinstance(one.message, CreateReport))
-
-
-def _is_queued(turn: Turn, request: ReportRequest) -> bool:
-    """Whether a request goes its own way, as oadrCreateReport."""
-    return any(
-        isinstance(one.message, CreateReport) and request in one.message.report_requests for one in turn.ven().queue
-    )
 
 
 # --- the VEN's deliveries --------------------------------------------------------------------------------------------
@@ -127,12 +119,12 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
         _refuse(turn, message, examined.response)
         return
     overdue = requester.overdue(message)
-    for gap in requester.take(turn.digest(message), examined.taken):
+    for gap in requester.take(turn.digest(message), examined.taken, turn.now):
         request_id = gap.report_request_id
         turn.events.append(ReportGap(report_request_id=request_id, since=gap.since, until=gap.until, ven_id=ven_id))
     cancel = None
     if isinstance(decision, EndReports):
-        cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id)
+        cancel = requester.cancel_in_answer(message, decision, turn.new_id(), ven_id, turn.now)
     turn.change(**requester.changes())
     if any(requester.is_answered(one.message) for one in turn.ven().queue):
         turn.withdraw(lambda one: requester.is_answered(one.message))
@@ -140,11 +132,11 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
     if not examined.response.ok:
         _tell(turn, message, examined.response)
     turn.answer = requester.updated(message, examined.response, ven_id, cancel)
-    _cancel_once_more(turn, overdue)
+    _cancel_properly(turn, overdue)
 
 
-def _cancel_once_more(turn: Turn, overdue: Sequence[str]) -> None:
-    """Reports go on that were cancelled in the answer to one of them: cancel them properly (rule 335)."""
+def _cancel_properly(turn: Turn, overdue: Sequence[str]) -> None:
+    """Reports go on that have ended for us (rule 335)."""
     queued = {
         request_id
         for one in turn.ven().queue
@@ -211,12 +203,13 @@ def take_created_report(turn: Turn, message: CreatedReport, operation: Payload |
         asked = _by_the_way(turn, requester)
     requester.take_created(message, asked)
     turn.change(**requester.changes())
+    _cancel_properly(turn, requester.going_on(message))
     turn.tell("on_created_report", {"message": message})
 
 
 def expire(turn: Turn) -> None:
     """Expect no more of requests whose time is over."""
-    if any(is_over(one.request, turn.now) for one in turn.ven().requests):  # seldom, and looked at with every request
+    if any(is_over(one, turn.now) for one in turn.ven().requests):  # seldom, and looked at with every request
         requester = Requester(turn.ven())
         requester.expire(turn.now)
         turn.change(**requester.changes())
@@ -226,7 +219,7 @@ def take_canceled_report(turn: Turn, message: CanceledReport, operation: Payload
     """The VEN confirms a cancel."""
     if isinstance(operation, CancelReport):
         requester = Requester(turn.ven())
-        requester.take_canceled(message, operation)
+        requester.take_canceled(message, operation, turn.now)
         turn.change(**requester.changes())
 
 
@@ -242,7 +235,7 @@ def _about(message: Payload, request_ids: set[str]) -> bool:
 
 def take_requests(turn: Turn, message: CreateReport | RegisteredReport) -> None:
     """The VEN asks for reports, in oadrCreateReport or by the way (rule 344); the application may have a say."""
-    if Source(turn.ven().report_requests).is_new(message.report_requests):
+    if Source(turn.ven()).is_new(message, message.report_requests):
         arguments = {"ven_id": turn.ven().ven_id, "message": message}
         turn.question = Ask("on_create_report", arguments, verdict, None, _NOT_DECIDED)
     else:
@@ -257,17 +250,20 @@ def decide_requests(turn: Turn, message: CreateReport | RegisteredReport, decisi
 def _create(
     turn: Turn, carrier: Payload, requests: Sequence[ReportRequest], decision: EiResponse | None = None
 ) -> CreatedReport:
-    source, ven_id = Source(turn.ven().report_requests), turn.ven().ven_id
+    source, ven_id = Source(turn.ven()), turn.ven().ven_id
     most = turn.config.most_report_requests
     offers = turn.shared.offers
     answer = source.create(carrier, requests, offers, turn.now, most=most, ven_id=ven_id, decision=decision)
+    offering = any(isinstance(one.message, RegisterReport) for one in turn.ven().queue)
+    if isinstance(carrier, RegisteredReport) and offering:
+        source.outdate(source.begun)  # it was wanted of offers that others are about to replace
     keep_source(turn, source)
     return answer
 
 
 def cancel_requests(turn: Turn, message: CancelReport) -> None:
     """The VEN wants no more of some reports (rule 336)."""
-    source = Source(turn.ven().report_requests)
+    source = Source(turn.ven())
     key = turn.digest(message)
     unknown = source.cancel(message)
     keep_source(turn, source)
@@ -280,10 +276,10 @@ def cancel_requests(turn: Turn, message: CancelReport) -> None:
 
 def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
     """The VEN has taken our offers, and may want reports at once (rule 344)."""
-    source = Source(turn.ven().report_requests)
+    source = Source(turn.ven())
     if isinstance(operation, RegisterReport):  # else the answer comes again, and ends nothing that it has begun
         if message.response.ok:
-            source.replace()  # rule 306
+            source.replace(message.report_requests, turn.shared.offers)  # rule 306
         if operation.report_request_id is not None:
             _note_delivered(turn, source, [operation.report_request_id])
     keep_source(turn, source)
@@ -296,7 +292,7 @@ def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload |
     """The VEN has taken reports of ours, or will not; it may want no more of them."""
     if not isinstance(operation, UpdateReport):
         return
-    source = Source(turn.ven().report_requests)
+    source = Source(turn.ven())
     if message.cancel_report is not None:
         foreign = source.cancel_by_the_way(operation, message.cancel_report)
         if foreign:
@@ -318,17 +314,28 @@ def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload |
 def keep_source(turn: Turn, source: Source) -> None:
     """Remember what has become of the requests of the VEN, and tell it."""
     ven_id = turn.ven().ven_id
-    if source.accepted != turn.ven().report_requests:
-        turn.change(report_requests=source.accepted)
+    if source.changes():
+        turn.change(**source.changes())
+        queue = tuple(_up_to_date(one, source) for one in turn.ven().queue)
+        if queue != turn.ven().queue:
+            turn.change(queue=queue)
     for error in source.refused:
         turn.events.append(PeerMisbehaved(who=ven_id, what=f"asked for a report: {error}", code=int(error.code)))
     turn.events += (ReportEnded(report_request_id=one, ven_id=ven_id) for one in source.ended)
     turn.events += (ReportRequested(report_request_id=one, ven_id=ven_id) for one in source.begun)
 
 
+def _up_to_date(operation: QueuedOperation, source: Source) -> QueuedOperation:
+    """Have a queued answer that has not left say what is pending by now (rule 329)."""
+    message = source.up_to_date(operation.message)
+    if operation.state is not Delivery.QUEUED or message is operation.message:
+        return operation
+    return msgspec.structs.replace(operation, message=message)
+
+
 def note_made(turn: Turn, report_request_id: str, *, made: bool, last: bool, until: datetime | None) -> None:
     """Take note that a report was made for a request; see :meth:`oadr_core.reports.Source.note_made`."""
-    source = Source(turn.ven().report_requests)
+    source = Source(turn.ven())
     source.note_made(report_request_id, made=made, last=last, until=until)
     keep_source(turn, source)
 
@@ -357,6 +364,9 @@ def offer(turn: Turn, reports: tuple[Report, ...], report_request_id: str | None
             and one.message.report_request_id == report_request_id
         )
     )
+    source = Source(turn.ven())
+    source.outdate()
+    keep_source(turn, source)
     message = RegisterReport(
         request_id=turn.new_id(), reports=reports, ven_id=turn.ven().ven_id, report_request_id=report_request_id
     )
@@ -373,7 +383,7 @@ def _bound(turn: Turn) -> None:
             _drop(turn, report.report_request_id, "more reports wait than may be kept")
     if surplus:
         turn.withdraw(lambda one: any(one is other for other in surplus))
-        source = Source(turn.ven().report_requests)
+        source = Source(turn.ven())
         dropped = (one.message for one in surplus if isinstance(one.message, UpdateReport))
         _note_delivered(turn, source, [report.report_request_id for one in dropped for report in one.reports])
         keep_source(turn, source)

@@ -1,6 +1,8 @@
 """What crosses on its way: requests and new metadata, decisions about reports and the end of a registration."""
 
+import itertools
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
@@ -66,6 +68,76 @@ def test_a_request_that_crosses_new_metadata_stands_on_both_sides(source: str) -
     served, expected = (state, record) if source == "ven" else (record, state)
     assert [one.request for one in served.report_requests] == [one.request for one in expected.requests] == wanted
     assert expected.requests[0].state is ReportAtRequester.RUNNING
+
+
+ORDERS: Final = [
+    order
+    for order in itertools.permutations(("offer", "asked", "asked answered", "offered", "offered answered"))
+    if order.index("asked") < order.index("asked answered")
+    and order.index("offer") < order.index("offered") < order.index("offered answered")
+]
+"""In which orders a request and new metadata may leave, arrive and be answered."""
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=", ".join)
+@pytest.mark.parametrize("source", ["ven", "vtn"])
+@pytest.mark.rule(306, 329, 335)
+def test_however_a_request_and_new_metadata_cross_both_sides_agree_in_the_end(
+    source: str, order: tuple[str, ...]
+) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={})
+    core: AutoVen | AutoVtn = grid.ven() if source == "ven" else grid.vtn
+    offer(core, grid)
+    grid.drain()
+    wanted = [request("crossing", specifier_id="meter")]
+    if source == "ven":
+        grid.vtn.vtn.create_report(grid.ven_id(), wanted, grid.now)
+    else:
+        grid.ven().ven.create_report(wanted, grid.now)
+    flights = {}
+    for step in ("ask", *order):
+        match step:
+            case "offer" | "ask":
+                if step == "offer":
+                    offer(core, grid)
+                grid.wire.drain(grid.host, grid.now)
+                grid.wire.drain(host, grid.now)
+                kind = RegisterReport if step == "offer" else CreateReport
+                flights["offered" if step == "offer" else "asked"] = flight_of(grid, kind)
+            case "asked" | "offered":
+                grid.wire.deliver(flights[step], grid.now)
+            case _:
+                grid.wire.answer(flights[step.split()[0]], grid.now)
+    grid.run(300)
+    state, record = grid.ven().ven.state, grid.vtn.vtn.vens[grid.ven_id()]
+    served, expected = (state, record) if source == "ven" else (record, state)
+    assert [one.request for one in served.report_requests] == [one.request for one in expected.requests]
+    assert {one.state for one in expected.requests} <= {ReportAtRequester.RUNNING}
+
+
+@pytest.mark.parametrize("source", ["ven", "vtn"])
+@pytest.mark.rule(324)
+def test_a_request_for_one_report_that_comes_again_after_its_report_is_not_answered_by_another(source: str) -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={})
+    core: AutoVen | AutoVtn = grid.ven() if source == "ven" else grid.vtn
+    offer(core, grid)
+    grid.drain()
+    wanted = [request("once", specifier_id="meter", back=NONE, granularity=NONE, begin=None)]
+    if source == "ven":
+        grid.vtn.vtn.create_report(grid.ven_id(), wanted, grid.now)
+    else:
+        grid.ven().ven.create_report(wanted, grid.now)
+    grid.wire.drain(grid.host, grid.now)
+    grid.wire.drain(host, grid.now)
+    asked = flight_of(grid, CreateReport)
+    again = Flight(asked.source, asked.exchange, asked.to, asked.service, asked.body)
+    grid.run(60)
+    assert len(grid.messages(UpdateReport)) == 1
+    grid.wire.flights.append(again)
+    grid.run(60)
+    assert len(grid.messages(UpdateReport)) == 1
 
 
 def test_what_is_wanted_of_offers_counts_no_more_once_the_registration_is_to_end() -> None:

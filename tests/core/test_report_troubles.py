@@ -43,6 +43,7 @@ from oadr_core.offers import METADATA
 from oadr_core.outputs import Output, Save
 from oadr_core.reports import Requester, Source
 from oadr_core.state.reports import AcceptedRequest, ReportsBlob
+from oadr_core.state.ven import VenState
 from oadr_core.testing import Host, PowerCut
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, offer, request
 from tests.core.test_report_kinds import RATE, SECOND, Pair, both, direction, shown
@@ -375,11 +376,11 @@ def test_wherever_the_power_fails_metadata_that_are_asked_for_are_an_answer() ->
 @pytest.mark.rule(317)
 def test_what_was_made_is_not_made_again_where_the_clock_was_set_back_meanwhile() -> None:
     accepted = AcceptedRequest(request=request(), accepted_at=NOON)
-    source = Source([accepted])
+    source = Source(VenState(report_requests=(accepted,)))
     source.note_made("request", until=NOON + MINUTE)
     (known,) = source.accepted
     assert known.made_until == NOON + MINUTE
-    source = Source([msgspec.structs.replace(known, state=known.state)])
+    source = Source(VenState(report_requests=(msgspec.structs.replace(known, state=known.state),)))
     source.cancel(CancelReport(request_id="1", report_request_id=("request",), report_to_follow=True))
     source.note_made("request", until=NOON + MINUTE)  # once more, after a restart
     assert source.pending == ("request",)

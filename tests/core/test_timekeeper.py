@@ -509,6 +509,15 @@ def test_an_event_that_the_application_still_decides_on_does_not_proceed() -> No
     assert alone.told == []
 
 
+@pytest.mark.rule(114)
+def test_a_clock_that_is_put_right_at_once_after_a_restart_is_noticed() -> None:
+    alone = Alone(known(event()))
+    alone.look(HOUR)
+    alone.restart()
+    alone.look(-HOUR)
+    assert [one.status for one in alone.told] == [ACTIVE, FAR]
+
+
 @pytest.mark.rule(30)
 def test_what_runs_by_one_random_start_and_is_over_by_another_is_told_to_end() -> None:
     alone = Alone(known(in_three(), offset=MINUTE * 30))

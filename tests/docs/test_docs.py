@@ -10,7 +10,20 @@ import pytest
 from typer.testing import CliRunner
 
 from oadr_app.cli import app
-from oadr_app.config import Decision, Http, KnownVen, Load, Readings, Reports, VenFile, VenReport, VtnFile, read
+from oadr_app.config import (
+    Decision,
+    Http,
+    KnownVen,
+    Load,
+    Readings,
+    Reports,
+    VenFile,
+    VenReport,
+    VenSignatures,
+    VtnFile,
+    VtnSignatures,
+    read,
+)
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -64,8 +77,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "file", "tables"),
     [
-        (0, VtnFile, {"http": Http, "reports": Reports, "readings": Readings, "vens": KnownVen}),
-        (1, VenFile, {"loads": Load, "decisions": Decision, "reports": VenReport}),
+        (
+            0,
+            VtnFile,
+            {
+                "http": Http,
+                "reports": Reports,
+                "readings": Readings,
+                "signatures": VtnSignatures,
+                "vens": KnownVen,
+            },
+        ),
+        (1, VenFile, {"loads": Load, "decisions": Decision, "reports": VenReport, "signatures": VenSignatures}),
     ],
 )
 def test_every_setting_is_explained(

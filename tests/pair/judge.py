@@ -77,6 +77,7 @@ ANSWERS_TO_VEN: Final[Mapping[type[Payload], tuple[type[Payload] | None, ...]]] 
 ANSWERS_TO_VTN: Final[Mapping[type[Payload], tuple[type[Payload] | None, ...]]] = {
     DistributeEvent: (None,),
     CreateReport: (CreatedReport,),
+    CreatedReport: (Response,),
     RegisterReport: (RegisteredReport,),
     CancelReport: (CanceledReport,),
     UpdateReport: (UpdatedReport,),

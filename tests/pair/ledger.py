@@ -323,6 +323,13 @@ class Ledger:
         interval = specifier.report_interval
         periodic = not is_zero(specifier.report_back_duration)
         open_ended = periodic and interval is not None and is_zero(interval.duration)
+        if (
+            periodic
+            and interval is not None
+            and not open_ended
+            and add_duration(interval.dtstart, interval.duration) > now
+        ):
+            return  # it was asked for by a clock that was fast
         assert stands is open_ended, f"{request_id} is forgotten" if open_ended else f"{request_id} never ends"
         if order.kind == "metadata":
             raise AssertionError(f"{request_id} is not answered")
@@ -343,7 +350,7 @@ class Ledger:
         """After a cancel with a report to follow one more has come (rule 345)."""
         specifier = order.request.report_specifier
         open_ended = specifier.report_interval is not None and is_zero(specifier.report_interval.duration)
-        if order.to_follow and open_ended and order.certain and not order.void:
+        if order.to_follow and open_ended and order.certain and not order.void and not order.enough:
             assert order.cancelled_at is not None
             leaving = self._leaving(request_id)
             assert leaving, f"no report of {request_id} followed its cancel (rule 345)"

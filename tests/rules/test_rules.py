@@ -80,6 +80,7 @@ from tests.rules.samples import (
     but,
     values,
 )
+from tests.seal.kit import POLL, signed
 from tests.wire.documents import DOCUMENTS
 
 # --- lists in order and out of it ------------------------------------------------------------------------------------
@@ -975,6 +976,14 @@ def test_a_schema_location_is_found_in_a_document_and_nowhere_else() -> None:
     assert check_document(envelope.read(DOCUMENTS["oadrPoll"].encode())) == []
 
 
+@pytest.mark.rule(514)
+def test_a_signature_that_does_not_protect_its_time_is_found_in_a_document() -> None:
+    assert check_document(envelope.read(signed(POLL))) == []
+    found = check_document(envelope.read(UNPROTECTED, strict=False))
+    assert [one.rule for one in found] == ["R514"]
+    assert "ReplayProtect has to hold a timestamp and then a nonce" in found[0].found
+
+
 def test_what_is_wrong_with_the_message_is_found_in_its_document_too() -> None:
     text = DOCUMENTS["oadrPoll"].replace(' ei:schemaVersion="2.0b"', ' xsi:schemaLocation="urn:x x.xsd"')
     assert [one.rule for one in check_document(envelope.read(text.encode()))] == ["R45", "R509"]
@@ -992,6 +1001,7 @@ def parts_of(part: msgspec.Struct) -> Iterator[msgspec.Struct]:
 DECLARED: Final = [one for one in rules() if one.about not in (Exchange, Dialogue)]
 """The rules that a message can break; tests/dialogue is about the others."""
 LOCAL: Final = envelope.encode(EVENTS).decode().replace(":00Z<", ":00<")
+UNPROTECTED: Final = signed(POLL).replace(b"dsp:nonce", b"dsp:once")
 LOCATED: Final = DOCUMENTS["oadrPoll"].replace("<ei:venID", '<ei:venID xsi:schemaLocation="a b"')
 
 
@@ -1000,6 +1010,7 @@ def test_every_rule_has_a_message_that_breaks_it(declared: Rule) -> None:
     examples = [
         ("R45", envelope.read(LOCATED.encode())),
         ("R1", envelope.read(LOCAL.encode())),
+        ("R514", envelope.read(UNPROTECTED, strict=False)),
         *((number, part) for number, part, _, _ in BROKEN),
     ]
     assert any(
@@ -1034,7 +1045,7 @@ def test_rules_are_listed_in_the_order_of_their_numbers() -> None:
     numbers = [(one.number[0], int(one.number[1:])) for one in rules()]
     assert numbers == sorted(numbers)
     assert numbers[0] == ("D", 2)
-    assert numbers[-1] == ("R", 512)
+    assert numbers[-1] == ("R", 514)
 
 
 def test_every_rule_says_in_a_line_what_it_asks_for() -> None:

@@ -27,10 +27,15 @@ class TheirVen:
         self._answer = "optIn"
 
     async def run(
-        self, url: str, ven_name: str, ven_id: str | None = None, reports: Sequence[Mapping[str, Any]] = ()
+        self,
+        url: str,
+        ven_name: str,
+        ven_id: str | None = None,
+        reports: Sequence[Mapping[str, Any]] = (),
+        security: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make a client, and have it run by itself."""
-        client = self._client = OpenADRClient(ven_name=ven_name, vtn_url=url, ven_id=ven_id)
+        """Make a client, and have it run by itself; ``security`` holds its keys and certificates."""
+        client = self._client = OpenADRClient(ven_name=ven_name, vtn_url=url, ven_id=ven_id, **(security or {}))
         client.add_handler("on_event", lambda event: self._decide("on_event", event))
         client.add_handler("on_update_event", lambda event: self._decide("on_update_event", event))
         client.add_hook("before_send_xml", self._sent)

@@ -22,6 +22,7 @@ class TheirVtn:
         self._server: Any = None
         self._vens: dict[str, dict[str, Any]] = {}
         self._registrations = 0
+        self._fingerprint: str | None = None
 
     async def run(
         self,
@@ -31,17 +32,22 @@ class TheirVtn:
         sampling: float | None = None,
         reporting: float | None = None,
         forgetful: bool = False,
+        security: Mapping[str, Any] | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         """Make a server, and have it listen; port 0 takes a free one, and the site tells which.
 
         It asks for every data point at the spacing ``sampling``, in reports as long as ``reporting``; without a
         ``sampling`` it wants no reports. A forgetful server registers every VEN, and knows none.
+        ``security`` holds its keys and certificates, ``fingerprint`` is that of its VENs.
         """
+        self._fingerprint = fingerprint
         server = self._server = OpenADRServer(
             vtn_id=vtn_id,
             http_port=port,
             requested_poll_freq=timedelta(seconds=poll),
             ven_lookup=lambda ven_id: None if forgetful else self._vens.get(ven_id),
+            **(security or {}),
         )
         rhythm = [timedelta(seconds=one) for one in (sampling, reporting) if one is not None]
 
@@ -66,8 +72,9 @@ class TheirVtn:
         server.add_handler("on_created_report", lambda payload: self._talk.say("created_report", content=payload))
         server.add_handler("on_update_report", lambda report: self._talk.say("unclaimed_report", report=report))
         await server.run()
+        scheme = "https" if security and "http_cert" in security else "http"
         port = server.app_runner.addresses[0][1]
-        self._talk.say("listening", port=port, url=f"http://127.0.0.1:{port}{server.http_path_prefix}")
+        self._talk.say("listening", port=port, url=f"{scheme}://127.0.0.1:{port}{server.http_path_prefix}")
 
     def add_event(self, ven_id: str, event_id: str, intervals: Sequence[Mapping[str, Any]], **details: Any) -> None:
         """Make an event; its intervals have a ``dtstart`` as text and a ``duration`` in seconds."""
@@ -119,7 +126,7 @@ class TheirVtn:
             "ven_id": ven_id,
             "ven_name": info["ven_name"],
             "registration_id": registration_id,
-            "fingerprint": None,
+            "fingerprint": self._fingerprint,
         }
         self._talk.say("registered", info=info, ven_id=ven_id, registration_id=registration_id)
         return ven_id, registration_id
