@@ -31,6 +31,9 @@ _REMEMBERED: Final = 8
 _STRETCHES: Final = 8
 """How many stretches of time that were told a record remembers of a request."""
 
+_MOST_BYTES: Final = 2**21
+"""How much the requests of a peer may take up, packed; 10 000 data points take up half of it."""
+
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
@@ -50,6 +53,7 @@ class Source:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.refused: list[RemoteProtocolError] = []
+        self._size: int | None = None  # of the requests, packed; as it is dear, not before it matters
 
     @property
     def accepted(self) -> tuple[AcceptedRequest, ...]:
@@ -142,11 +146,21 @@ class Source:
             raise RemoteProtocolError(text, decision.response_code)
         if len(self._accepted) >= most:
             raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
+        self._reserve(request)
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         self._accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now), state=state)
         self.begun.append(request_id)
         if is_once(request):
             self._accepted_once = (*self._accepted_once[-(_REMEMBERED - 1) :], _digest(carrier, request))
+
+    def _reserve(self, request: ReportRequest) -> None:
+        """See that there is room for one request more."""
+        if self._size is None:
+            self._size = len(msgspec.msgpack.encode([one.request for one in self._accepted.values()]))
+        size = self._size + len(msgspec.msgpack.encode(request))
+        if size > _MOST_BYTES:
+            raise RemoteProtocolError("the report requests take up too much room", ResponseCode.DEPLOYMENT_ERROR)
+        self._size = size
 
     # --- their ends --------------------------------------------------------------------------------------------------
 
