@@ -658,7 +658,8 @@ class OpenADRServer:
 
         :param ven_id: the VEN.
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """

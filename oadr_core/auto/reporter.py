@@ -570,7 +570,8 @@ class Reporter:
         """Make a report once more, as it was or with other values (rule 346).
 
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the
+            value alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :param now: the present.
         :param peer: who has got it.
@@ -641,12 +642,23 @@ def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
-    """Replace the value of a data point at a time; there are as many intervals afterwards as before."""
+    """Replace a value of a data point; there are as many intervals afterwards as before.
+
+    :raises LocalProtocolError: the report has no value of that time, or several where no time is given.
+    """
+    mine = {}  # where the value of a time is
     for number, interval in enumerate(intervals):
         (payload,) = interval.payloads
-        if isinstance(payload, ReportPayload) and payload.r_id == r_id and one.time in (None, interval.dtstart):
-            value = msgspec.structs.replace(one, time=interval.dtstart)
-            placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
-            intervals[number] = interval_of(r_id, value, interval.dtstart, interval.duration, placeholder)
-            return
-    raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+        if isinstance(payload, ReportPayload) and payload.r_id == r_id:
+            mine[interval.dtstart] = number, payload
+    if one.time is None and len(mine) > 1:
+        raise LocalProtocolError(
+            f"the report has {len(mine)} values of {r_id}; give pairs of the time and the value that replaces it"
+        )
+    time = next(iter(mine), None) if one.time is None else one.time
+    if time not in mine:
+        raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+    number, payload = mine[time]
+    placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
+    length = intervals[number].duration
+    intervals[number] = interval_of(r_id, msgspec.structs.replace(one, time=time), time, length, placeholder)
