@@ -376,6 +376,18 @@ class OpenADRClient:
 
         self._do(ask)
 
+    def attach_callback(self, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VEN runs, it misses no report.
+
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VTN was not asked for that.
+        """
+        core = self._by_itself()
+        self._do(lambda _: core.attach(report_request_id, callback))
+
     def cancel_report(self, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask the VTN for no more of some reports.
 

@@ -590,6 +590,18 @@ class OpenADRServer:
 
         self._do(ask)
 
+    def attach_callback(self, ven_id: str, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VTN runs, it misses no report.
+
+        :param ven_id: the VEN.
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VEN was not asked for that.
+        """
+        self._do(lambda _: self._core.attach(ven_id, report_request_id, callback))
+
     def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask a VEN for no more of some reports.
 

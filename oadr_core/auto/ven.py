@@ -285,6 +285,13 @@ class AutoVen:
         """Have a callback take the values of a data point that the VTN was asked for by hand."""
         self._asker.bind("", report_request_id, r_id, callback)
 
+    def attach(self, report_request_id: str, callback: ReportCallback) -> None:
+        """Have a callback take what a request brings that was made before, as before a restart.
+
+        :raises LocalProtocolError: the VTN was not asked for that.
+        """
+        self._asker.attach("", report_request_id, callback)
+
     def create_opt(self, opt: CreateOpt, now: Now) -> str:
         """Opt in or out; kept until the VTN has answered, which :class:`~oadr_core.outputs.OptConfirmed` tells.
 
