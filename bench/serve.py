@@ -4,6 +4,7 @@ It says where it listens, and at each line of standard input how much CPU it has
 """
 
 import json
+import math
 import sys
 import time
 
@@ -11,12 +12,13 @@ import anyio
 import anyio.to_thread
 
 from bench.documents import VTN_ID
-from oadr_http import OpenADRServer
+from oadr_http import OpenADRServer, ServerLimits
 
 
 async def main() -> None:
     """Serve until standard input ends."""
-    async with OpenADRServer(VTN_ID, http_port=0).running() as server:
+    limits = ServerLimits(requests_per_address=math.inf)  # all the load comes from one address
+    async with OpenADRServer(VTN_ID, http_port=0, limits=limits).running() as server:
         print(json.dumps(server.url), flush=True)
         while await anyio.to_thread.run_sync(sys.stdin.readline):
             print(json.dumps(time.process_time()), flush=True)
