@@ -87,7 +87,7 @@ class VtnProgram:
                 raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
             known = self.server.vens.get(one.id)
             if known is None or known.profile is ProfileName.V20B:
-                self.server.add_ven(one.id, ven_name=one.name, poll_interval=one.poll)
+                self.server.add_ven(one.id, ven_name=one.name, fingerprint=one.fingerprint, poll_interval=one.poll)
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file

@@ -49,6 +49,7 @@ from oadr_core import (
     from_dict,
     log_line,
     make_event,
+    normalised_fingerprint,
     part_from_dict,
 )
 from oadr_http.asgi import AsgiApp
@@ -525,16 +526,17 @@ class OpenADRServer:
 
         :param ven_id: its id.
         :param ven_name: a name for people.
-        :param fingerprint: that of its certificate, which it has to show then.
+        :param fingerprint: that of its certificate, which it has to show then; needed where VENs show certificates.
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
         :raises LocalProtocolError: there is a VEN of the id already, or 2.0a is not served.
         """
         if self._prefix_20a is None:
             raise LocalProtocolError("VENs of 2.0a are not served; give http_path_prefix_20a= a path for them")
+        identity = None if fingerprint is None else normalised_fingerprint(fingerprint)
         self._do(
             lambda now: self._core.vtn.add_ven(
-                ven_id, now, ven_name=ven_name, identity=fingerprint, poll_interval=poll_interval, address=address
+                ven_id, now, ven_name=ven_name, identity=identity, poll_interval=poll_interval, address=address
             )
         )
 
