@@ -25,11 +25,13 @@ class Guard:
 
     :param check: what to run.
     :ivar slowest: seconds that the slowest input took.
+    :ivar inputs: how many were run.
     """
 
     def __init__(self, check: Callable[[bytes], None]) -> None:
         self._check = check
         self.slowest = 0.0
+        self.inputs = 0
 
     def __call__(self, data: bytes) -> None:
         """Run the check with an input.
@@ -37,6 +39,7 @@ class Guard:
         :raises TooSlow: it took more than a second.
         :raises TooLarge: the memory of the process has grown beyond 200 MB.
         """
+        self.inputs += 1
         began = time.process_time()
         self._check(data)
         taken = time.process_time() - began

@@ -22,7 +22,11 @@ from fuzz.target import NAMES, Target, find
 FLOORS: Final = Path(__file__).with_name("floors.json")
 
 SLACK: Final = 8
-"""By how many percentage points a floor lies below what was reached when it was set; code may change a little."""
+"""By how many percentage points a floor lies below what was reached when it was set: a session that takes another turn
+reaches other lines, and code may change a little."""
+
+SLACK_IN_LINES: Final = 10
+"""By how many lines at least, as a few make up a large share of a small module."""
 
 _Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
 
@@ -145,14 +149,17 @@ def read_floors() -> Mapping[str, Mapping[str, int]]:
     return floors
 
 
+def _floor_of(one: Reach) -> int:
+    slack = max(SLACK, 100 * SLACK_IN_LINES / max(1, one.lines))
+    return max(1, int(one.percent - slack))
+
+
 def write_floors(found: list[Reach]) -> None:
     """Set the floors of what was measured a little below it; those of other targets stay."""
     floors = {name: dict(modules) for name, modules in read_floors().items() if name in NAMES}
     for name in {one.target for one in found}:
         floors[name] = {
-            one.module: max(0, int(one.percent) - SLACK)
-            for one in sorted(found, key=lambda one: one.module)
-            if one.target == name
+            one.module: _floor_of(one) for one in sorted(found, key=lambda one: one.module) if one.target == name
         }
     FLOORS.write_text(json.dumps(floors, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
