@@ -1,5 +1,7 @@
 """Our VTN on a port of its own, to be put under load: ``python -m bench.serve trio`` or ``asyncio``.
 
+A certificate and its key after that have it sign.
+
 It says where it listens, and at each line of standard input how much CPU it has used since it began.
 """
 
@@ -7,6 +9,7 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -17,8 +20,9 @@ from oadr_http import OpenADRServer, ServerLimits
 
 async def main() -> None:
     """Serve until standard input ends."""
+    cert, key = (Path(one) for one in sys.argv[2:4]) if len(sys.argv) > 2 else (None, None)
     limits = ServerLimits(requests_per_address=math.inf)  # all the load comes from one address
-    async with OpenADRServer(VTN_ID, http_port=0, limits=limits).running() as server:
+    async with OpenADRServer(VTN_ID, http_port=0, cert=cert, key=key, limits=limits).running() as server:
         print(json.dumps(server.url), flush=True)
         while await anyio.to_thread.run_sync(sys.stdin.readline):
             print(json.dumps(time.process_time()), flush=True)

@@ -530,6 +530,7 @@ class OpenADRServer:
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
         :raises LocalProtocolError: there is a VEN of the id already, or 2.0a is not served.
+        :raises ValueError: the fingerprint is none.
         """
         if self._prefix_20a is None:
             raise LocalProtocolError("VENs of 2.0a are not served; give http_path_prefix_20a= a path for them")

@@ -119,6 +119,7 @@ class Reporter:
         self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
         self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
+        self._looked_at: datetime | None = None  # what the clock showed last
 
     # --- offers ------------------------------------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ class Reporter:
         lagging = any(one.accumulates for one in points.values()) and not (once and ahead)
         due = schedule(accepted, resumed_at, shortest=offer.shortest(r_ids), lagging=lagging and bool(sampled))
         history = _past(accepted.request, now.utc) if is_history(offer.report) else None
-        return Serving(key, offer, due, sampled, ranged, history=history, made_until=accepted.made_until)
+        return Serving(key, offer, due, sampled, ranged, history=history, made=accepted.told)
 
     def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
@@ -244,6 +245,11 @@ class Reporter:
 
     def handle_timeout(self, now: Now) -> None:
         """Read what is due, and give up callbacks that took too long."""
+        if self._is_set_back(now):
+            for one in list(self._serving.values()):
+                one.set_back(now.utc)
+                self._plan(one.key, now)
+        self._looked_at = now.utc
         for kind, key in self._timers.expired(now):
             if kind == "request":
                 self._wake(key, now)  # type: ignore[arg-type]
@@ -254,7 +260,12 @@ class Reporter:
 
     def next_timeout(self, now: Now) -> Deadline | None:
         """Say when to call :meth:`handle_timeout`."""
+        if self._serving and self._is_set_back(now):
+            return Deadline(now.mono, "the clock was set back")
         return self._timers.next(now)
+
+    def _is_set_back(self, now: Now) -> bool:
+        return self._looked_at is not None and now.utc < self._looked_at
 
     def _plan(self, key: Key, now: Now) -> None:
         serving = self._serving.get(key) or self._metadata.get(key)
