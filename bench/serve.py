@@ -1,11 +1,14 @@
 """Our VTN on a port of its own, to be put under load: ``python -m bench.serve trio`` or ``asyncio``.
 
+A certificate and its key after that have it sign.
+
 It says where it listens, and at each line of standard input how much CPU it has used since it began.
 """
 
 import json
 import sys
 import time
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -16,7 +19,8 @@ from oadr_http import OpenADRServer
 
 async def main() -> None:
     """Serve until standard input ends."""
-    async with OpenADRServer(VTN_ID, http_port=0).running() as server:
+    cert, key = (Path(one) for one in sys.argv[2:4]) if len(sys.argv) > 2 else (None, None)
+    async with OpenADRServer(VTN_ID, http_port=0, cert=cert, key=key).running() as server:
         print(json.dumps(server.url), flush=True)
         while await anyio.to_thread.run_sync(sys.stdin.readline):
             print(json.dumps(time.process_time()), flush=True)
