@@ -25,7 +25,8 @@ from oadr_core import (
     encode,
 )
 from oadr_core.testing.strategies import payloads
-from oadr_core.wire.canonical import canonical
+from oadr_core.wire.canonical import canonical, canonical_part
+from oadr_core.wire.envelope import encode_part
 from tests.core.kit import NOON
 from tests.seal.kit import NAMES, NOW, POLL, VEN, Tree, opened, sealer, signed, why_not
 from tests.seal.people import Person, person
@@ -49,6 +50,13 @@ def test_any_message_comes_back_as_it_was_with_its_signer(message: Payload) -> N
 def test_it_does_so_in_every_form(form: Canonicalization, prefixes: bool, message: Payload) -> None:
     one = sealer(canonicalization=form, prefixes=prefixes)
     assert one.open(one.seal(message, NOW), NOW).message == message
+
+
+@given(payloads())
+def test_what_is_signed_is_in_its_canonical_form(message: Payload) -> None:
+    """Also where that was not computed, as it was written so."""
+    part = encode_part(message, "signedObject")
+    assert canonical_part(part) == etree.tostring(etree.fromstring(part), method="c14n")
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
