@@ -16,6 +16,7 @@ from oadr_core import (
     Event,
     EventView,
     Handlers,
+    Limits,
     LocalProtocolError,
     Now,
     Payload,
@@ -103,6 +104,7 @@ class OpenADRClient:
     :param device_classes: the classes of its devices; an event that is meant for none of them gets 469.
     :param signals: the signals that it supports, as pairs of name and type; an event with another gets 460.
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
+    :param limits: how large an answer may be, also once it is decompressed; see :class:`oadr_core.Limits`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
@@ -145,6 +147,7 @@ class OpenADRClient:
         device_classes: Sequence[str] | None = None,
         signals: Sequence[tuple[str, str]] | None = None,
         policy: VenPolicy | None = None,
+        limits: Limits | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
@@ -185,6 +188,7 @@ class OpenADRClient:
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
+        self._limits = limits or Limits()
         saved = None if store is None else store.load()
         sealer = ven_sealer(
             self._entropy,
@@ -201,6 +205,7 @@ class OpenADRClient:
             strict=strict,
             began=system_now().utc,
             restarted=bool(saved),
+            limits=self._limits,
         )
         if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
             raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
@@ -229,7 +234,8 @@ class OpenADRClient:
         return () if self._tls is None else self._tls.own
 
     def _carrier(self) -> HttpCarrier:
-        return HttpCarrier(self._url, compression=self._compression, tls=self._tls)
+        longest = self._limits.size
+        return HttpCarrier(self._url, compression=self._compression, longest=longest, tls=self._tls)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 

@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 
 from oadr_app.cli import app
 from oadr_app.config import (
+    AnswerLimits,
     Decision,
     Http,
     KnownVen,
+    Limits,
     Load,
     Readings,
     Reports,
@@ -82,13 +84,24 @@ def test_links_lead_somewhere(page: Path) -> None:
             VtnFile,
             {
                 "http": Http,
+                "limits": Limits,
                 "reports": Reports,
                 "readings": Readings,
                 "signatures": VtnSignatures,
                 "vens": KnownVen,
             },
         ),
-        (1, VenFile, {"loads": Load, "decisions": Decision, "reports": VenReport, "signatures": VenSignatures}),
+        (
+            1,
+            VenFile,
+            {
+                "loads": Load,
+                "decisions": Decision,
+                "limits": AnswerLimits,
+                "reports": VenReport,
+                "signatures": VenSignatures,
+            },
+        ),
     ],
 )
 def test_every_setting_is_explained(
