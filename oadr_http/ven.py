@@ -207,8 +207,11 @@ class OpenADRClient:
             restarted=bool(saved),
             limits=self._limits,
         )
-        if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
-            raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
+        if sealer.requires and (fall_back or config.profile is ProfileName.V20A):
+            raise LocalProtocolError(
+                "OpenADR 2.0a has no signatures, so they cannot be required where it is spoken; use TLS, or say "
+                "disable_signature=True and give nothing that signatures of the VTN are known by"
+            )
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
