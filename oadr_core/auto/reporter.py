@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
+from oadr_core.auto.samples import Samples
 from oadr_core.auto.sampling import schedule
 from oadr_core.auto.serving import Complete, Key, Offer, Serving, Taking, Told
 from oadr_core.auto.submitted import Point, Submitted
@@ -101,11 +102,18 @@ class Reporter:
     :param party: keeps the requests, and takes the reports.
     :param emit: takes calls, and what has to be saved or told.
     :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :param keeps_samples: whether what was read for a report that is not complete is saved. A VEN need not: it registers
+        its metadata at every start, which ends what it was asked for (rule 306).
     :raises StateError: something in ``saved`` is damaged.
     """
 
     def __init__(
-        self, party: SourceParty, emit: Callable[[Output], None], saved: Mapping[str, bytes] | None = None
+        self,
+        party: SourceParty,
+        emit: Callable[[Output], None],
+        saved: Mapping[str, bytes] | None = None,
+        *,
+        keeps_samples: bool = False,
     ) -> None:
         self._party = party
         self._emit = emit
@@ -114,6 +122,7 @@ class Reporter:
         self._metadata: dict[Key, Serving] = {}
         self._calls: dict[CallId, _Reading] = {}
         self._submitted = Submitted(emit, saved or {})
+        self._samples = Samples(emit, saved or {}) if keeps_samples else None
         self._ahead: dict[Point, _Stretch] = {}
         self._statuses: dict[Point, ResourceStatus] = {}
         self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
@@ -215,7 +224,11 @@ class Reporter:
             if not resumed:  # else other offers than before, or none yet, will end it (rule 306)
                 self._party.made(key, None, now, made=False, last=True)
             return
-        self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        serving = self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        if self._samples is not None:
+            for done in self._samples.found(key):
+                if not serving.resume(done):
+                    self._samples.forget(key, done)
         self._plan(key, now)
 
     def _serve(
@@ -232,10 +245,20 @@ class Reporter:
         history = _past(accepted.request, now.utc) if is_history(offer.report) else None
         return Serving(key, offer, due, sampled, ranged, history=history, made=accepted.told)
 
+    def resumed(self, requests: Sequence[Key]) -> None:
+        """All that was served before is served again, save what ended while that could not be noted.
+
+        :param requests: what is accepted.
+        """
+        if self._samples is not None:
+            self._samples.forget_others(requests)
+
     def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
         self._serving.pop((peer, request_id), None)
         self._metadata.pop((peer, request_id), None)
+        if self._samples is not None:
+            self._samples.forget_all((peer, request_id))
         self._timers.stop(("request", (peer, request_id)))
 
     def stop(self) -> None:
@@ -490,6 +513,12 @@ class Reporter:
             if serving.key not in self._serving:  # the one before was the last that was wanted (rule 345)
                 return
             self._make(serving, complete, now)
+        done, told = serving.progress()
+        if self._samples is not None:
+            for one in told:  # once the report is kept
+                self._samples.forget(serving.key, one)
+            for one in done:
+                self._samples.keep(serving.key, one)
 
     def _make(self, serving: Serving, complete: Complete, now: Now) -> None:
         plan = serving.schedule
@@ -570,7 +599,8 @@ class Reporter:
         """Make a report once more, as it was or with other values (rule 346).
 
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the
+            value alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :param now: the present.
         :param peer: who has got it.
@@ -641,12 +671,23 @@ def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
-    """Replace the value of a data point at a time; there are as many intervals afterwards as before."""
+    """Replace a value of a data point; there are as many intervals afterwards as before.
+
+    :raises LocalProtocolError: the report has no value of that time, or several where no time is given.
+    """
+    mine = {}  # where the value of a time is
     for number, interval in enumerate(intervals):
         (payload,) = interval.payloads
-        if isinstance(payload, ReportPayload) and payload.r_id == r_id and one.time in (None, interval.dtstart):
-            value = msgspec.structs.replace(one, time=interval.dtstart)
-            placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
-            intervals[number] = interval_of(r_id, value, interval.dtstart, interval.duration, placeholder)
-            return
-    raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+        if isinstance(payload, ReportPayload) and payload.r_id == r_id:
+            mine[interval.dtstart] = number, payload
+    if one.time is None and len(mine) > 1:
+        raise LocalProtocolError(
+            f"the report has {len(mine)} values of {r_id}; give pairs of the time and the value that replaces it"
+        )
+    time = next(iter(mine), None) if one.time is None else one.time
+    if time not in mine:
+        raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+    number, payload = mine[time]
+    placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
+    length = intervals[number].duration
+    intervals[number] = interval_of(r_id, msgspec.structs.replace(one, time=time), time, length, placeholder)
