@@ -29,6 +29,9 @@ _READING: Final = ("value", "quality", "confidence", "accuracy", "status")
 COLUMNS: Final = ("time", *_WHAT, *_READING)
 """What is written of each reading, in CSV in this order."""
 
+_COMMANDS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""With what a text begins that a spreadsheet would carry out as a formula."""
+
 
 def form_of(name: str) -> Form | None:
     """Tell by the ending of a file how it is to be written."""
@@ -75,8 +78,8 @@ def _as_csv(sink: TextIO) -> _Write:
     writer.writerow(COLUMNS)
 
     def write(series: Series, rows: Sequence[tuple[Any, ...]]) -> None:
-        what = _what(series)
-        writer.writerows((_time(row[0]), *what, *row[1:]) for row in rows)
+        what = tuple(map(_inert, _what(series)))
+        writer.writerows((_time(time), *what, value, _inert(quality), *rest) for time, value, quality, *rest in rows)
 
     return write
 
@@ -108,6 +111,18 @@ def _what(series: Series) -> tuple[str | None, ...]:
         series.unit,
         series.scale,
     )
+
+
+def _inert(text: str | None) -> str | None:
+    """A text of a peer's making that no spreadsheet takes for a formula, and no reader for another row.
+
+    An apostrophe says that it is a text. A lone carriage return ends a row for many readers, and ``csv`` does not quote
+    it; so it becomes a line feed, as line ends do in XML.
+    """
+    if text is None:
+        return None
+    mark = "'" if text.startswith(_COMMANDS) else ""
+    return mark + text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _time(stored: int) -> str:
