@@ -24,6 +24,7 @@ from oadr_app.config import (
     VtnSignatures,
     read,
 )
+from oadr_app.tls_config import VenTls, VtnTls
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -84,11 +85,16 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "http": Http,
                 "reports": Reports,
                 "readings": Readings,
+                "tls": VtnTls,
                 "signatures": VtnSignatures,
                 "vens": KnownVen,
             },
         ),
-        (1, VenFile, {"loads": Load, "decisions": Decision, "reports": VenReport, "signatures": VenSignatures}),
+        (
+            1,
+            VenFile,
+            {"loads": Load, "decisions": Decision, "reports": VenReport, "tls": VenTls, "signatures": VenSignatures},
+        ),
     ],
 )
 def test_every_setting_is_explained(
