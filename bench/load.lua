@@ -1,4 +1,4 @@
--- wrk sends one document again and again, and looks at every answer.
+-- wrk sends the documents of a file, one after the other and again from the first, and looks at every answer.
 local threads = {}
 
 function setup(thread)
@@ -8,16 +8,21 @@ end
 function init(args)
   local file = assert(io.open(args[1], "rb"))
   wrk.method = "POST"
-  wrk.body = file:read("*a")
   wrk.headers["Content-Type"] = "application/xml"
+  asked = {}
+  -- between two documents there is a NUL; the last one has none behind it
+  for document in (file:read("*a") .. "\0"):gmatch("(%Z+)%z") do
+    table.insert(asked, wrk.format(nil, nil, nil, document))
+  end
   file:close()
-  asked = wrk.format()
+  number = 0
   right = 0
   wrong = 0
 end
 
 function request()
-  return asked
+  number = number % #asked + 1
+  return asked[number]
 end
 
 function response(status, headers, body)

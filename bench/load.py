@@ -1,4 +1,4 @@
-"""Load on a VTN: the same request on 16 connections, each sending again as soon as it has its answer.
+"""Load on a VTN: the same request or several by turns, on 16 connections, each sending as soon as it has its answer.
 
 ``wrk`` does it where it is installed; else :mod:`bench.sockets` does, which is slower and may be the bottleneck. Both
 look at every answer.
@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bench.figures import WrongAnswer
+from bench.sockets import SEPARATOR
 from bench.worker import ROOT, on_core
 
 CONNECTIONS: Final = 16
@@ -46,18 +48,18 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "the built-in load generator, as wrk is not installed"
 
 
-def load(url: str, document: bytes, seconds: float, core: int) -> Loaded:
+def load(url: str, document: bytes | Sequence[bytes], seconds: float, core: int) -> Loaded:
     """Put load on a server.
 
     :param url: where to post.
-    :param document: what to post.
+    :param document: what to post; several are posted one after the other, and again from the first.
     :param seconds: for how long.
     :param core: the core that the load generator runs on.
     :raises WrongAnswer: an answer was wrong, or there was none.
     """
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "request.xml"
-        body.write_bytes(document)
+        body.write_bytes(document if isinstance(document, bytes) else SEPARATOR.join(document))
         with on_core(core):
             told = subprocess.run(
                 _command(url, body, seconds), cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
@@ -73,4 +75,4 @@ def _command(url: str, body: Path, seconds: float) -> list[str]:
     if wrk is None:
         return [sys.executable, "-m", "bench.sockets", url, str(body), str(seconds), str(CONNECTIONS)]
     whole = max(1, round(seconds))  # wrk takes nothing else
-    return [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "-s", str(_SCRIPT), url, "--", str(body)]
+    return [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "--timeout", "10s", "-s", str(_SCRIPT), url, "--", str(body)]

@@ -4,18 +4,23 @@ It does the least that keeps an HTTP connection going: it knows an answer by its
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+SEPARATOR = b"\0"
+"""Between the documents of a file; no document holds it."""
+
 
 class _Connection(asyncio.Protocol):
-    """Sends a request, waits for the answer, and sends it again."""
+    """Sends a request, waits for the answer, and sends the next one."""
 
-    def __init__(self, request: bytes, until: float) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[bytes], until: float) -> None:
+        self._requests = requests
         self._until = until
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -35,7 +40,7 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._awaits = time.monotonic() < self._until
         if self._awaits:
-            self._transport.write(self._request)
+            self._transport.write(next(self._requests))
         else:
             self._transport.close()
 
@@ -71,15 +76,17 @@ async def main(url: str, body: bytes, seconds: float, connections: int) -> None:
     """Put the load on, and tell what came of it."""
     to = urlsplit(url)
     head = f"POST {to.path} HTTP/1.1\r\nHost: {to.netloc}\r\nContent-Type: application/xml\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    requests = itertools.cycle(
+        f"{head}Content-Length: {len(one)}\r\n\r\n".encode() + one for one in body.split(SEPARATOR)
+    )
     loop = asyncio.get_running_loop()
     began = time.monotonic()
-    opened = [
-        (await loop.create_connection(lambda: _Connection(request, began + seconds), to.hostname or "", to.port or 80))[
-            1
-        ]
-        for _ in range(connections)
-    ]
+    opened: list[_Connection] = []
+    for _ in range(connections):
+        made = await loop.create_connection(
+            lambda: _Connection(requests, began + seconds), to.hostname or "", to.port or 80
+        )
+        opened.append(made[1])
     async with asyncio.timeout(seconds + 10):
         await asyncio.gather(*(one.over for one in opened))
     took = time.monotonic() - began

@@ -182,11 +182,11 @@ class Session:
         self.draws.ids["speaker"] = [who, who, who, who, *UNIVERSE["ven_id"]]
         service = self.draws.choose((*(None,) * 15, *Service))
         profile = ProfileName.V20A if self.draws.byte() > 240 else ProfileName.V20B
-        one = self._said_by_peer(None), peer, service, profile
+        one = self.said_by_peer(None), peer, service, profile
         self._requests.append(one)
         self.receive(*one)
 
-    def _said_by_peer(self, asked: Payload | None) -> bytes:
+    def said_by_peer(self, asked: Payload | None) -> bytes:
         """A document of a peer; now and then one that it has said before, be it as a request or as an answer."""
         if self._documents and self.draws.byte() > 225:
             return self.draws.choose(self._documents[::-1])
@@ -209,7 +209,7 @@ class Session:
         """An answer comes: to one of the last requests, or to one that was answered before."""
         if self.exchanges:
             exchange, message = self.draws.choose(self.exchanges[:-4:-1])
-            body = b"" if self.draws.byte() > 230 else self._said_by_peer(message)
+            body = b"" if self.draws.byte() > 230 else self.said_by_peer(message)
             self.core.receive_response(exchange, body, now=self.clock.now)
 
     def fail(self) -> None:

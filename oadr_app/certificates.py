@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from oadr_app.authority import Authority, Identity, Kind, Side, pem
+from oadr_app.authority import Authority, Identity, Kind, Side, name_of_host, pem
 from oadr_app.checked import ConfigError
 from oadr_core import fingerprint
 from oadr_http import PREFIX
@@ -80,16 +80,13 @@ class CertificateFolder:
         :param life: how long the certificates are valid.
         :raises ConfigError: a name is taken, or cannot be a name; or there are other things in the folder.
         """
-        self._check(vens)
+        self._check(hosts, vens)
         has_vtn = any(self._certificate(_VTN, kind).exists() for kind in KINDS)
         self._folder.mkdir(parents=True, exist_ok=True)
         authorities = {kind: self._authority(kind, begins=not has_vtn and kind in kinds) for kind in KINDS}
         there = {kind: one for kind, one in authorities.items() if one is not None}
         own = next((kind for kind in kinds if kind in there), next(iter(there)))
-        try:
-            issued = [] if has_vtn else [self._issue(_VTN, there[kind].vtn(hosts, life=life), kind) for kind in there]
-        except ValueError as error:
-            raise ConfigError(f"--host: {error}") from None
+        issued = [] if has_vtn else [self._issue(_VTN, there[kind].vtn(hosts, life=life), kind) for kind in there]
         issued += [self._issue(name, there[own].ven(name, life=life), own) for name in vens]
         trusted = [self._trusted(side, there.values()) for side in Side]
         host = _host_of(_certificate_in(self._certificate(_VTN, next(iter(there)))))
@@ -97,7 +94,13 @@ class CertificateFolder:
         configurations += [self._configure_ven(one, host, list(there)) for one in issued if one.name != _VTN]
         return Made(tuple(issued), trusted[0], trusted[1], tuple(configurations))
 
-    def _check(self, vens: Sequence[str]) -> None:
+    def _check(self, hosts: Sequence[str], vens: Sequence[str]) -> None:
+        """Refuse what cannot be made before anything is."""
+        for host in hosts:
+            try:
+                name_of_host(host)
+            except ValueError as error:
+                raise ConfigError(f"--host: {error}") from None
         for name in vens:
             if not _NAME.fullmatch(name) or name in (_VTN, *(f"ca-of-{side}s" for side in Side)):
                 raise ConfigError(f"--ven: {name!r} cannot be a name here; letters, digits, dots, - and _ can")

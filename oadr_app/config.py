@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -13,14 +13,18 @@ from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
 from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
-from oadr_http import PREFIX, SignaturePolicy
+from oadr_core import Limits as DocumentLimits
+from oadr_http import PREFIX, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
+
+_USUAL: Final = ServerLimits()
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 _Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
+_Rate = Annotated[float, msgspec.Meta(gt=0.0)]
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
 _UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
@@ -44,6 +48,62 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     trusted_proxies: list[_Name] = msgspec.field(default_factory=list)
     proxy_header: _Name = PROXY_HEADER
     allow_insecure: bool = False
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """``[limits]`` of a VTN: what it puts up with; see :class:`oadr_http.ServerLimits`.
+
+    :param vens: how many VENs may be registered.
+    :param new_vens: how many without a certificate may register from one address in an hour.
+    :param connections: how many connections may be open.
+    :param connections_per_address: of these from one address.
+    :param requests_per_ven: requests a second of a VEN with a certificate.
+    :param requests_per_address: requests a second of all without one that come from an address.
+    :param undecided: how many requests of a VEN may wait for a decision.
+    :param head: bytes of request line and headers.
+    :param headers: how many headers a request may have.
+    :param body: bytes of a document.
+    :param tags: opening and closing tags of a document.
+    :param bodies: bytes of all documents that are arriving or being answered.
+    :param offered: bytes that the reports that a VEN offers may take up.
+    :param head_timeout: how long the head of a request may take to arrive.
+    :param body_timeout: how long its body may take.
+    :param idle_timeout: how long a connection may be silent.
+    """
+
+    vens: _Count = _USUAL.vens
+    new_vens: _Count = _USUAL.new_vens
+    connections: _Count = _USUAL.connections
+    connections_per_address: _Count = _USUAL.connections_per_address
+    requests_per_ven: _Rate = _USUAL.requests_per_ven
+    requests_per_address: _Rate = _USUAL.requests_per_address
+    undecided: _Count = _USUAL.undecided
+    head: _Count = _USUAL.head
+    headers: _Count = _USUAL.headers
+    body: _Count = _USUAL.body
+    tags: _Count = _USUAL.tags
+    bodies: _Count = _USUAL.bodies
+    offered: _Count = _USUAL.offered
+    head_timeout: Period = Period(seconds=_USUAL.head_timeout)
+    body_timeout: Period = Period(seconds=_USUAL.body_timeout)
+    idle_timeout: Period = Period(seconds=_USUAL.idle_timeout)
+
+    def for_server(self) -> ServerLimits:
+        """The same for the server."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__}
+        seconds = {name: one.total_seconds() for name, one in given.items() if isinstance(one, Period)}
+        return ServerLimits(**{**given, **seconds})
+
+
+class AnswerLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """``[limits]`` of a VEN: how large an answer of its VTN may be.
+
+    :param body: bytes, also once it is decompressed.
+    :param tags: opening and closing tags.
+    """
+
+    body: _Count = DocumentLimits().size
+    tags: _Count = DocumentLimits().tags
 
 
 class Reports(msgspec.Struct, forbid_unknown_fields=True):
@@ -187,6 +247,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = True
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)
+    limits: Limits = msgspec.field(default_factory=Limits)
     readings: Readings = msgspec.field(default_factory=Readings)
     tls: VtnTls | None = None
     signatures: VtnSignatures | None = None
@@ -351,6 +412,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     tls: VenTls | None = None
     signatures: VenSignatures | None = None
+    limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
 

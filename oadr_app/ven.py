@@ -13,6 +13,7 @@ from oadr_app.sources import CsvFile, source_of
 from oadr_core import (
     EiEvent,
     Event,
+    Limits,
     LocalProtocolError,
     OptType,
     PresentSignal,
@@ -84,6 +85,7 @@ class VenProgram:
                 call_timeout=call_timeout,
                 longest_wait=longest_wait,
                 policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
+                limits=Limits(size=file.limits.body, tags=file.limits.tags),
                 store=store or self._own,
                 observe=observe,
                 trace=trace,

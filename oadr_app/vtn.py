@@ -87,7 +87,7 @@ class VtnProgram:
                 raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
             known = self.server.vens.get(one.id)
             if known is None or known.profile is ProfileName.V20B:
-                self.server.add_ven(one.id, ven_name=one.name, poll_interval=one.poll)
+                self.server.add_ven(one.id, ven_name=one.name, fingerprint=one.fingerprint, poll_interval=one.poll)
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file
@@ -108,6 +108,7 @@ class VtnProgram:
             strict=file.strict,
             typed=True,
             store=self.store,
+            limits=file.limits.for_server(),
             trace=trace,
             **_signing(file.signatures),
             **({} if file.tls is None else file.tls.arguments()),
@@ -177,7 +178,7 @@ class VtnProgram:
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())
                     self._enrol(ven_id, known)
-                return RegistrationDecision(ven_id=ven_id)
+                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.fingerprint is not None)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
 
     def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None) -> bool:

@@ -4,6 +4,7 @@ from oadr_core.auto.readings import Reading
 from oadr_core.auto.report_wishes import ReportedValue, ReportRule, ReportWish, reported_values
 from oadr_core.auto.ven import AutoVen, VenPolicy
 from oadr_core.auto.vtn import AutoVtn, VtnPolicy
+from oadr_core.buckets import TokenBuckets
 from oadr_core.build import Collection, DataPoint, complete_event, data_point, make_event, make_offer, make_opt
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
@@ -240,6 +241,7 @@ __all__ = [
     "StateError",
     "TicketId",
     "TraceReport",
+    "TokenBuckets",
     "Transmit",
     "Trust",
     "VEN_HANDLERS",

@@ -122,6 +122,9 @@ class RegistrationDecision(msgspec.Struct, frozen=True, kw_only=True):
     :param registration_id: the registration's id; None leaves it to the core.
     :param code: the code of a refusal.
     :param description: why it is refused, in words.
+    :param certificate_checked: whether the application has made sure that the certificate is that of the VEN, so that
+        it may take the place of another one. Else the id of a VEN that has registered with a certificate is not given
+        to anybody who shows another, whatever name he gives himself (section 10.5.1 of the profile).
     """
 
     accepted: bool = True
@@ -129,6 +132,7 @@ class RegistrationDecision(msgspec.Struct, frozen=True, kw_only=True):
     registration_id: str | None = None
     code: int = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
     description: str | None = None
+    certificate_checked: bool = False
 
 
 @_sendable

@@ -23,7 +23,7 @@ from oadr_http.tls_guard import expecting
 _LOG: Final = logging.getLogger("oadr.http")
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
-"""Bytes of an answer that are taken, before and after decompression."""
+"""Bytes of an answer that are taken where nothing else is said, before and after decompression."""
 
 _PROFILE: Final = "OpenADR2/Simple/2.0b"
 _PROFILE_20A: Final = "OpenADR2/Simple"
@@ -41,18 +41,26 @@ class HttpCarrier:
         is appended. Requests that name a base of their own (those to push VENs) do not need it.
     :param timeout: seconds to wait for an answer at most, however long the core would.
     :param compression: whether the peer may compress its answers.
+    :param longest: bytes of an answer that are taken, before and after decompression.
     :param tls: how TLS is spoken with peers whose URL begins with ``https``; without certificates of our own, and with
         the CAs of the system, if None.
     :raises LocalProtocolError: ``url`` is no URL of a server.
     """
 
     def __init__(
-        self, url: str = "", *, timeout: float | None = None, compression: bool = True, tls: Tls | None = None
+        self,
+        url: str = "",
+        *,
+        timeout: float | None = None,
+        compression: bool = True,
+        longest: int = LONGEST_ANSWER,
+        tls: Tls | None = None,
     ) -> None:
         self._url = base_url(url) if url else ""
         self._tls = tls or Tls()
         self._damper = Damper()
         self._timeout = timeout
+        self._longest = longest
         self._headers = {
             "Content-Type": "application/xml",
             "Accept": "application/xml",
@@ -128,10 +136,10 @@ class HttpCarrier:
             why = failure(response.status_code)
             if why is not None:
                 raise ExchangeFailed(why)
-            answer = await _read(response)
+            answer = await _read(response, self._longest)
         finally:
             await response.aclose()
-        return decompressed(answer, response.headers.get("content-encoding", ""), LONGEST_ANSWER)
+        return decompressed(answer, response.headers.get("content-encoding", ""), self._longest)
 
     def _address(self, transmit: Transmit) -> str:
         """The endpoint (rule 511). A push VEN may have registered its root, or the whole path.
@@ -214,18 +222,18 @@ class _Body(httpx.AsyncByteStream):
         return self._content.pop()
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, longest: int) -> bytes:
     """Read the body of a response, as it came."""
     answer = bytearray()
     try:
         async for piece in response.aiter_raw():
             answer += piece
-            if len(answer) > LONGEST_ANSWER:
+            if len(answer) > longest:
                 await response.aclose()  # fails the iteration, which would not be cleaned up if it were left
     except httpx.TransportError:
-        if len(answer) <= LONGEST_ANSWER:
+        if len(answer) <= longest:
             raise
-    if len(answer) > LONGEST_ANSWER:
+    if len(answer) > longest:
         raise ExchangeFailed(Failure.BAD_ANSWER)
     return bytes(answer)
 

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Final, Protocol
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from oadr_core import Failure, LocalProtocolError, Peer, ProfileName, Service
 from oadr_http.compression import compressed
 from oadr_http.damping import Damper
 from oadr_http.outcomes import status
+from oadr_http.throttle import Throttle
 from oadr_http.trusted_proxy import TrustedProxies
 
 _LOG: Final = logging.getLogger("oadr.http")
@@ -29,6 +31,9 @@ VTN_SERVICES: Final = (
 
 PREFIX: Final = "/OpenADR2/Simple/2.0b"
 """Where the services are found if nothing else is said (rule 511)."""
+
+COME_BACK: Final = ((b"retry-after", b"1"),)
+"""Tells a peer that is not served for want of means when it may try again (section 9.1.5)."""
 
 _MEDIA_TYPE: Final = re.compile(r"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
@@ -69,6 +74,7 @@ class Endpoints:
     :param prefix_20a: the path before EiEvent for VENs of 2.0a; they are not served if None.
     :param proxies: proxies in front, and how they tell who a VEN is; None where there are none.
     :param identified: whether all requests are refused whose sender has shown no certificate (rule 517, decision D1).
+    :param throttle: counts requests, and says which are too many; any number is taken if None.
     :raises LocalProtocolError: the two prefixes are the same.
     """
 
@@ -81,10 +87,12 @@ class Endpoints:
         prefix_20a: str | None = None,
         proxies: TrustedProxies | None = None,
         identified: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
         self._receiver = receiver
         self._proxies = proxies
         self._identified = identified
+        self._throttle = throttle
         self._damper = Damper()
         base = _folder(prefix)
         self._paths = {f"{base}/{service}": (service, ProfileName.V20B) for service in services}
@@ -106,7 +114,11 @@ class Endpoints:
         :param headers: the headers by their names in lower case.
         :param peer: who is at the other end of the connection.
         """
-        if self._identified and self._sender(peer, headers).identity is None:
+        sender = self._sender(peer, headers)
+        wait = 0.0 if self._throttle is None else self._throttle.wait(sender)
+        if wait:
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers=[(b"retry-after", str(ceil(wait)).encode())])
+        if self._identified and sender.identity is None:
             address = peer.address.rpartition(":")[0]
             if self._damper.lets(address):
                 _LOG.warning("a request from %s was refused, as it comes with no valid certificate", address)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import anyio.to_thread
+import msgspec
 
 from oadr_core import LocalProtocolError, RegistrationDecision, arguments, normalised_fingerprint, registration_decision
 
@@ -28,7 +29,7 @@ def bound(handler: Callable[..., object] | None, lookup: Callable[..., object]) 
         known = None if not ven_id else await _called(lookup, ven_id)
         if known is None or fingerprint is None or _spelled(known) != fingerprint:
             return RegistrationDecision(accepted=False, description="the VEN is not known by its certificate")
-        return decision
+        return msgspec.structs.replace(decision, certificate_checked=True)
 
     return on_create_party_registration
 

@@ -66,15 +66,18 @@ class Parser:
     :param refuse: refuses a request by its method, its target and its headers, or lets it in.
     :param longest_head: bytes of request line and headers that are taken.
     :param longest_body: bytes of a body that are taken.
+    :param most_headers: how many headers are taken.
     :ivar complete: the requests that have arrived, each with its headers.
     :ivar wrong: the answer to what came after them, where that is no request, or cannot be taken.
     :ivar expects: whether the peer waits for "100 Continue" before it sends the body.
     """
 
-    def __init__(self, refuse: Refuse, *, longest_head: int, longest_body: int) -> None:
+    def __init__(self, refuse: Refuse, *, longest_head: int, longest_body: int, most_headers: int = 100) -> None:
         self._refuse = refuse
         self._longest_head = longest_head
         self._longest_body = longest_body
+        self._most_headers = most_headers
+        self._header_count = 0
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
         self._headers: Headers = {}
@@ -143,6 +146,7 @@ class Parser:
         self.stage = Stage.HEAD
         self._request = Request()
         self._headers = {}
+        self._header_count = 0
         self._body = []
         self._head_size = 0
 
@@ -151,7 +155,10 @@ class Parser:
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; repeated ones count as well."""
+        self._header_count += 1
+        if self._header_count > self._most_headers:
+            raise _Refused(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         try:
             add_header(self._headers, name, value)
         except RepeatedHeader:

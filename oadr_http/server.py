@@ -7,6 +7,7 @@ import logging
 import math
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import anyio.abc
 
 from oadr_core import Peer
 from oadr_http.damping import Damper
-from oadr_http.endpoints import Answer
+from oadr_http.endpoints import COME_BACK, Answer
 from oadr_http.groups import alone
 from oadr_http.parser import Headers, Parser, Request, Stage
 from oadr_http.tls_errors import reason
@@ -33,10 +34,17 @@ class ServerLimits:
     """What the server puts up with.
 
     :param connections: open at a time; further ones are told to come back later.
+    :param connections_per_address: of these from one address; where a proxy stands in front, all come from there.
+    :param requests_per_ven: requests a second of a VEN, by its certificate, over all its connections; further ones are
+        told to come back later. After a while without any ten seconds' worth may come at once. ``math.inf`` is any
+        number.
+    :param requests_per_address: the same for all from one address that show no certificate.
     :param handshakes: connections on which TLS is being agreed on at a time; where there are more, the oldest of them
         is closed, as peers that are in earnest take less than a second for it.
     :param head: bytes of request line and headers.
-    :param body: bytes of a body.
+    :param headers: how many headers there may be.
+    :param body: bytes of a body, and so of a document.
+    :param tags: opening and closing tags of a document.
     :param bodies: bytes of all bodies that are arriving or being answered; further ones are told to come back later.
     :param handshake_timeout: seconds for TLS to be agreed on.
     :param head_timeout: seconds for the whole of a head to arrive, once it has begun.
@@ -44,12 +52,23 @@ class ServerLimits:
     :param idle_timeout: seconds that a connection may be silent between requests.
     :param write_timeout: seconds for a response to leave.
     :param grace: seconds that requests under way are given when the server stops.
+    :param vens: how many VENs may be registered; further ones are refused with 469.
+    :param new_vens: how many that show no certificate may register from one address at once, and again in the course of
+        an hour; further ones are refused with 469.
+    :param undecided: how many requests of a VEN may wait for the handlers of the application; further ones are told to
+        come back later.
+    :param offered: bytes that the reports that a VEN offers may take up; more are refused with 469.
     """
 
     connections: int = 10_000
+    connections_per_address: int = 1000
+    requests_per_ven: float = 50.0
+    requests_per_address: float = 1000.0
     handshakes: int = 1000
     head: int = 16 * 1024
+    headers: int = 100
     body: int = 2 * 1024 * 1024
+    tags: int = 150_000
     bodies: int = 256 * 1024 * 1024
     handshake_timeout: float = 10.0
     head_timeout: float = 10.0
@@ -57,6 +76,10 @@ class ServerLimits:
     idle_timeout: float = 75.0
     write_timeout: float = 30.0
     grace: float = 10.0
+    vens: int = 100_000
+    new_vens: int = 1000
+    undecided: int = 32
+    offered: int = 1024 * 1024
 
 
 class Application(Protocol):
@@ -136,6 +159,7 @@ class Server:
         self._handshakes: dict[_Connection, None] = {}  # the oldest first
         self._damper = Damper()
         self._connections: set[_Connection] = set()
+        self._of_address: Counter[str] = Counter()  # how many of these come from each
         self._reserved = 0
         self._stopping = False
         self._empty = anyio.Event()
@@ -205,22 +229,34 @@ class Server:
 
     async def _connection(self, stream: anyio.abc.ByteStream) -> None:
         connection = _Connection(stream)
+        address = peer_of(stream).address.rpartition(":")[0]
         self._connections.add(connection)
+        self._of_address[address] += 1
         try:
             async with stream:
-                if len(self._connections) <= self._limits.connections:
+                if self._is_within(address):
                     await self._secure_and_serve(connection)
-                elif self._tls is None and len(self._connections) <= self._limits.connections * 9 // 8 + 8:
-                    await self._refuse(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE))
+                elif self._tls is None and self._is_within(address, beyond=True):
+                    await self._refuse(stream, Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers=COME_BACK))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError):
             pass  # the peer has gone
         except Exception:  # what ends one connection must not end the others
             _LOG.exception("a connection has failed")
         finally:
             self._connections.discard(connection)
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
             self._reserved -= connection.reserved
             if self._stopping and not self._connections:
                 self._empty.set()
+
+    def _is_within(self, address: str, *, beyond: bool = False) -> bool:
+        """Whether there are not too many connections, in all and from an address; or a few more, to be refused."""
+        most, most_of_address = self._limits.connections, self._limits.connections_per_address
+        if beyond:
+            most, most_of_address = most * 9 // 8 + 8, most_of_address * 9 // 8 + 8
+        return len(self._connections) <= most and self._of_address[address] <= most_of_address
 
     async def _secure_and_serve(self, connection: _Connection) -> None:
         """Agree on TLS, where it is spoken, and serve the connection."""
@@ -295,7 +331,7 @@ class Server:
             if self._stopping and parser.stage is Stage.IDLE:
                 return None
             if not self._reserve(connection, parser.awaited):
-                return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+                return Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers=COME_BACK)
             connection.enter(parser.stage, patience[parser.stage])
             if parser.expects:
                 parser.expects = False
@@ -317,6 +353,7 @@ class Server:
             lambda method, path, headers: refuse(method, path, headers, peer),
             longest_head=limits.head,
             longest_body=limits.body,
+            most_headers=limits.headers,
         )
 
     async def _request(self, connection: _Connection, request: Request, headers: Headers, peer: Peer) -> bool:

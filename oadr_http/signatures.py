@@ -12,6 +12,7 @@ from oadr_core import (
     Accepted,
     Canonicalization,
     Entropy,
+    Limits,
     LocalProtocolError,
     PlainSealer,
     ReplayGuard,
@@ -81,11 +82,13 @@ def ven_sealer(
     strict: bool,
     began: datetime,
     restarted: bool,
+    limits: Limits,
 ) -> Sealer:
     """Make the sealer of a VEN; see :class:`oadr_http.OpenADRClient` for the parameters.
 
     :param began: when the VEN was started.
     :param restarted: whether it has run before, so that answers from before may come again.
+    :param limits: how large a document may be.
     :raises LocalProtocolError: what is given does not say whose signatures are believed, or cannot be used.
     """
     own = signing_key(cert, key, passphrase, began) if cert is not None and not disable_signature else None
@@ -104,7 +107,8 @@ def ven_sealer(
             "nothing says by what the signatures of the VTN are known: give vtn_fingerprint, verification_cert or "
             "ca_file; or disable_signature=True, or verify_message_signatures=False, where it does not sign"
         )
-    return _sealer(entropy, own, trust, demanded, policy, strict=strict, since=began if restarted else None)
+    since = began if restarted else None
+    return _sealer(entropy, own, trust, demanded, policy, strict=strict, since=since, limits=limits)
 
 
 def vtn_sealer(
@@ -119,17 +123,19 @@ def vtn_sealer(
     policy: SignaturePolicy | None,
     strict: bool,
     began: datetime,
+    limits: Limits,
 ) -> Sealer:
     """Make the sealer of a VTN; see :class:`oadr_http.OpenADRServer` for the parameters.
 
     :param began: when the VTN was started: what was signed before may have been taken already.
+    :param limits: how large a document may be.
     :raises LocalProtocolError: a file cannot be used.
     """
     own = None if cert is None else signing_key(cert, key, passphrase, began)
     trust = None
     if verify and own is not None:
         trust = Trust(authorities=None if ca_file is None else read_file(Path(ca_file)))
-    return _sealer(entropy, own, trust, required, policy, strict=strict, since=began)
+    return _sealer(entropy, own, trust, required, policy, strict=strict, since=began, limits=limits)
 
 
 def _sealer(
@@ -141,9 +147,10 @@ def _sealer(
     *,
     strict: bool,
     since: datetime | None,
+    limits: Limits,
 ) -> Sealer:
     if key is None and trust is None:
-        return PlainSealer(strict=strict)
+        return PlainSealer(strict=strict, limits=limits)
     policy = policy or SignaturePolicy()
     return SigningSealer(
         entropy,
@@ -155,4 +162,5 @@ def _sealer(
         canonicalization=policy.canonicalization,
         prefixes=policy.prefixes,
         strict=strict,
+        limits=limits,
     )

@@ -16,6 +16,7 @@ from oadr_core import (
     Event,
     EventView,
     Handlers,
+    Limits,
     LocalProtocolError,
     Now,
     Payload,
@@ -103,6 +104,7 @@ class OpenADRClient:
     :param device_classes: the classes of its devices; an event that is meant for none of them gets 469.
     :param signals: the signals that it supports, as pairs of name and type; an event with another gets 460.
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
+    :param limits: how large an answer may be, also once it is decompressed; see :class:`oadr_core.Limits`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
@@ -145,6 +147,7 @@ class OpenADRClient:
         device_classes: Sequence[str] | None = None,
         signals: Sequence[tuple[str, str]] | None = None,
         policy: VenPolicy | None = None,
+        limits: Limits | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
@@ -185,6 +188,7 @@ class OpenADRClient:
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
+        self._limits = limits or Limits()
         saved = None if store is None else store.load()
         sealer = ven_sealer(
             self._entropy,
@@ -201,9 +205,13 @@ class OpenADRClient:
             strict=strict,
             began=system_now().utc,
             restarted=bool(saved),
+            limits=self._limits,
         )
-        if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
-            raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
+        if sealer.requires and (fall_back or config.profile is ProfileName.V20A):
+            raise LocalProtocolError(
+                "OpenADR 2.0a has no signatures, so they cannot be required where it is spoken; use TLS, or say "
+                "disable_signature=True and give nothing that signatures of the VTN are known by"
+            )
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
@@ -229,7 +237,8 @@ class OpenADRClient:
         return () if self._tls is None else self._tls.own
 
     def _carrier(self) -> HttpCarrier:
-        return HttpCarrier(self._url, compression=self._compression, tls=self._tls)
+        longest = self._limits.size
+        return HttpCarrier(self._url, compression=self._compression, longest=longest, tls=self._tls)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -341,7 +350,8 @@ class OpenADRClient:
         """Send a report once more, as it was or corrected (rule 346).
 
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
@@ -374,6 +384,18 @@ class OpenADRClient:
                     core.bind(one.report_request_id, r_id, callback)
 
         self._do(ask)
+
+    def attach_callback(self, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VEN runs, it misses no report.
+
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VTN was not asked for that.
+        """
+        core = self._by_itself()
+        self._do(lambda _: core.attach(report_request_id, callback))
 
     def cancel_report(self, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask the VTN for no more of some reports.

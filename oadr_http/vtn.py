@@ -25,6 +25,7 @@ from oadr_core import (
     EventRecord,
     Failure,
     Handlers,
+    Limits,
     LocalProtocolError,
     Now,
     OptReceived,
@@ -48,6 +49,7 @@ from oadr_core import (
     from_dict,
     log_line,
     make_event,
+    normalised_fingerprint,
     part_from_dict,
 )
 from oadr_http.asgi import AsgiApp
@@ -62,6 +64,7 @@ from oadr_http.recorder import Recorder, Trace
 from oadr_http.server import Server, ServerLimits
 from oadr_http.signatures import SignaturePolicy, vtn_sealer
 from oadr_http.store import Store
+from oadr_http.throttle import Throttle
 from oadr_http.tls import TlsPolicy, vtn_tls
 from oadr_http.tls_files import Files, OwnCertificate
 from oadr_http.tls_keeper import TlsKeeper, keeping
@@ -136,7 +139,7 @@ class OpenADRServer:
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
-    :param limits: what the HTTP server puts up with.
+    :param limits: what it puts up with, from one peer and from all together; see :class:`ServerLimits`.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
     :raises LocalProtocolError: the settings contradict each other, a file of certificates cannot be used, or others
@@ -187,6 +190,7 @@ class OpenADRServer:
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
         self._entropy = random.SystemRandom()
+        self._limits = limits or ServerLimits()
         self._handlers = Handlers(VTN_HANDLERS, typed=typed)
         self._fingerprints = fingerprint_lookup
         if fingerprint_lookup is not None:
@@ -213,11 +217,17 @@ class OpenADRServer:
             policy=signature_policy,
             strict=strict,
             began=system_now().utc,
+            limits=Limits(size=self._limits.body, tags=self._limits.tags),
         )
         if not self._secure and not allow_insecure and not sealer.requires:
             refuse_exposure(http_host)
         self._endpoints = Endpoints(
-            self, prefix=self._prefix, prefix_20a=self._prefix_20a, proxies=proxies, identified=self._identified
+            self,
+            prefix=self._prefix,
+            prefix_20a=self._prefix_20a,
+            proxies=proxies,
+            identified=self._identified,
+            throttle=Throttle(self._limits.requests_per_ven, self._limits.requests_per_address),
         )
         self._store = store
         self._observe = observe
@@ -229,6 +239,10 @@ class OpenADRServer:
             poll_freq=requested_poll_freq,
             answer_timeout=answer_timeout,
             call_timeout=call_timeout.total_seconds(),
+            most_vens=self._limits.vens,
+            new_vens=self._limits.new_vens,
+            most_undecided=self._limits.undecided,
+            most_offered=self._limits.offered,
         )
         self._core = AutoVtn(
             config,
@@ -246,7 +260,6 @@ class OpenADRServer:
             push=SenderConfig(),
         )
         self._offering = Offering(self._core, self._entropy)
-        self._limits = limits or ServerLimits()
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
         self._bound: int | None = None
@@ -513,16 +526,18 @@ class OpenADRServer:
 
         :param ven_id: its id.
         :param ven_name: a name for people.
-        :param fingerprint: that of its certificate, which it has to show then.
+        :param fingerprint: that of its certificate, which it has to show then; needed where VENs show certificates.
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
         :raises LocalProtocolError: there is a VEN of the id already, or 2.0a is not served.
+        :raises ValueError: the fingerprint is none.
         """
         if self._prefix_20a is None:
             raise LocalProtocolError("VENs of 2.0a are not served; give http_path_prefix_20a= a path for them")
+        identity = None if fingerprint is None else normalised_fingerprint(fingerprint)
         self._do(
             lambda now: self._core.vtn.add_ven(
-                ven_id, now, ven_name=ven_name, identity=fingerprint, poll_interval=poll_interval, address=address
+                ven_id, now, ven_name=ven_name, identity=identity, poll_interval=poll_interval, address=address
             )
         )
 
@@ -589,6 +604,18 @@ class OpenADRServer:
                     self._core.bind(ven_id, one.report_request_id, r_id, callback)
 
         self._do(ask)
+
+    def attach_callback(self, ven_id: str, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VTN runs, it misses no report.
+
+        :param ven_id: the VEN.
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VEN was not asked for that.
+        """
+        self._do(lambda _: self._core.attach(ven_id, report_request_id, callback))
 
     def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask a VEN for no more of some reports.
@@ -658,7 +685,8 @@ class OpenADRServer:
 
         :param ven_id: the VEN.
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
@@ -712,7 +740,8 @@ class OpenADRServer:
     @asynccontextmanager
     async def driving(self) -> AsyncIterator[None]:
         """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
-        carrier = HttpCarrier(compression=False, tls=self._tls)  # nothing lets a VEN compress
+        longest = self._limits.body
+        carrier = HttpCarrier(compression=False, longest=longest, tls=self._tls)  # nothing lets a VEN compress
         async with carrier, keeping(self._keeper):
             driver = Driver(
                 self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder

@@ -141,14 +141,15 @@ ERROR = encode(Response(response=EiResponse(response_code=452)))
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """A server that has one answer to everything."""
+def answering(status: int, body: bytes, posted: list[bytes] | None = None) -> Iterator[str]:
+    """A server that has one answer to everything, and notes what is posted."""
+    seen = [] if posted is None else posted
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -182,6 +183,13 @@ def test_load_counts_the_answers_that_are_right(generator: str) -> None:
     assert loaded.right > 0
     assert loaded.wrong == loaded.failed == 0
     assert loaded.rate > 0
+
+
+def test_several_documents_are_posted_by_turns(generator: str) -> None:
+    posted: list[bytes] = []
+    with answering(200, FINE, posted) as url:
+        load(url, [b"<one/>", b"<two/>", b"<three/>"], 0.2, core=0)
+    assert set(posted) == {b"<one/>", b"<two/>", b"<three/>"}
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, ERROR), (503, FINE)])

@@ -46,10 +46,11 @@ async def on_register_report(**_offer: object) -> None:
 
 async def main() -> None:
     """Serve until standard input ends."""
-    server = OpenADRServer(vtn_id=sys.argv[1], http_port=0, ven_lookup=ven_lookup)
-    server.add_handler("on_create_party_registration", on_create_party_registration)
-    server.add_handler("on_register_report", on_register_report)
+    cert, key = sys.argv[2:4] or (None, None)  # it signs with them; without TLS it looks at no signature
     with redirect_stdout(StringIO()):  # it prints a banner
+        server = OpenADRServer(vtn_id=sys.argv[1], http_port=0, ven_lookup=ven_lookup, cert=cert, key=key)
+        server.add_handler("on_create_party_registration", on_create_party_registration)
+        server.add_handler("on_register_report", on_register_report)
         await server.run()
     port = server.app_runner.addresses[0][1]
     say(f"http://127.0.0.1:{port}{server.http_path_prefix}")

@@ -48,7 +48,7 @@ def check(data: bytes) -> None:
         if opened.signer is None:
             assert not required, "what is not signed was opened"
             continue
-        assert opened.signer == _key("ven").certificate.fingerprint, "a stranger is believed"
+        assert opened.signer == key_of("ven").certificate.fingerprint, "a stranger is believed"
         assert repr(opened.message) in _signed_messages(), "this was never signed"
         try:
             sealer.open(data, _NOW)
@@ -70,11 +70,11 @@ def _sealers() -> list[tuple[SigningSealer, bool]]:
 
 @cache
 def _trust() -> Trust:
-    return Trust(certificates=_key("ven").certificate.data)
+    return Trust(certificates=key_of("ven").certificate.data)
 
 
 @cache
-def _key(name: str) -> SigningKey:
+def key_of(name: str) -> SigningKey:
     """The key of somebody, always the same."""
     private = ec.derive_private_key(int.from_bytes(name.encode(), "big") + 2**200, ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -107,10 +107,10 @@ def _signed_messages() -> frozenset[str]:
 def _seeds() -> tuple[bytes, ...]:
     nonces = random.Random(0)
     sealers = [
-        SigningSealer(nonces, key=_key("ven")),
-        SigningSealer(nonces, key=_key("ven"), prefixes=False),
-        SigningSealer(nonces, key=_key("ven"), canonicalization=Canonicalization.EXCLUSIVE),
-        SigningSealer(nonces, key=_key("mallory")),
+        SigningSealer(nonces, key=key_of("ven")),
+        SigningSealer(nonces, key=key_of("ven"), prefixes=False),
+        SigningSealer(nonces, key=key_of("ven"), canonicalization=Canonicalization.EXCLUSIVE),
+        SigningSealer(nonces, key=key_of("mallory")),
     ]
     found = [sealer.seal(message, _NOW) for sealer in sealers for message in _few()]
     stale = Now(0.0, NOON - timedelta(hours=1))

@@ -40,6 +40,7 @@ from oadr_core import (
     QueryRegistration,
     RegisterReport,
     RequestEvent,
+    Sealer,
     Service,
     TransportName,
     UpdateReport,
@@ -97,9 +98,9 @@ def session_with(draws: Draws, saved: Mapping[str, bytes]) -> "VtnSession":
     chosen = draws.byte() % 16
 
     def built(kept: Mapping[str, bytes], now: Now) -> AutoVtn:
-        return _built(chosen, kept, now)
+        return built_with(PlainSealer(strict=False), chosen, kept, now)
 
-    return VtnSession(draws, built, saved=saved, body=_body, peers=_PEERS, wishes=_WISHES)
+    return VtnSession(draws, built, saved=saved, body=body, peers=_PEERS, wishes=WISHES)
 
 
 class VtnSession(sessions.Session):
@@ -108,18 +109,27 @@ class VtnSession(sessions.Session):
     def receive(self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName) -> None:
         """Hand a request to the VTN, and see that the other VENs stay as they are."""
         core = cast(AutoVtn, self.core)
-        others = {key: one for key, one in core.vtn.vens.items() if one.identity not in (None, peer.identity)}
+        others = {key: one for key, one in core.vtn.vens.items() if not self.may_be_of(one, body, peer)}
         super().receive(body, peer, service, profile)
         self.drain()
         for key, one in others.items():
-            assert core.vtn.vens.get(key) == one, f"{peer.identity} has changed {key}"
+            assert core.vtn.vens.get(key) == one, f"somebody else has changed {key}"
+
+    def may_be_of(self, record: VenRecord, body: bytes, peer: Peer) -> bool:
+        """Whether a request can be one of a VEN."""
+        return record.identity in (None, peer.identity)
 
 
-def _built(chosen: int, saved: Mapping[str, bytes], now: Now) -> AutoVtn:
+def built_with(sealer: Sealer, chosen: int, saved: Mapping[str, bytes], now: Now) -> AutoVtn:
+    """Make a VTN, and start it.
+
+    :param sealer: opens and seals its documents.
+    :param chosen: the handlers that it has; see :func:`fuzz.sessions.add_handlers`.
+    """
     core = AutoVtn(
         VtnConfig(vtn_id="Grid"),
         VtnPolicy(request_reports=True),
-        sealer=PlainSealer(strict=False),
+        sealer=sealer,
         entropy=random.Random(0),
         handlers=sessions.add_handlers(Handlers(VTN_HANDLERS, typed=bool(chosen & 2)), VTN_HANDLERS, chosen),
         saved=saved,
@@ -132,7 +142,8 @@ def _built(chosen: int, saved: Mapping[str, bytes], now: Now) -> AutoVtn:
 # --- what VENs say ---------------------------------------------------------------------------------------------------
 
 
-def _body(draws: Draws, asked: Payload | None) -> bytes:
+def body(draws: Draws, asked: Payload | None) -> bytes:
+    """Draw a document of a VEN, mostly one that makes sense."""
     message = _sensible(draws) if draws.byte() < 200 else drawn_payload(draws)
     return sessions.damaged(draws, message)
 
@@ -300,7 +311,7 @@ def _submit(core: Core, draws: Draws, now: Now) -> None:
     cast(AutoVtn, core).submit("usage", "load", draws.choose((1.0, None, "x", float("nan"))), now)
 
 
-_WISHES: Final = (
+WISHES: Final = (
     *(_add, _add, _modify, _cancel, _create_report, _cancel_report, _queue, _register_again, _end_registration),
     *(_enrol, _submit, _look),
 )

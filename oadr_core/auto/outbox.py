@@ -72,9 +72,9 @@ class Outbox:
 
         Else the report would be made again, and be there twice.
         """
-        for one in self._unsent.values():
-            if one.last or one.until is not None:
-                self._ven.note_made(one.report.report_request_id, now, last=one.last, until=one.until)
+        made = {one.report.report_request_id: one for one in self._unsent.values() if one.last or one.until is not None}
+        for request_id, one in made.items():  # those before the last were noted before that was made
+            self._ven.note_made(request_id, now, last=one.last, until=one.until)
 
     def put(self, report: Report, now: Now, *, last: bool = False, until: datetime | None = None) -> str:
         """Keep a report; see :class:`UnsentReport`.

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
+from oadr_core.auto.samples import Samples
 from oadr_core.auto.sampling import schedule
 from oadr_core.auto.serving import Complete, Key, Offer, Serving, Taking, Told
 from oadr_core.auto.submitted import Point, Submitted
@@ -101,11 +102,18 @@ class Reporter:
     :param party: keeps the requests, and takes the reports.
     :param emit: takes calls, and what has to be saved or told.
     :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :param keeps_samples: whether what was read for a report that is not complete is saved. A VEN need not: it registers
+        its metadata at every start, which ends what it was asked for (rule 306).
     :raises StateError: something in ``saved`` is damaged.
     """
 
     def __init__(
-        self, party: SourceParty, emit: Callable[[Output], None], saved: Mapping[str, bytes] | None = None
+        self,
+        party: SourceParty,
+        emit: Callable[[Output], None],
+        saved: Mapping[str, bytes] | None = None,
+        *,
+        keeps_samples: bool = False,
     ) -> None:
         self._party = party
         self._emit = emit
@@ -114,11 +122,13 @@ class Reporter:
         self._metadata: dict[Key, Serving] = {}
         self._calls: dict[CallId, _Reading] = {}
         self._submitted = Submitted(emit, saved or {})
+        self._samples = Samples(emit, saved or {}) if keeps_samples else None
         self._ahead: dict[Point, _Stretch] = {}
         self._statuses: dict[Point, ResourceStatus] = {}
         self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
         self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
+        self._looked_at: datetime | None = None  # what the clock showed last
 
     # --- offers ------------------------------------------------------------------------------------------------------
 
@@ -214,7 +224,11 @@ class Reporter:
             if not resumed:  # else other offers than before, or none yet, will end it (rule 306)
                 self._party.made(key, None, now, made=False, last=True)
             return
-        self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        serving = self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        if self._samples is not None:
+            for done in self._samples.found(key):
+                if not serving.resume(done):
+                    self._samples.forget(key, done)
         self._plan(key, now)
 
     def _serve(
@@ -229,12 +243,22 @@ class Reporter:
         lagging = any(one.accumulates for one in points.values()) and not (once and ahead)
         due = schedule(accepted, resumed_at, shortest=offer.shortest(r_ids), lagging=lagging and bool(sampled))
         history = _past(accepted.request, now.utc) if is_history(offer.report) else None
-        return Serving(key, offer, due, sampled, ranged, history=history, made_until=accepted.made_until)
+        return Serving(key, offer, due, sampled, ranged, history=history, made=accepted.told)
+
+    def resumed(self, requests: Sequence[Key]) -> None:
+        """All that was served before is served again, save what ended while that could not be noted.
+
+        :param requests: what is accepted.
+        """
+        if self._samples is not None:
+            self._samples.forget_others(requests)
 
     def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
         self._serving.pop((peer, request_id), None)
         self._metadata.pop((peer, request_id), None)
+        if self._samples is not None:
+            self._samples.forget_all((peer, request_id))
         self._timers.stop(("request", (peer, request_id)))
 
     def stop(self) -> None:
@@ -244,6 +268,11 @@ class Reporter:
 
     def handle_timeout(self, now: Now) -> None:
         """Read what is due, and give up callbacks that took too long."""
+        if self._is_set_back(now):
+            for one in list(self._serving.values()):
+                one.set_back(now.utc)
+                self._plan(one.key, now)
+        self._looked_at = now.utc
         for kind, key in self._timers.expired(now):
             if kind == "request":
                 self._wake(key, now)  # type: ignore[arg-type]
@@ -254,7 +283,12 @@ class Reporter:
 
     def next_timeout(self, now: Now) -> Deadline | None:
         """Say when to call :meth:`handle_timeout`."""
+        if self._serving and self._is_set_back(now):
+            return Deadline(now.mono, "the clock was set back")
         return self._timers.next(now)
+
+    def _is_set_back(self, now: Now) -> bool:
+        return self._looked_at is not None and now.utc < self._looked_at
 
     def _plan(self, key: Key, now: Now) -> None:
         serving = self._serving.get(key) or self._metadata.get(key)
@@ -479,6 +513,12 @@ class Reporter:
             if serving.key not in self._serving:  # the one before was the last that was wanted (rule 345)
                 return
             self._make(serving, complete, now)
+        done, told = serving.progress()
+        if self._samples is not None:
+            for one in told:  # once the report is kept
+                self._samples.forget(serving.key, one)
+            for one in done:
+                self._samples.keep(serving.key, one)
 
     def _make(self, serving: Serving, complete: Complete, now: Now) -> None:
         plan = serving.schedule
@@ -559,7 +599,8 @@ class Reporter:
         """Make a report once more, as it was or with other values (rule 346).
 
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the
+            value alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :param now: the present.
         :param peer: who has got it.
@@ -630,12 +671,23 @@ def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
-    """Replace the value of a data point at a time; there are as many intervals afterwards as before."""
+    """Replace a value of a data point; there are as many intervals afterwards as before.
+
+    :raises LocalProtocolError: the report has no value of that time, or several where no time is given.
+    """
+    mine = {}  # where the value of a time is
     for number, interval in enumerate(intervals):
         (payload,) = interval.payloads
-        if isinstance(payload, ReportPayload) and payload.r_id == r_id and one.time in (None, interval.dtstart):
-            value = msgspec.structs.replace(one, time=interval.dtstart)
-            placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
-            intervals[number] = interval_of(r_id, value, interval.dtstart, interval.duration, placeholder)
-            return
-    raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+        if isinstance(payload, ReportPayload) and payload.r_id == r_id:
+            mine[interval.dtstart] = number, payload
+    if one.time is None and len(mine) > 1:
+        raise LocalProtocolError(
+            f"the report has {len(mine)} values of {r_id}; give pairs of the time and the value that replaces it"
+        )
+    time = next(iter(mine), None) if one.time is None else one.time
+    if time not in mine:
+        raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
+    number, payload = mine[time]
+    placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
+    length = intervals[number].duration
+    intervals[number] = interval_of(r_id, msgspec.structs.replace(one, time=time), time, length, placeholder)

@@ -115,7 +115,7 @@ def schedule(
     :param lagging: whether a reading is about the stretch of time after it is due, and so is taken when that is over.
     """
     specifier = accepted.request.report_specifier
-    since = accepted.accepted_at if resumed_at is None else max(resumed_at, accepted.accepted_at)
+    since = accepted.accepted_at if resumed_at is None else resumed_at
     start, end = since, None
     if specifier.report_interval is not None:
         start = specifier.report_interval.dtstart

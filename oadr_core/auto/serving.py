@@ -9,10 +9,13 @@ import msgspec
 from oadr_core.auto.readings import Changes, Reading
 from oadr_core.auto.sampling import Schedule
 from oadr_core.build import DataPoint
-from oadr_core.messages import Report
+from oadr_core.messages import Report, subtract_duration
 
 Key = tuple[str, str]
 """Names a request that is served: the peer, and its reportRequestID. There is one peer, named "", at a VEN."""
+
+_RUNS: Final = 100
+"""How many stretches of what was read are remembered: one for each time that a machine sleeps or its clock is set."""
 
 ReportNumber = NewType("ReportNumber", int)
 
@@ -50,8 +53,41 @@ class Taking(msgspec.Struct, frozen=True):
     number: int | None
 
 
+class Runs:
+    """Numbers that were given out, as few stretches: they are given out in their order, unless a clock is set."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[int, int]] = []
+
+    def add(self, first: int, beyond: int) -> None:
+        """Add the numbers from one to another, which is not among them."""
+        if self._runs and self._runs[-1][0] <= first <= self._runs[-1][1]:
+            self._runs[-1] = self._runs[-1][0], max(beyond, self._runs[-1][1])
+        elif first < beyond:
+            self._runs = [*self._runs[-(_RUNS - 1) :], (first, beyond)]
+
+    def free_from(self, number: int) -> int:
+        """Find the first number that was not given out, from one on."""
+        while inside := next((beyond for first, beyond in self._runs if first <= number < beyond), None):
+            number = inside
+        return number
+
+
 Told = tuple[datetime, Reading]
 """A reading, and when it was due."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What was read for a report that is not complete yet.
+
+    :param due: the time that it is told for.
+    :param whole: whether it was read once for the whole report that begins then.
+    :param readings: what each data point showed.
+    """
+
+    due: datetime
+    whole: bool
+    readings: Mapping[str, Sequence[Reading]]
 
 
 class Complete(msgspec.Struct, frozen=True):
@@ -74,7 +110,7 @@ class Serving:
     :param sampled: the data points that are read at every sample.
     :param ranged: those that are read once for each report.
     :param history: the stretch of the past that it is about, if it is about one.
-    :param made_until: up to when an earlier run has made its reports.
+    :param made: the stretches of time that an earlier run has made its reports of.
     """
 
     def __init__(
@@ -86,7 +122,7 @@ class Serving:
         ranged: Sequence[str],
         *,
         history: tuple[datetime, datetime] | None = None,
-        made_until: datetime | None = None,
+        made: Iterable[tuple[datetime, datetime]] = (),
     ) -> None:
         self.key: Final = key
         self.offer: Final = offer
@@ -95,14 +131,18 @@ class Serving:
         self.ranged: Final = tuple(ranged)
         self.history: Final = history
         self.changes: Final = Changes()
-        self.next_sample = schedule.first
-        self.next_range = schedule.report_of(schedule.first)
-        if made_until is not None and schedule.spacing:
-            made = schedule.number_at(made_until)
-            self.next_sample = max(self.next_sample, made)
-            self.next_range = schedule.report_of(made + schedule.together - 1)
+        self._samples, self._ranges = Runs(), Runs()  # what was begun, or told by an earlier run
+        for since, until in made if schedule.spacing else ():
+            first, beyond = schedule.number_at(since), schedule.number_at(until)
+            self._samples.add(first, beyond)
+            rounded = schedule.together - 1
+            self._ranges.add(schedule.report_of(first + rounded), schedule.report_of(beyond + rounded))
+        self.next_sample = self._samples.free_from(schedule.first)
+        self.next_range = self._ranges.free_from(schedule.report_of(schedule.first))
         self._open: dict[Taking, dict[str, Sequence[Reading] | None]] = {}
-        self._done: dict[Taking, dict[str, Sequence[Reading]]] = {}
+        self._done: dict[Taking, Mapping[str, Sequence[Reading]]] = {}
+        self._fresh: dict[Taking, Done] = {}  # what was done since that was asked for
+        self._told: list[Done] = []  # what was told since, of what had been done before
 
     # --- what is due -------------------------------------------------------------------------------------------------
 
@@ -128,10 +168,12 @@ class Serving:
         plan = self.schedule
         if self._samples_over or plan.taken(self.next_sample) > now:
             return None
-        number = self.next_sample = plan.present(self.next_sample, now)
-        if plan.is_over(number):
+        number = plan.present(self.next_sample, now)
+        self.next_sample = self._samples.free_from(number)
+        if number != self.next_sample or plan.is_over(number):
             return None
-        self.next_sample = plan.after(number, now)
+        self._samples.add(number, number + 1)
+        self.next_sample = self._samples.free_from(plan.after(number, now))
         return self._begin(Taking(plan.report_of(number), number), self.sampled)
 
     def open_ranges(self, now: datetime, kept: timedelta) -> list[Taking]:
@@ -141,8 +183,17 @@ class Serving:
             self.next_range = max(self.next_range, (now - kept - plan.start) // (plan.spacing * plan.together))
         while not self._ranges_over and plan.window(self.next_range)[1] <= now:
             found.append(self._begin(Taking(self.next_range, None), self.ranged))
-            self.next_range += 1
+            self._ranges.add(self.next_range, self.next_range + 1)
+            self.next_range = self._ranges.free_from(self.next_range + 1)
         return found
+
+    def set_back(self, now: datetime) -> None:
+        """Go on at the next boundary of a clock that was set back; no instant is read again that was read before."""
+        plan = self.schedule
+        if plan.spacing:
+            number = plan.number_at(subtract_duration(now, plan.lag))
+            self.next_sample = self._samples.free_from(min(self.next_sample, number))
+            self.next_range = self._ranges.free_from(min(self.next_range, plan.report_of(number)))
 
     def _begin(self, taking: Taking, r_ids: Sequence[str]) -> Taking:
         self._open[taking] = dict.fromkeys(r_ids)
@@ -160,6 +211,34 @@ class Serving:
         if len(complete) == len(readings):
             del self._open[taking]
             self._done[taking] = complete
+            self._fresh[taking] = self._as_done(taking, complete)
+
+    def _as_done(self, taking: Taking, readings: Mapping[str, Sequence[Reading]]) -> Done:
+        whole = taking.number is None
+        due = self.schedule.window(taking.report)[0] if taking.number is None else self.schedule.due(taking.number)
+        return Done(due, whole, readings)
+
+    def progress(self) -> tuple[list[Done], list[Done]]:
+        """What was done since this was asked for and waits for the rest of its report, and what waits no more."""
+        done, told = list(self._fresh.values()), self._told
+        self._fresh, self._told = {}, []
+        return done, told
+
+    def resume(self, done: Done) -> bool:
+        """Take what an earlier run has read; tells whether it belongs to a report that is still to be made."""
+        plan = self.schedule
+        number = plan.number_at(done.due)
+        runs, place = (self._ranges, plan.report_of(number)) if done.whole else (self._samples, number)
+        r_ids = self.ranged if done.whole else self.sampled
+        if not plan.spacing or plan.due(number) != done.due or set(r_ids) != set(done.readings):
+            return False
+        if runs.free_from(place) != place or plan.is_over(number):
+            return False
+        runs.add(place, place + 1)
+        self._done[Taking(plan.report_of(number), None if done.whole else number)] = done.readings
+        self.next_sample = self._samples.free_from(self.next_sample)
+        self.next_range = self._ranges.free_from(self.next_range)
+        return True
 
     def complete_reports(self) -> list[Complete]:
         """Take the reports of which every reading is there, in their order: a later one waits for an earlier one."""
@@ -180,7 +259,10 @@ class Serving:
         begin = self.schedule.window(report)[0]
         for taking in sorted((one for one in self._done if one.report == report), key=_order):
             due = begin if taking.number is None else self.schedule.due(taking.number)
-            for r_id, taken in self._done.pop(taking).items():
+            readings = self._done.pop(taking)
+            if self._fresh.pop(taking, None) is None:
+                self._told.append(self._as_done(taking, readings))
+            for r_id, taken in readings.items():
                 values[r_id] += ((due, one) for one in taken or (Reading(value=None),))
         return {r_id: told or [(begin, Reading(value=None))] for r_id, told in values.items()}
 

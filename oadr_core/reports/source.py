@@ -20,12 +20,19 @@ from oadr_core.messages import (
     Report,
     ReportRequest,
     UpdateReport,
+    subtract_duration,
 )
 from oadr_core.offers import check_request, is_for_metadata, is_once
 from oadr_core.state.reports import AcceptedRequest, ReportsBlob, digest
 
 _REMEMBERED: Final = 8
 """How many requests that one report has answered a record remembers, to know one that comes again."""
+
+_STRETCHES: Final = 8
+"""How many stretches of time that were told a record remembers of a request."""
+
+_MOST_BYTES: Final = 2**21
+"""How much the requests of a peer may take up, packed; 10 000 data points take up half of it."""
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
@@ -46,6 +53,7 @@ class Source:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.refused: list[RemoteProtocolError] = []
+        self._size: int | None = None  # of the requests, packed; as it is dear, not before it matters
 
     @property
     def accepted(self) -> tuple[AcceptedRequest, ...]:
@@ -138,11 +146,21 @@ class Source:
             raise RemoteProtocolError(text, decision.response_code)
         if len(self._accepted) >= most:
             raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
+        self._reserve(request)
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         self._accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now), state=state)
         self.begun.append(request_id)
         if is_once(request):
             self._accepted_once = (*self._accepted_once[-(_REMEMBERED - 1) :], _digest(carrier, request))
+
+    def _reserve(self, request: ReportRequest) -> None:
+        """See that there is room for one request more."""
+        if self._size is None:
+            self._size = len(msgspec.msgpack.encode([one.request for one in self._accepted.values()]))
+        size = self._size + len(msgspec.msgpack.encode(request))
+        if size > _MOST_BYTES:
+            raise RemoteProtocolError("the report requests take up too much room", ResponseCode.DEPLOYMENT_ERROR)
+        self._size = size
 
     # --- their ends --------------------------------------------------------------------------------------------------
 
@@ -216,13 +234,14 @@ class Source:
         :param until: up to when its reports are made now, where a restart must not make them again.
         """
         known = self._accepted.get(request_id)
-        if known is not None and until is not None and known.made_until is not None and until <= known.made_until:
+        if known is not None and until is not None and known.made_until == until:
             return  # it was noted before, and is noted again after a restart
         given = ReportAtSourceInput.MAKE_LAST if last else ReportAtSourceInput.MAKE
         self.move(request_id, given if made else ReportAtSourceInput.END)
         known = self._accepted.get(request_id)
         if known is not None and until is not None:
-            self._accepted[request_id] = msgspec.structs.replace(known, made_until=until)
+            told = _with_report(known, until)
+            self._accepted[request_id] = msgspec.structs.replace(known, made_until=until, made=told)
 
     def delivered(self, request_ids: Iterable[str], waiting: Container[str]) -> None:
         """Take note that reports have reached the peer, or never will.
@@ -246,6 +265,15 @@ class Source:
         elif after is not known.state:
             self._accepted[request_id] = msgspec.structs.replace(known, state=after)
         return True
+
+
+def _with_report(known: AcceptedRequest, until: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """Add the stretch of time that a report is made of to those that are told."""
+    since = subtract_duration(until, known.request.report_specifier.report_back_duration)
+    *before, last = known.told or ((since, since),)
+    if last[0] <= since <= last[1] <= until:
+        return (*before, (last[0], until))
+    return (*before, last, (since, until))[-_STRETCHES:]
 
 
 def _digest(carrier: Payload, request: ReportRequest) -> str:

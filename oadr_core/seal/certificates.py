@@ -38,7 +38,7 @@ class Certificate:
         try:
             self.x509: Final = x509.load_der_x509_certificate(data)
             key = self.x509.public_key()
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             raise ValueError("the certificate is no X.509 certificate") from None
         self.data: Final = data
         self.fingerprint: Final = fingerprint(data)
@@ -53,9 +53,12 @@ class Certificate:
     def names(self) -> list[str]:
         """What it is for: the names of hosts and addresses it lists, or its common name where it lists none."""
         try:
-            listed = self.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (x509.ExtensionNotFound, ValueError):
-            return [str(one.value) for one in self.x509.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+            try:
+                listed = self.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            except x509.ExtensionNotFound:
+                return [str(one.value) for one in self.x509.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return []  # what it says there cannot be read, which is only noticed here
         addresses = [str(one) for one in listed.get_values_for_type(x509.IPAddress)]
         return [*listed.get_values_for_type(x509.DNSName), *addresses]
 

@@ -62,12 +62,15 @@ class SignatureChecker:
         self._accepted = accepted
         self._certificates = CertificateCache()
 
-    def check(self, root: etree._Element, now: Now) -> Checked:
+    def check(self, data: bytes, root: etree._Element, now: Now) -> Checked:
         """Check the signature of a document.
 
         In the order of section 10.6.4, after its shape and whether its signer is believed at all: the signature, what
         it covers, when it was made. Only what holds in all of that is remembered as seen.
 
+        :param data: the document.
+        :param root: its root.
+        :param now: the present.
         :raises SealError: it does not hold.
         """
         shape = shape_of(root, self._accepted)
@@ -75,9 +78,11 @@ class SignatureChecker:
         properties = canonical(shape.properties, exclusive=_exclusive(shape.protecting.canonicalization))
         if _digest(shape.protecting, properties) != shape.protecting.value:
             raise SealError("the time and the nonce are not those that were signed")
-        covered = _covered(shape)
-        if _digest(shape.covering, covered) != shape.covering.value:
-            raise SealError("the message is not the one that was signed")
+        covered = _as_written(data, shape)
+        if covered is None:
+            covered = _covered(shape)
+            if _digest(shape.covering, covered) != shape.covering.value:
+                raise SealError("the message is not the one that was signed")
         signed_at = self._time(shape.timestamp)
         self._replay.check(signer.fingerprint, signed_at, shape.nonce, now.utc)
         return Checked(signer, covered, shape.covering.enveloped, signed_at)
@@ -111,6 +116,21 @@ class SignatureChecker:
 
 def _exclusive(canonicalization: Canonicalization) -> bool:
     return canonicalization is Canonicalization.EXCLUSIVE
+
+
+def _as_written(data: bytes, shape: Shape) -> bytes | None:
+    """Find what the signature covers as it stands in the document, where that is in its canonical form already.
+
+    Wherever these octets stand, they are those that were signed, as they have the digest; and the message is read from
+    them alone. So nothing has to be known of what the document makes of them.
+    """
+    name = f"{shape.covered.prefix}:oadrSignedObject" if shape.covered.prefix else "oadrSignedObject"
+    closing = f"</{name}>".encode()
+    begin, end = data.find(f"<{name}".encode()), data.rfind(closing)
+    if shape.covering.enveloped or begin < 0 or end < begin:
+        return None
+    octets = data[begin : end + len(closing)]
+    return octets if _digest(shape.covering, octets) == shape.covering.value else None
 
 
 def _covered(shape: Shape) -> bytes:

@@ -8,8 +8,6 @@ import base64
 import hashlib
 from typing import Final
 
-from lxml import etree
-
 from oadr_core.clock import Now, whole_seconds
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.messages import Payload
@@ -17,7 +15,7 @@ from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.seal.algorithms import Canonicalization, Digest
 from oadr_core.seal.keys import SigningKey
 from oadr_core.seal.shape import DSP
-from oadr_core.wire.canonical import without_prefixes
+from oadr_core.wire.canonical import canonical, canonical_part, without_prefixes
 from oadr_core.wire.envelope import encode_part
 from oadr_core.wire.parse import parse_again
 from oadr_core.wire.scalars import write_instant
@@ -105,9 +103,10 @@ class SignatureWriter:
         :raises LocalProtocolError: a field holds what cannot be sent.
         """
         part = encode_part(message, _SIGNED)
-        root = parse_again(part if self._prefixes else without_prefixes(part))
         exclusive = self._canonicalization is Canonicalization.EXCLUSIVE
-        return Signable(etree.tostring(root, method="c14n", exclusive=exclusive, with_comments=False))
+        if self._prefixes:
+            return Signable(canonical_part(part, exclusive=exclusive))
+        return Signable(canonical(parse_again(without_prefixes(part)), exclusive=exclusive))
 
     def sign(self, signable: Signable, now: Now) -> bytes:
         """Write a document that is sent at once, with the present and a nonce of its own."""

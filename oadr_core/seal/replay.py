@@ -76,7 +76,7 @@ class ReplayGuard:
         tolerance: timedelta = TOLERANCE,
         *,
         since: datetime | None = None,
-        most_of_one: int = 2_000,
+        most_of_one: int = 10_000,
         most: int = 1_000_000,
     ) -> None:
         self.tolerance: Final = tolerance

@@ -114,7 +114,7 @@ class SigningSealer:
             if self._required:
                 raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
             return self._plain.open(data, now)
-        checked = self._checker.check(root, now)
+        checked = self._checker.check(data, root, now)
         document = read_signed(
             data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits
         )

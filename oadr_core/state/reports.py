@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -18,6 +19,8 @@ class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     :param accepted_at: when we accepted it; a period without a start begins then.
     :param state: where it stands.
     :param made_until: up to when its reports are made, where that matters: a range that was read is not read again.
+    :param made: the last stretches of time that its reports are made of, in the order in which they were: more than one
+        where there were gaps, or the clock was set back. Older blobs have none, and are read as one up to the end.
     :param outdated: whether other metadata has left since it was accepted, which ends it once the peer has taken that.
     """
 
@@ -25,7 +28,15 @@ class AcceptedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     accepted_at: Instant
     state: ReportAtSource = ReportAtSource.RUNNING
     made_until: Instant | None = None
+    made: tuple[tuple[Instant, Instant], ...] = ()
     outdated: bool = False
+
+    @property
+    def told(self) -> tuple[tuple[datetime, datetime], ...]:
+        """The stretches of time that are told, as far as they are remembered."""
+        if self.made or self.made_until is None:
+            return self.made
+        return ((min(self.accepted_at, self.made_until), self.made_until),)
 
 
 class RequestedReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,6 +19,8 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param transport: how it talks to its VTN.
     :param pull: whether it polls; over HTTP alone.
     :param address: where a push VEN is reached: a base URL or a full JID.
+    :param vtn_identity: what the transport has to prove of whoever pushes, such as the fingerprint of the certificate
+        of the VTN; None takes pushes from anybody that the transport lets in.
     :param report_only: whether it has no events and no opts (section 7.2.2 of the profile).
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     :param answer_patience: seconds that the answers to a list of events wait for one that the application still
@@ -46,6 +48,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     transport: TransportName = TransportName.SIMPLE_HTTP
     pull: bool = True
     address: str | None = None
+    vtn_identity: str | None = None
     report_only: bool = False
     call_timeout: float = 60.0
     answer_patience: float = 10.0

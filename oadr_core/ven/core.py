@@ -151,6 +151,8 @@ class Ven(RegistrationService):
         """Take a request that the VTN pushed; see :class:`~oadr_core.core.Core`."""
         self._now = now
         inbound = InboundId(next(self._numbers))
+        if self.config.vtn_identity not in (None, peer.identity):
+            return self._refuse(inbound, Failure.FORBIDDEN, "somebody else than the VTN has pushed something to us")
         try:
             opened = self._sealer.open(body, now)
         except SealTooOld as error:

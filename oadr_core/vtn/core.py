@@ -12,10 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from oadr_core.answers import Refuser
+from oadr_core.buckets import TokenBuckets
 from oadr_core.clock import Deadline, Now, whole_seconds
 from oadr_core.codes import ResponseCode
 from oadr_core.core import CoreBase, Question
-from oadr_core.decisions import PollDecision
+from oadr_core.decisions import PollDecision, RegistrationDecision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
@@ -101,6 +102,13 @@ _ENROLMENT: Final = "enrolment/"
 _HANDED: Final = "handed/"
 """Before the id of a VEN, the key of the events that handlers have returned for it."""
 
+_HOUR: Final = 3600.0
+
+_STRANGERS: Final = 32
+"""As how many VENs those count together that are not registered and show no certificate."""
+
+_FULL: Final = "the VTN registers no further VEN at present"
+
 _Key = tuple[str, str]
 """Tells one question to the application from another: who asks, and a digest of the request."""
 
@@ -162,6 +170,8 @@ class Vtn(CoreBase):
         self._pushes: dict[str, _Push] = {}
         self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
+        self._undecided: dict[str, int] = {}  # how many of these there are, by who asks
+        self._newcomers = TokenBuckets(config.new_vens / _HOUR, config.new_vens)
         self._in_20a: set[InboundId] = set()  # requests that are answered in 2.0a
         self._answering: dict[InboundId, Sealer] = {}  # what seals the answer to a request
         self._of_20a: dict[str, None] = {}  # VENs
@@ -564,6 +574,9 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
+        elif isinstance(message, CreatePartyRegistration) and not self._has_room(peer, identity, now):
+            self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
+            return inbound
         self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
         return inbound
 
@@ -682,8 +695,8 @@ class Vtn(CoreBase):
             ven_id = self._by_identity.get(identity)
             if ven_id is not None and named is not None and named != ven_id:
                 raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
-            if ven_id is None and named in self._records and self._records[named].identity is not None:
-                raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, f"{named} has another certificate")
+            if ven_id is None and named in self._records:
+                self._refuse_unknown_certificate(message, self._records[named])
             return self._records.get(ven_id or named or "")
         if isinstance(message, QueryRegistration):
             return None
@@ -698,6 +711,42 @@ class Vtn(CoreBase):
             text = f"{named} registered with a certificate, and this connection has none"
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
+
+    def _refuse_unknown_certificate(self, message: Payload, record: VenRecord) -> None:
+        """See that nobody with a certificate that is not registered is taken for a VEN (decision D28).
+
+        One that has registered without a certificate may come to have one; it has to register with it first.
+
+        :raises _Unidentified: it would be.
+        """
+        code = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
+        if record.identity is not None:
+            raise _Unidentified(code, f"{record.ven_id} has another certificate")
+        if not isinstance(message, CreatePartyRegistration | QueryRegistration):
+            raise _Unidentified(code, f"{record.ven_id} is not known by this certificate")
+
+    def _has_room(self, peer: Peer, identity: str | None, now: Now) -> bool:
+        """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
+        if len(self._records) >= self.config.most_vens:
+            return False
+        return identity is not None or self._newcomers.take(peer.address.rpartition(":")[0], now.mono) == 0
+
+    def _why_not(self, current: VenRecord | None, result: Step, decided: Decided) -> tuple[ResponseCode, str] | None:
+        """Find what forbids to register a VEN as the application wants it; None where nothing does.
+
+        The name that a VEN gives itself proves nothing, so an id that goes by the name has to fit the certificate too.
+        """
+        made = result.record
+        if made is None or (current is not None and current.ven_id == made.ven_id):
+            return None
+        other, decision = self._records.get(made.ven_id), decided.decision
+        if other is None:
+            full = current is None and len(self._records) >= self.config.most_vens
+            return (ResponseCode.DEPLOYMENT_ERROR, _FULL) if full else None
+        checked = isinstance(decision, RegistrationDecision) and decision.certificate_checked
+        if checked or other.identity is None or other.identity == decided.identity:
+            return None
+        return ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, f"{made.ven_id} is registered with another certificate"
 
     def _note_signed(self, record: VenRecord, opened: Opened, now: Now) -> None:
         """Have it survive a restart up to which time a VEN was heard whose clock is ahead (rule 514).
@@ -815,6 +864,12 @@ class Vtn(CoreBase):
         if already is not None:  # the same came another way meanwhile; the answer to that will serve this one too
             already += waiting
             return
+        most = self.config.most_undecided if key[0] else _STRANGERS * self.config.most_undecided
+        if self._undecided.get(key[0], 0) >= most and not pushed:
+            for one in waiting:
+                self._reply(one, None, Failure.BUSY)
+            return
+        self._undecided[key[0]] = self._undecided.get(key[0], 0) + 1
         self._asking[key] = waiting
 
         def then(decision: Any, later: Now) -> None:
@@ -839,6 +894,9 @@ class Vtn(CoreBase):
         Who sent it is found out anew: meanwhile it may have registered, or somebody else under the same id.
         """
         waiting = self._asking.pop(key)
+        self._undecided[key[0]] -= 1
+        if not self._undecided[key[0]]:
+            del self._undecided[key[0]]
         try:
             current = self._identify(decided.message, decided.identity, decided.signer, decided.profile)
         except SealError as error:
@@ -853,6 +911,11 @@ class Vtn(CoreBase):
             self._adopt(current.ven_id, decided, now)
             current = self._records[current.ven_id]  # a push VEN may have been handed what was adopted
         result = step(current, decided, self._shared, now)
+        forbidden = self._why_not(current, result, decided)
+        if forbidden is not None:
+            for one in waiting:
+                self._answer_error(one, decided.message, *forbidden, Peer(identity=decided.identity))
+            return
         self._apply(current, result, now)
         if result.ask is not None:
             asked = Asked(decided.message, decided.identity, decided.profile, decided.key, decided.signer)

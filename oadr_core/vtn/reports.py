@@ -31,6 +31,7 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, ReportGap, ReportRequested, ReportsReceived
 from oadr_core.reports import Examined, Requester, Source, is_over
+from oadr_core.state.reports import pack_offers
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -53,6 +54,9 @@ def register_report(turn: Turn, message: RegisterReport) -> None:
     """The VEN says all that it can report (rule 306)."""
     if Requester(turn.ven()).has_taken(message):
         _registered(turn, message)  # the answer was lost, and the request came again
+        return
+    if len(pack_offers(message.reports)) > turn.config.most_offered:
+        turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the offers of this VEN take up too much room")
         return
     arguments = {"ven_id": turn.ven().ven_id, "message": message}
     standing = frozenset(one.request_id for one in turn.ven().requests)

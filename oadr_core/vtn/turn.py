@@ -32,6 +32,12 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param most_unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
     :param event_retention: how long an event, and who answered what, is remembered after its end.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
+    :param most_vens: how many VENs may be registered; further ones are refused with 469.
+    :param new_vens: how many VENs that show no certificate may register from one address at once, and again in the
+        course of an hour; further ones are refused with 469. Of those that show one there is one for each certificate.
+    :param most_undecided: how many requests of a VEN may wait for the application to decide; further ones are told to
+        come back later.
+    :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
     """
 
     vtn_id: str
@@ -43,6 +49,10 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_unsent: int = 100
     event_retention: timedelta = timedelta(days=30)
     call_timeout: float = 60.0
+    most_vens: int = 100_000
+    new_vens: int = 1000
+    most_undecided: int = 32
+    most_offered: int = 2**20
 
     def profiles(self) -> tuple[Profile, ...]:
         """What the VTN supports, as its answers list it."""

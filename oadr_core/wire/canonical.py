@@ -2,9 +2,10 @@
 
 The canonical form of an element that stands within a document depends on the namespaces that are declared around it.
 lxml gets that wrong where a default namespace is declared there: from the third level on it writes ``xmlns=""``
-(seen in versions 4.9 to 7.0). So an element is written out with all that is in scope, and read again as a root first.
+(seen in versions 4.9 to 7.0). There an element is written out with all that is in scope, and read again as a root.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,6 +16,25 @@ from oadr_core.messages.namespaces import NAMESPACES
 from oadr_core.wire.parse import name_of, parse_again
 from oadr_core.wire.scalars import escape
 
+_NOT_CANONICAL: Final = (b"/>", b"&#", NAMESPACES["atom"].encode())
+"""What a part of our making holds where it is not in its canonical form: empty elements, escapes by number, feeds."""
+
+_EMPTY: Final = re.compile(rb"<([\w:]+)/>")
+"""An empty element; within text the first character of it would be escaped."""
+
+
+def canonical_part(part: bytes, *, exclusive: bool = False) -> bytes:
+    """Bring a part that :func:`~oadr_core.wire.envelope.encode_part` has written into its canonical form.
+
+    :param part: the part, as it was written.
+    :param exclusive: whether only those namespaces count that are used visibly.
+    """
+    if not exclusive:
+        written = _EMPTY.sub(rb"<\1></\1>", part)
+        if not any(mark in written for mark in _NOT_CANONICAL):
+            return written
+    return canonical(parse_again(part), exclusive=exclusive)
+
 
 def canonical(element: etree._Element, *, exclusive: bool = False) -> bytes:
     """Write the canonical form of an element, as it is where it stands.
@@ -24,9 +44,10 @@ def canonical(element: etree._Element, *, exclusive: bool = False) -> bytes:
     :param exclusive: whether only those namespaces count that are used visibly.
     :raises SchemaError: it has no canonical form, as where a namespace is relative (Canonical XML 1.0, section 1.3).
     """
-    alone = parse_again(etree.tostring(element, encoding="utf-8", with_tail=False))
+    if None in element.nsmap:
+        element = parse_again(etree.tostring(element, encoding="utf-8", with_tail=False))
     try:
-        return etree.tostring(alone, method="c14n", exclusive=exclusive, with_comments=False)
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError:
         raise SchemaError("an element has no canonical form, as where a namespace is relative") from None
 

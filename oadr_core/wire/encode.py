@@ -45,12 +45,21 @@ def encode_payload(message: Payload, dialect: Dialect) -> str:
 def encode_signed_object(message: Payload, name: str) -> str:
     """Write a message of 2.0b as an ``oadrSignedObject`` that stands by itself; see :func:`encode_payload`.
 
+    It is in its canonical form, but for how characters are escaped by number, elements that are empty, and feeds.
+
     :param name: its Id, by which a signature refers to it; a plain name.
     """
-    pieces = [f'<oadr:oadrSignedObject{_names(type(message), PROFILE_B)} oadr:Id="{name}">']
+    pieces = [f'<oadr:oadrSignedObject{_sorted_names(type(message))} oadr:Id="{name}">']
     _encoder(type(message), PROFILE_B)(message, pieces.append)
     pieces.append("</oadr:oadrSignedObject>")
     return "".join(pieces)
+
+
+@cache
+def _sorted_names(cls: type[Payload]) -> str:
+    """The same for 2.0b, in the order of a canonical form: that of the prefixes."""
+    names = _names(cls, PROFILE_B).split()
+    return "".join(f" {name}" for name in sorted(names, key=lambda name: name.partition("=")[0]))
 
 
 @cache

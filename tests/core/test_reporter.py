@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,8 @@ from oadr_core import (
     encode,
 )
 from oadr_core.auto.reporter import Reporter
+from oadr_core.auto.sampling import schedule
+from oadr_core.auto.serving import Offer, Serving
 from oadr_core.auto.ven import _VenParty
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.offers import METADATA
@@ -211,7 +214,7 @@ def test_a_machine_that_slept_labels_nothing_with_a_time_at_which_it_did_not_loo
     assert bench.readings()[0] == [(0, 0), (10, 10)], "what was read before leaves all the same"
 
 
-def test_a_clock_that_is_set_forward_leaves_out_and_one_that_is_set_back_waits() -> None:
+def test_a_clock_that_is_set_forward_leaves_out_and_one_that_is_set_back_goes_on_but_not_twice() -> None:
     bench = Bench(**EVERY_10_S)
     bench.run(15)
     bench.clock.set_utc(NOON + MINUTE * 10 + SECOND * 3)
@@ -219,12 +222,26 @@ def test_a_clock_that_is_set_forward_leaves_out_and_one_that_is_set_back_waits()
     forward = [due for report in bench.readings() for due, _ in report]
     assert forward[:4] == [0, 10, 600, 610]
     bench.clock.set_utc(NOON + MINUTE)
-    bench.run(300)
-    assert [due for report in bench.readings() for due, _ in report] == forward, "no instant is read twice"
-    bench.run(600)
-    again = [due for report in bench.readings() for due, _ in report]
-    assert again == sorted(set(again))
-    assert len(again) > len(forward)
+    bench.run(705)
+    again = [due for report in bench.readings() for due, _ in report][len(forward) :]
+    beyond = range(int(forward[-1]) + 10, 770, 10)
+    assert again == [*range(60, 600, 10), *beyond], "at the next boundary, and no instant is read twice"
+
+
+def test_after_a_restart_a_clock_that_was_set_back_goes_on_but_not_twice() -> None:
+    fast = AcceptedRequest(
+        request=request(**EVERY_10_S),
+        accepted_at=NOON,
+        made_until=NOON + MINUTE * 11,
+        made=((NOON, NOON + MINUTE), (NOON + MINUTE * 10, NOON + MINUTE * 11)),
+    )
+    for now, then in ((30, 60), (59, 60), (305, 310), (615, 660)):
+        due = schedule(fast, NOON + SECOND * now)
+        serving = Serving(("", "request"), Offer(offer(), {}), due, ("load",), (), made=fast.told)
+        assert serving.next_due() == NOON + SECOND * then
+    old = msgspec.structs.replace(fast, made=())
+    serving = Serving(("", "request"), Offer(offer(), {}), due, ("load",), (), made=old.told)
+    assert serving.next_due() == NOON + MINUTE * 11, "an older blob says no more than that"
 
 
 STEPS = st.lists(
@@ -250,9 +267,10 @@ def test_whatever_the_clocks_do_every_instant_is_read_once_and_about_when_it_say
         else:
             bench.run(abs(milliseconds) / 1000)
     bench.run(3600)
+    told = [[due for due, _ in report] for report in bench.readings()]
+    assert told == [sorted(report) for report in told], "in order"
     pairs = [pair for report in bench.readings() for pair in report]
-    instants = [due for due, _ in pairs]
-    assert instants == sorted(set(instants)), "in order, and none twice"
+    assert len(pairs) == len({due for due, _ in pairs}), "none twice"
     for due, value in pairs:
         assert -0.001 < value - due < 10.001
         assert (round(due * 1000) - fraction) % 10_000 == 0, "on a boundary"

@@ -45,7 +45,7 @@ def test_stretches_follow_each_other_and_are_read_once(
         assert complete == sorted(set(complete))
         if restarts:
             known = AcceptedRequest(request=asked, accepted_at=NOON, made_until=made_until)
-            serving = Serving(("", "request"), OFFER, schedule(known, now), (), ("load",), made_until=made_until)
+            serving = Serving(("", "request"), OFFER, schedule(known, now), (), ("load",), made=known.told)
     for since, until in found:
         assert since < until <= now, "nothing is read before its time is over"
         assert length is None or until <= NOON + SECOND * (begin + length)

@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 
 from oadr_app.cli import app
 from oadr_app.config import (
+    AnswerLimits,
     Decision,
     Http,
     KnownVen,
+    Limits,
     Load,
     Readings,
     Reports,
@@ -83,6 +85,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             VtnFile,
             {
                 "http": Http,
+                "limits": Limits,
                 "reports": Reports,
                 "readings": Readings,
                 "tls": VtnTls,
@@ -93,7 +96,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         (
             1,
             VenFile,
-            {"loads": Load, "decisions": Decision, "reports": VenReport, "tls": VenTls, "signatures": VenSignatures},
+            {
+                "loads": Load,
+                "decisions": Decision,
+                "limits": AnswerLimits,
+                "reports": VenReport,
+                "tls": VenTls,
+                "signatures": VenSignatures,
+            },
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """HTTP/1.1 on the wire of the server: connections, framing, limits, timeouts, and the end."""
 
+import math
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oadr_core import Peer
 from oadr_http import Endpoints, Server, ServerLimits
 from oadr_http.endpoints import normalised
 from oadr_http.parser import Parser, Stage
+from oadr_http.throttle import Throttle
 from tests.http.desk import POLL, Desk, Line, Office, ending_office, office, request, until
 
 pytestmark = pytest.mark.anyio
@@ -594,3 +597,75 @@ def test_what_is_normalised_once_is_normalised(path: str) -> None:
 )
 def test_paths_are_normalised_as_rfc_3986_says(path: str, normal: str) -> None:
     assert normalised(path) == normal
+
+
+# --- one peer and all ------------------------------------------------------------------------------------------------
+
+
+async def test_a_head_may_have_as_many_headers_as_the_limit_and_no_more() -> None:
+    async with office(ServerLimits(headers=10)) as opened:
+        assert (await opened.ask(request(b"<m/>", *[f"X-{number}: y" for number in range(7)]))).status == 200
+        for more in ([f"X-{number}: y" for number in range(8)], ["X: y"] * 8):
+            assert (await opened.ask(request(b"<m/>", *more))).status == 431
+    assert len(opened.desk.taken) == 1
+
+
+async def test_one_address_gets_only_so_many_connections() -> None:
+    async with office(ServerLimits(connections_per_address=2)) as opened:
+        async with opened.line() as one, opened.line() as other:
+            for line in (one, other):
+                await line.say(request())
+                assert (await line.answer()).status == 200
+            refused = await opened.ask(request())
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            await one.say(request())
+            assert (await one.answer()).status == 200
+        await until(lambda: not opened.server._connections)
+        assert not opened.server._of_address, "an address without connections is not remembered"
+        assert (await opened.ask(request())).status == 200
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back_and_nobody_else_suffers() -> None:
+    time = 0.0
+    throttle = Throttle(math.inf, 0.5, clock=lambda: time)
+    desk = Desk()
+    server = Server(Endpoints(desk, throttle=throttle))
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    async with server.serving(listener):
+        opened = Office(desk, server, listener.extra(anyio.abc.SocketAttribute.local_port))
+        async with opened.line() as line:
+            await line.say(request() * 5)
+            assert [(await line.answer()).status for _ in range(5)] == [200] * 5
+            await line.say(request(b"<flood/>") * 100)
+            answers = [await line.answer() for _ in range(100)]
+            assert {(one.status, one.headers["retry-after"]) for one in answers} == {(503, "2")}
+            time = 2.0
+            await line.say(request(b"<later/>"))
+            assert (await line.answer()).status == 200
+    assert desk.bodies == [b"<poll/>"] * 5 + [b"<later/>"], "what was too much was not even read as a document"
+
+
+def test_vens_behind_one_address_are_counted_each_by_its_certificate() -> None:
+    throttle = Throttle(1.0, 1.0, clock=lambda: 0.0)
+    busy, other = (Peer(identity=identity, address="192.0.2.1:1") for identity in ("AA", "BB"))
+    assert [throttle.wait(busy) == 0 for _ in range(12)] == [True] * 10 + [False] * 2
+    assert throttle.wait(other) == 0
+    assert throttle.wait(Peer(address="192.0.2.1:2")) == 0
+    elsewhere = Peer(identity="AA", address="198.51.100.7:1")
+    assert throttle.wait(elsewhere) > 0, "nor does another address help it"
+
+
+async def test_requests_that_are_sent_ahead_are_taken_up_one_by_one() -> None:
+    few = request(b"<m/>")
+    async with office() as opened, opened.line() as line:
+        opened.desk.open = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(line.say, few * 20_000)
+            await opened.desk.arrived.wait()
+            (connection,) = opened.server._connections
+            with anyio.move_on_after(_SOON):
+                await anyio.sleep_forever()
+            assert len(opened.desk.taken) == 1, "the next waits until this one is answered"
+            assert connection.stage is Stage.ANSWER
+            group.cancel_scope.cancel()
+        opened.desk.open.set()

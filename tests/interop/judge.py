@@ -6,7 +6,16 @@ from typing import Final
 
 from lxml import etree
 
-from oadr_core import Finding, RecordedExchange, Role, check_trace, read
+from oadr_core import (
+    Finding,
+    RecordedExchange,
+    ReportPayload,
+    Role,
+    UpdatedReport,
+    UpdateReport,
+    check_trace,
+    read,
+)
 
 _PLACE: Final = re.compile(r"\[(\d+)\](?:\.(request|answer))?")
 _OTHER: Final = {Role.VEN: Role.VTN, Role.VTN: Role.VEN}
@@ -25,6 +34,19 @@ def documents(exchanges: Sequence[RecordedExchange], author: Role) -> list[str]:
 def kinds(exchanges: Sequence[RecordedExchange], author: Role) -> list[str]:
     """The kinds of messages that one side has sent, in their order."""
     return [read(text.encode()).message.message_type() for text in documents(exchanges, author)]
+
+
+def confirmed(exchanges: Sequence[RecordedExchange]) -> list[tuple[str, float]]:
+    """The readings, each with its time, of the reports whose receiver has said that it has them."""
+    found = []
+    for one in exchanges:
+        request, answer = read(one.request.encode()).message, one.answer and read(one.answer.encode()).message
+        if isinstance(request, UpdateReport) and isinstance(answer, UpdatedReport) and answer.response.ok:
+            for interval in (interval for report in request.reports for interval in report.intervals):
+                assert interval.dtstart is not None
+                values = (payload.value for payload in interval.payloads if isinstance(payload, ReportPayload))
+                found += [(interval.dtstart.isoformat(), value) for value in values if isinstance(value, float)]
+    return found
 
 
 def refused(exchanges: Sequence[RecordedExchange], author: Role, schema: etree.XMLSchema) -> list[str]:

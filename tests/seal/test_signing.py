@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from lxml import etree
 
+from oadr_app.authority import Authority, Kind, Side, pem
 from oadr_core import (
     Accepted,
     Canonicalization,
@@ -20,12 +21,14 @@ from oadr_core import (
     ProfileName,
     SchemaError,
     SealError,
+    SigningKey,
     SigningSealer,
     Trust,
     encode,
 )
 from oadr_core.testing.strategies import payloads
-from oadr_core.wire.canonical import canonical
+from oadr_core.wire.canonical import canonical, canonical_part
+from oadr_core.wire.envelope import encode_part
 from tests.core.kit import NOON
 from tests.seal.kit import NAMES, NOW, POLL, VEN, Tree, opened, sealer, signed, why_not
 from tests.seal.people import Person, person
@@ -49,6 +52,13 @@ def test_any_message_comes_back_as_it_was_with_its_signer(message: Payload) -> N
 def test_it_does_so_in_every_form(form: Canonicalization, prefixes: bool, message: Payload) -> None:
     one = sealer(canonicalization=form, prefixes=prefixes)
     assert one.open(one.seal(message, NOW), NOW).message == message
+
+
+@given(payloads())
+def test_what_is_signed_is_in_its_canonical_form(message: Payload) -> None:
+    """Also where that was not computed, as it was written so."""
+    part = encode_part(message, "signedObject")
+    assert canonical_part(part) == etree.tostring(etree.fromstring(part), method="c14n")
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
@@ -156,6 +166,22 @@ def test_authorities_between_are_sent_along() -> None:
     one = SigningSealer(random.SystemRandom(), key=DEEP.signing(BELOW))
     assert why_not(one.seal(POLL, NOW), trust=Trust(authorities=CA.pem)) == ""
     assert "no authority" in why_not(signed(who=DEEP), trust=Trust(authorities=CA.pem))
+
+
+@pytest.mark.rule(68)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_certificates_shaped_like_the_real_ones_are_believed(kind: Kind) -> None:
+    """Those of VENs list no names; what is trusted may be the root, or the authority below it."""
+    authority = Authority.made(kind)
+    ven, vtn, now = authority.ven(), authority.vtn(["vtn.example", "127.0.0.1"]), Now(0.0, datetime.now(UTC))
+    for trusted in (authority.root, authority.issuers[Side.VEN]):
+        data = SigningSealer(random.SystemRandom(), key=SigningKey(ven.pem, ven.key_pem())).seal(POLL, now)
+        assert why_not(data, now, trust=Trust(authorities=pem(trusted.certificate))) == ""
+    data = SigningSealer(random.SystemRandom(), key=SigningKey(vtn.pem, vtn.key_pem())).seal(POLL, now)
+    for host in ("vtn.example", "127.0.0.1"):
+        assert why_not(data, now, trust=Trust(authorities=pem(authority.root.certificate), host=host)) == ""
+    other = Trust(authorities=pem(Authority.made(kind).root.certificate))
+    assert "no authority" in why_not(data, now, trust=other)
 
 
 def test_below_an_authority_the_certificate_has_to_be_for_the_host() -> None:

@@ -1,0 +1,207 @@
+"""What a peer can pile up at a VTN, and where that ends: each collection has a bound, and an answer beyond it."""
+
+import random
+from typing import Any, Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oadr_core import (
+    Call,
+    CreatedPartyRegistration,
+    CreatedReport,
+    CreateReport,
+    Failure,
+    Now,
+    PlainSealer,
+    Poll,
+    RegisteredReport,
+    RegisterReport,
+    Reply,
+    ReportRequest,
+    RequestEvent,
+    SpecifierPayload,
+    TokenBuckets,
+    VenRecord,
+    Vtn,
+    VtnConfig,
+    encode,
+)
+from oadr_core.seal import Peer
+from tests.core.kit import NOON, asked, create_opt, drained, offer, one, request
+from tests.core.test_registration import create
+from tests.rules.samples import but
+
+NOW: Final = Now(0.0, NOON)
+
+
+def a_vtn(*asks: str, vens: int = 1, **config: Any) -> Vtn:
+    """A VTN that knows some VENs."""
+    records = [VenRecord(ven_id=f"ven-{number}", registration_id="registration") for number in range(vens)]
+    settings = VtnConfig(vtn_id="Grid", reports=(offer(),), **config)
+    saved = {one.key: one.dump() for one in records}
+    vtn = Vtn(settings, sealer=PlainSealer(), entropy=random.Random(0), asks=asks, saved=saved)
+    vtn.start(NOW)
+    drained(vtn, NOW)
+    return vtn
+
+
+def registers(vtn: Vtn, name: str, *, address: str = "192.0.2.1:1", identity: str | None = None, at: Now = NOW) -> int:
+    """The code that somebody gets who wants to be registered."""
+    message = create(request_id=name, ven_name=name)
+    vtn.receive_request(encode(message), peer=Peer(address=address, identity=identity), service=None, now=at)
+    answer = one(Reply, drained(vtn, at)).message
+    assert isinstance(answer, CreatedPartyRegistration)
+    return answer.response.response_code
+
+
+# --- registrations ---------------------------------------------------------------------------------------------------
+
+
+def test_there_are_no_more_vens_than_the_operator_allows() -> None:
+    vtn = a_vtn(vens=2, most_vens=3)
+    assert registers(vtn, "third", identity="AA") == 200
+    for identity in (None, "BB"):
+        assert registers(vtn, "fourth", identity=identity) == 469
+    assert registers(vtn, "third", identity="AA") == 200, "one that is there may register again"
+    assert len(vtn.vens) == 3
+
+
+def test_of_two_that_are_decided_on_at_once_the_last_place_goes_to_one() -> None:
+    vtn = a_vtn("on_create_party_registration", most_vens=2)
+    calls = [one(Call, asked(vtn, create(request_id=who), NOW, who)) for who in ("AA", "BB")]
+    for call, code in zip(calls, (200, 469), strict=True):
+        vtn.call_returned(call.call, True, now=NOW)
+        answer = one(Reply, drained(vtn, NOW)).message
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert answer.response.response_code == code
+    assert len(vtn.vens) == 2
+
+
+def test_from_one_address_only_so_many_register_that_show_no_certificate() -> None:
+    vtn = a_vtn(vens=0, new_vens=3)
+    codes = [registers(vtn, f"ven {number}", address=f"192.0.2.1:{number}") for number in range(5)]
+    assert codes == [200, 200, 200, 469, 469]
+    assert registers(vtn, "another", address="192.0.2.2:1") == 200
+    assert registers(vtn, "with a certificate", identity="AA") == 200
+    assert registers(vtn, "ven 0") == 200, "one that is there may register again"
+    assert registers(vtn, "later", at=Now(1201.0, NOON)) == 200
+
+
+def test_one_certificate_is_one_ven_whatever_names_it_gives_itself() -> None:
+    vtn = a_vtn(vens=0)
+    for number in range(20):
+        assert registers(vtn, f"name {number}", identity="AA") == 200
+    assert len(vtn.vens) == 1
+
+
+# --- what a VEN can pile up ------------------------------------------------------------------------------------------
+
+
+def test_offers_beyond_their_bound_are_refused_and_those_of_before_stay() -> None:
+    vtn = a_vtn(most_offered=2000)
+    answers = []
+    for specifier, points in (("few", 2), ("many", 50)):
+        reports = (offer(specifier, tuple(f"point {number}" for number in range(points))),)
+        message = RegisterReport(request_id=specifier, reports=reports, ven_id="ven-0")
+        answer = one(Reply, asked(vtn, message, NOW)).message
+        assert isinstance(answer, RegisteredReport)
+        answers.append(answer.response.response_code)
+    assert answers == [200, 469]
+    assert [one.report_specifier_id for one in vtn.vens["ven-0"].offered()] == ["few"]
+
+
+def _asking(*requests: ReportRequest) -> CreateReport:
+    return CreateReport(request_id="1", report_requests=requests, ven_id="ven-0")
+
+
+def test_report_requests_have_a_number_and_a_size_beyond_which_they_are_refused() -> None:
+    vtn = a_vtn(most_report_requests=2)
+    answer = one(Reply, asked(vtn, _asking(*(request(f"request {number}") for number in range(4))), NOW)).message
+    assert isinstance(answer, CreatedReport)
+    assert (answer.response.response_code, answer.pending_reports) == (469, ("request 0", "request 1"))
+    vtn = a_vtn()
+    large = [
+        but(
+            request(f"request {number}"), report_specifier__specifier_payloads=(SpecifierPayload(r_id="load"),) * 12_000
+        )
+        for number in range(4)
+    ]
+    codes = []
+    for each in large:
+        answer = one(Reply, asked(vtn, _asking(each), NOW)).message
+        assert isinstance(answer, CreatedReport)
+        codes.append(answer.response.response_code)
+    assert codes[0] == 200
+    assert codes[-1] == 469
+    assert len(vtn.vens["ven-0"].dump()) < 8 * 2**20
+
+
+def test_opts_have_a_size_beyond_which_they_are_refused() -> None:
+    vtn = a_vtn()
+    for number in range(40):
+        long = but(create_opt(f"opt {number}"), ven_id="ven-0", opt_reason="x-" + "y" * 20_000)
+        asked(vtn, long, NOW)
+    assert len(vtn.vens["ven-0"].dump()) < 2 * 2**18
+    assert 0 < len(vtn.vens["ven-0"].opts.schedules) < 40
+
+
+def test_of_what_the_application_has_not_decided_only_so_much_waits_and_the_rest_comes_back_later() -> None:
+    vtn = a_vtn("on_request_event", vens=2, most_undecided=2)
+    for number in range(2):
+        one(Call, asked(vtn, RequestEvent(request_id=f"request {number}", ven_id="ven-0"), NOW))
+    for number in range(2, 5):
+        reply = one(Reply, asked(vtn, RequestEvent(request_id=f"request {number}", ven_id="ven-0"), NOW))
+        assert (reply.message, reply.refusal) == (None, Failure.BUSY)
+    again = asked(vtn, RequestEvent(request_id="request 0", ven_id="ven-0"), NOW)
+    assert not again, "the same again waits for the same answer"
+    call = one(Call, asked(vtn, RequestEvent(request_id="1", ven_id="ven-1"), NOW))  # another VEN does not suffer
+    vtn.call_returned(call.call, (), now=NOW)
+    assert one(Reply, drained(vtn, NOW)).refusal is None
+    assert one(Reply, asked(vtn, Poll(ven_id="ven-0"), NOW)).refusal is None, "nor what needs no decision"
+
+
+def test_there_is_room_again_when_the_application_has_decided() -> None:
+    vtn = a_vtn("on_request_event", most_undecided=1)
+    for number in range(3):
+        call = one(Call, asked(vtn, RequestEvent(request_id=f"request {number}", ven_id="ven-0"), NOW))
+        vtn.call_returned(call.call, (), now=NOW)
+        assert one(Reply, drained(vtn, NOW)).refusal is None
+
+
+# --- token buckets ---------------------------------------------------------------------------------------------------
+
+
+@given(
+    rate=st.floats(0.1, 100),
+    burst=st.integers(1, 50),
+    steps=st.lists(st.floats(0, 2), min_size=1, max_size=200),
+)
+def test_never_more_passes_than_the_burst_and_what_has_flowed_in_since(
+    rate: float, burst: int, steps: list[float]
+) -> None:
+    buckets, now, passed = TokenBuckets(rate, burst), 0.0, 0
+    for step in steps:
+        now += step
+        wait = buckets.take("peer", now)
+        passed += wait == 0
+        assert passed <= burst + rate * now + 1e-6
+        assert wait == 0 or buckets.take("peer", now + wait) == 0
+        if wait:
+            now += wait
+            passed += 1
+
+
+def test_peers_that_come_from_everywhere_fill_nothing() -> None:
+    buckets = TokenBuckets(1.0, 1, most=100)
+    passed = [buckets.take(number, 0.0) == 0 for number in range(10_000)]
+    assert passed.count(True) == 101, "those that are told apart, and one of all others"
+    assert len(buckets) == 101
+    assert buckets.take("later", 10.0) == 0
+    assert len(buckets) == 1
+
+
+def test_without_a_rate_everything_passes_and_nothing_is_remembered() -> None:
+    buckets = TokenBuckets(float("inf"), 1)
+    assert not any(buckets.take("peer", 0.0) for _ in range(1000))
+    assert len(buckets) == 0
