@@ -3,13 +3,13 @@
 A VEN and a VTN do this alike. What differs is where requests are kept and how reports leave: a :class:`SourceParty`.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
 
+from oadr_core.auto.made_reports import MadeReports
 from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
 from oadr_core.auto.samples import Samples
 from oadr_core.auto.sampling import schedule
@@ -37,9 +37,6 @@ from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
 from oadr_core.rules.reports import Kind, kind_of
 from oadr_core.state.reports import AcceptedRequest
-
-_REMEMBERED: Final = 100
-"""How many reports are remembered after they were made, to be corrected and sent again."""
 
 _MOST_TOGETHER: Final = 2_000
 """How many intervals a report has; what is longer is told in parts, as no peer takes documents of any length."""
@@ -125,7 +122,7 @@ class Reporter:
         self._samples = Samples(emit, saved or {}) if keeps_samples else None
         self._ahead: dict[Point, _Stretch] = {}
         self._statuses: dict[Point, ResourceStatus] = {}
-        self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
+        self._made = MadeReports()
         self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
         self._looked_at: datetime | None = None  # what the clock showed last
@@ -550,7 +547,7 @@ class Reporter:
             report_name=data_name(serving.offer.report.report_name),
             created_date_time=whole_seconds(now.utc),
         )
-        self._made.append((serving.key, report))
+        self._made.put(serving.key, report)
         self._party.made(serving.key, report, now, last=last, until=until)
 
     def _filled(self, part: tuple[Interval, ...], offer: Offer, r_ids: Sequence[str]) -> tuple[Interval, ...]:
@@ -596,31 +593,8 @@ class Reporter:
     def corrected(
         self, report_request_id: str, values: Mapping[str, object] | None, dtstart: datetime | None, now: Now, peer: str
     ) -> Report:
-        """Make a report once more, as it was or with other values (rule 346).
-
-        :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the
-            value alone, where the report has one.
-        :param dtstart: when the report begins; the last one if None.
-        :param now: the present.
-        :param peer: who has got it.
-        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
-        """
-        known = [
-            report
-            for key, report in self._made
-            if key == (peer, report_request_id) and dtstart in (None, report.dtstart)
-        ]
-        if not known:
-            raise LocalProtocolError(
-                f"no report of {report_request_id!r}{'' if dtstart is None else f' that begins at {dtstart}'} is "
-                f"remembered; the last {_REMEMBERED} are"
-            )
-        report, intervals = known[-1], list(known[-1].intervals)
-        for r_id, given in (values or {}).items():
-            for one in readings(given):
-                _correct(intervals, r_id, one)
-        return msgspec.structs.replace(report, intervals=tuple(intervals), created_date_time=whole_seconds(now.utc))
+        """Make a report once more, as it was or with other values; see :meth:`MadeReports.corrected`."""
+        return self._made.corrected((peer, report_request_id), values, dtstart, now)
 
 
 _NAMES: Final[Mapping[type, str]] = {
@@ -668,26 +642,3 @@ def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
     if is_zero(interval.duration):
         return interval.dtstart, max(now, interval.dtstart)
     return interval.dtstart, min(now, add_duration(interval.dtstart, interval.duration))
-
-
-def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
-    """Replace a value of a data point; there are as many intervals afterwards as before.
-
-    :raises LocalProtocolError: the report has no value of that time, or several where no time is given.
-    """
-    mine = {}  # where the value of a time is
-    for number, interval in enumerate(intervals):
-        (payload,) = interval.payloads
-        if isinstance(payload, ReportPayload) and payload.r_id == r_id:
-            mine[interval.dtstart] = number, payload
-    if one.time is None and len(mine) > 1:
-        raise LocalProtocolError(
-            f"the report has {len(mine)} values of {r_id}; give pairs of the time and the value that replaces it"
-        )
-    time = next(iter(mine), None) if one.time is None else one.time
-    if time not in mine:
-        raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")
-    number, payload = mine[time]
-    placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
-    length = intervals[number].duration
-    intervals[number] = interval_of(r_id, msgspec.structs.replace(one, time=time), time, length, placeholder)

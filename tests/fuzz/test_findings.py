@@ -266,6 +266,9 @@ def test_a_certificate_whose_name_cannot_be_read_is_for_nobody() -> None:
     assert certificate.names() == []
     with pytest.raises(SealError, match=r"is not for vtn\.example"):
         Trust(host="vtn.example").check([certificate], NOON)
+    authority = VEN.certificate.public_bytes(Encoding.PEM)
+    with pytest.raises(SealError, match="no authority that is trusted here"):
+        Trust(authorities=authority).check([certificate], NOON)
 
 
 def test_a_proxy_that_hands_on_a_certificate_of_no_version_tells_of_nobody() -> None:
