@@ -85,7 +85,7 @@ def _campaign(names: Sequence[str], seconds: float, *, as_json: bool) -> int:
                 f"{one.inputs:,}",
                 f"{one.inputs / one.seconds:,.0f}" if one.seconds else "-",
                 f"{one.places:,}",
-                f"{one.slowest * 1000:,.0f} ms",
+                f"{one.slowest * 1000:,.1f} ms",
                 f"{one.memory} MB",
                 f"{one.cpu:.0f} s",
                 "nothing" if one.passed else "failed to run" if one.finding is None else "a finding",

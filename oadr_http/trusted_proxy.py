@@ -93,7 +93,7 @@ def _is_valid(der: bytes) -> bool:
     """Whether bytes are a certificate, and nothing else, and its time has come and is not over (rule 516)."""
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return False
     if certificate.public_bytes(Encoding.DER) != der:
         return False

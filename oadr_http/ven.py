@@ -207,8 +207,11 @@ class OpenADRClient:
             restarted=bool(saved),
             limits=self._limits,
         )
-        if sealer.signs and (fall_back or config.profile is ProfileName.V20A):
-            raise LocalProtocolError("OpenADR 2.0a has no signatures; say disable_signature=True where it is spoken")
+        if sealer.requires and (fall_back or config.profile is ProfileName.V20A):
+            raise LocalProtocolError(
+                "OpenADR 2.0a has no signatures, so they cannot be required where it is spoken; use TLS, or say "
+                "disable_signature=True and give nothing that signatures of the VTN are known by"
+            )
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
@@ -347,7 +350,8 @@ class OpenADRClient:
         """Send a report once more, as it was or corrected (rule 346).
 
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
@@ -380,6 +384,18 @@ class OpenADRClient:
                     core.bind(one.report_request_id, r_id, callback)
 
         self._do(ask)
+
+    def attach_callback(self, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VEN runs, it misses no report.
+
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VTN was not asked for that.
+        """
+        core = self._by_itself()
+        self._do(lambda _: core.attach(report_request_id, callback))
 
     def cancel_report(self, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask the VTN for no more of some reports.

@@ -605,6 +605,18 @@ class OpenADRServer:
 
         self._do(ask)
 
+    def attach_callback(self, ven_id: str, report_request_id: str, callback: Callable[..., object]) -> None:
+        """Have a callback take what a request brings that was made before.
+
+        A request outlives a restart, and a callback does not. Attached before the VTN runs, it misses no report.
+
+        :param ven_id: the VEN.
+        :param report_request_id: a request that :meth:`create_report` has made.
+        :param callback: what takes the values from now on.
+        :raises LocalProtocolError: the VEN was not asked for that.
+        """
+        self._do(lambda _: self._core.attach(ven_id, report_request_id, callback))
+
     def cancel_report(self, ven_id: str, *report_request_ids: str, report_to_follow: bool = False) -> None:
         """Ask a VEN for no more of some reports.
 
@@ -673,7 +685,8 @@ class OpenADRServer:
 
         :param ven_id: the VEN.
         :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """

@@ -273,6 +273,21 @@ class Asker:
         self.forget(peer)  # else single requests would add up
         self._bind(peer, (report_request_id, r_id), callback)
 
+    def attach(self, peer: str, report_request_id: str, callback: ReportCallback) -> None:
+        """Have a callback take all data points of a request that was made before, as by an earlier run.
+
+        :raises LocalProtocolError: there is no such request.
+        """
+        record = self._party.record(peer)
+        known = () if record is None else (*record.former, *record.requests)
+        found = next((one for one in reversed(known) if one.request_id == report_request_id), None)
+        if found is None:
+            raise LocalProtocolError(
+                f"there is no report request {report_request_id!r}; callbacks are attached to those that were made"
+            )
+        for payload in found.request.report_specifier.specifier_payloads:
+            self._bind(peer, (report_request_id, payload.r_id), callback)
+
     def _bind(self, peer: str, binding: _Binding, callback: ReportCallback | None) -> None:
         if callback is not None:
             self._callbacks.setdefault(peer, {})[binding] = by_name(callback)

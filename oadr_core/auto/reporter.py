@@ -3,14 +3,15 @@
 A VEN and a VTN do this alike. What differs is where requests are kept and how reports leave: a :class:`SourceParty`.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
 
+from oadr_core.auto.made_reports import MadeReports
 from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, ordered, readings
+from oadr_core.auto.samples import Samples
 from oadr_core.auto.sampling import schedule
 from oadr_core.auto.serving import Complete, Key, Offer, Serving, Taking, Told
 from oadr_core.auto.submitted import Point, Submitted
@@ -36,9 +37,6 @@ from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
 from oadr_core.rules.reports import Kind, kind_of
 from oadr_core.state.reports import AcceptedRequest
-
-_REMEMBERED: Final = 100
-"""How many reports are remembered after they were made, to be corrected and sent again."""
 
 _MOST_TOGETHER: Final = 2_000
 """How many intervals a report has; what is longer is told in parts, as no peer takes documents of any length."""
@@ -101,11 +99,18 @@ class Reporter:
     :param party: keeps the requests, and takes the reports.
     :param emit: takes calls, and what has to be saved or told.
     :param saved: what an earlier run saved, by key; other keys than its own are passed over.
+    :param keeps_samples: whether what was read for a report that is not complete is saved. A VEN need not: it registers
+        its metadata at every start, which ends what it was asked for (rule 306).
     :raises StateError: something in ``saved`` is damaged.
     """
 
     def __init__(
-        self, party: SourceParty, emit: Callable[[Output], None], saved: Mapping[str, bytes] | None = None
+        self,
+        party: SourceParty,
+        emit: Callable[[Output], None],
+        saved: Mapping[str, bytes] | None = None,
+        *,
+        keeps_samples: bool = False,
     ) -> None:
         self._party = party
         self._emit = emit
@@ -114,9 +119,10 @@ class Reporter:
         self._metadata: dict[Key, Serving] = {}
         self._calls: dict[CallId, _Reading] = {}
         self._submitted = Submitted(emit, saved or {})
+        self._samples = Samples(emit, saved or {}) if keeps_samples else None
         self._ahead: dict[Point, _Stretch] = {}
         self._statuses: dict[Point, ResourceStatus] = {}
-        self._made: deque[tuple[Key, Report]] = deque(maxlen=_REMEMBERED)
+        self._made = MadeReports()
         self._runs = False
         self._timers: Timers[tuple[str, object]] = Timers()
         self._looked_at: datetime | None = None  # what the clock showed last
@@ -215,7 +221,11 @@ class Reporter:
             if not resumed:  # else other offers than before, or none yet, will end it (rule 306)
                 self._party.made(key, None, now, made=False, last=True)
             return
-        self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        serving = self._serving[key] = self._serve(key, accepted, offer, now, resumed_at)
+        if self._samples is not None:
+            for done in self._samples.found(key):
+                if not serving.resume(done):
+                    self._samples.forget(key, done)
         self._plan(key, now)
 
     def _serve(
@@ -232,10 +242,20 @@ class Reporter:
         history = _past(accepted.request, now.utc) if is_history(offer.report) else None
         return Serving(key, offer, due, sampled, ranged, history=history, made=accepted.told)
 
+    def resumed(self, requests: Sequence[Key]) -> None:
+        """All that was served before is served again, save what ended while that could not be noted.
+
+        :param requests: what is accepted.
+        """
+        if self._samples is not None:
+            self._samples.forget_others(requests)
+
     def end(self, peer: str, request_id: str) -> None:
         """Serve a request no more."""
         self._serving.pop((peer, request_id), None)
         self._metadata.pop((peer, request_id), None)
+        if self._samples is not None:
+            self._samples.forget_all((peer, request_id))
         self._timers.stop(("request", (peer, request_id)))
 
     def stop(self) -> None:
@@ -490,6 +510,12 @@ class Reporter:
             if serving.key not in self._serving:  # the one before was the last that was wanted (rule 345)
                 return
             self._make(serving, complete, now)
+        done, told = serving.progress()
+        if self._samples is not None:
+            for one in told:  # once the report is kept
+                self._samples.forget(serving.key, one)
+            for one in done:
+                self._samples.keep(serving.key, one)
 
     def _make(self, serving: Serving, complete: Complete, now: Now) -> None:
         plan = serving.schedule
@@ -521,7 +547,7 @@ class Reporter:
             report_name=data_name(serving.offer.report.report_name),
             created_date_time=whole_seconds(now.utc),
         )
-        self._made.append((serving.key, report))
+        self._made.put(serving.key, report)
         self._party.made(serving.key, report, now, last=last, until=until)
 
     def _filled(self, part: tuple[Interval, ...], offer: Offer, r_ids: Sequence[str]) -> tuple[Interval, ...]:
@@ -567,30 +593,8 @@ class Reporter:
     def corrected(
         self, report_request_id: str, values: Mapping[str, object] | None, dtstart: datetime | None, now: Now, peer: str
     ) -> Report:
-        """Make a report once more, as it was or with other values (rule 346).
-
-        :param report_request_id: the request that it answers.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
-        :param dtstart: when the report begins; the last one if None.
-        :param now: the present.
-        :param peer: who has got it.
-        :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
-        """
-        known = [
-            report
-            for key, report in self._made
-            if key == (peer, report_request_id) and dtstart in (None, report.dtstart)
-        ]
-        if not known:
-            raise LocalProtocolError(
-                f"no report of {report_request_id!r}{'' if dtstart is None else f' that begins at {dtstart}'} is "
-                f"remembered; the last {_REMEMBERED} are"
-            )
-        report, intervals = known[-1], list(known[-1].intervals)
-        for r_id, given in (values or {}).items():
-            for one in readings(given):
-                _correct(intervals, r_id, one)
-        return msgspec.structs.replace(report, intervals=tuple(intervals), created_date_time=whole_seconds(now.utc))
+        """Make a report once more, as it was or with other values; see :meth:`MadeReports.corrected`."""
+        return self._made.corrected((peer, report_request_id), values, dtstart, now)
 
 
 _NAMES: Final[Mapping[type, str]] = {
@@ -638,15 +642,3 @@ def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:
     if is_zero(interval.duration):
         return interval.dtstart, max(now, interval.dtstart)
     return interval.dtstart, min(now, add_duration(interval.dtstart, interval.duration))
-
-
-def _correct(intervals: list[Interval], r_id: str, one: Reading) -> None:
-    """Replace the value of a data point at a time; there are as many intervals afterwards as before."""
-    for number, interval in enumerate(intervals):
-        (payload,) = interval.payloads
-        if isinstance(payload, ReportPayload) and payload.r_id == r_id and one.time in (None, interval.dtstart):
-            value = msgspec.structs.replace(one, time=interval.dtstart)
-            placeholder = payload.value if isinstance(payload.value, ResourceStatus) else 0.0
-            intervals[number] = interval_of(r_id, value, interval.dtstart, interval.duration, placeholder)
-            return
-    raise LocalProtocolError(f"the report has no value of {r_id} at {one.time}; only what it has can be corrected")

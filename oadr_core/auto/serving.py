@@ -77,6 +77,19 @@ Told = tuple[datetime, Reading]
 """A reading, and when it was due."""
 
 
+class Done(msgspec.Struct, frozen=True):
+    """What was read for a report that is not complete yet.
+
+    :param due: the time that it is told for.
+    :param whole: whether it was read once for the whole report that begins then.
+    :param readings: what each data point showed.
+    """
+
+    due: datetime
+    whole: bool
+    readings: Mapping[str, Sequence[Reading]]
+
+
 class Complete(msgspec.Struct, frozen=True):
     """A report of which every reading is there.
 
@@ -127,7 +140,9 @@ class Serving:
         self.next_sample = self._samples.free_from(schedule.first)
         self.next_range = self._ranges.free_from(schedule.report_of(schedule.first))
         self._open: dict[Taking, dict[str, Sequence[Reading] | None]] = {}
-        self._done: dict[Taking, dict[str, Sequence[Reading]]] = {}
+        self._done: dict[Taking, Mapping[str, Sequence[Reading]]] = {}
+        self._fresh: dict[Taking, Done] = {}  # what was done since that was asked for
+        self._told: list[Done] = []  # what was told since, of what had been done before
 
     # --- what is due -------------------------------------------------------------------------------------------------
 
@@ -196,6 +211,34 @@ class Serving:
         if len(complete) == len(readings):
             del self._open[taking]
             self._done[taking] = complete
+            self._fresh[taking] = self._as_done(taking, complete)
+
+    def _as_done(self, taking: Taking, readings: Mapping[str, Sequence[Reading]]) -> Done:
+        whole = taking.number is None
+        due = self.schedule.window(taking.report)[0] if taking.number is None else self.schedule.due(taking.number)
+        return Done(due, whole, readings)
+
+    def progress(self) -> tuple[list[Done], list[Done]]:
+        """What was done since this was asked for and waits for the rest of its report, and what waits no more."""
+        done, told = list(self._fresh.values()), self._told
+        self._fresh, self._told = {}, []
+        return done, told
+
+    def resume(self, done: Done) -> bool:
+        """Take what an earlier run has read; tells whether it belongs to a report that is still to be made."""
+        plan = self.schedule
+        number = plan.number_at(done.due)
+        runs, place = (self._ranges, plan.report_of(number)) if done.whole else (self._samples, number)
+        r_ids = self.ranged if done.whole else self.sampled
+        if not plan.spacing or plan.due(number) != done.due or set(r_ids) != set(done.readings):
+            return False
+        if runs.free_from(place) != place or plan.is_over(number):
+            return False
+        runs.add(place, place + 1)
+        self._done[Taking(plan.report_of(number), None if done.whole else number)] = done.readings
+        self.next_sample = self._samples.free_from(self.next_sample)
+        self.next_range = self._ranges.free_from(self.next_range)
+        return True
 
     def complete_reports(self) -> list[Complete]:
         """Take the reports of which every reading is there, in their order: a later one waits for an earlier one."""
@@ -216,7 +259,10 @@ class Serving:
         begin = self.schedule.window(report)[0]
         for taking in sorted((one for one in self._done if one.report == report), key=_order):
             due = begin if taking.number is None else self.schedule.due(taking.number)
-            for r_id, taken in self._done.pop(taking).items():
+            readings = self._done.pop(taking)
+            if self._fresh.pop(taking, None) is None:
+                self._told.append(self._as_done(taking, readings))
+            for r_id, taken in readings.items():
                 values[r_id] += ((due, one) for one in taken or (Reading(value=None),))
         return {r_id: told or [(begin, Reading(value=None))] for r_id, told in values.items()}
 

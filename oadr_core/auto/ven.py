@@ -272,7 +272,8 @@ class AutoVen:
 
         :param report_request_id: the request that it answers.
         :param now: the present.
-        :param values: by data point, pairs of the time and the value that replaces the one of that time.
+        :param values: by data point, pairs of the time and the value that replaces the one of that time; or the value
+            alone, where the report has one.
         :param dtstart: when the report begins; the last one if None.
         :raises LocalProtocolError: no such report is remembered, or it has no value of such a time.
         """
@@ -283,6 +284,13 @@ class AutoVen:
     def bind(self, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that the VTN was asked for by hand."""
         self._asker.bind("", report_request_id, r_id, callback)
+
+    def attach(self, report_request_id: str, callback: ReportCallback) -> None:
+        """Have a callback take what a request brings that was made before, as before a restart.
+
+        :raises LocalProtocolError: the VTN was not asked for that.
+        """
+        self._asker.attach("", report_request_id, callback)
 
     def create_opt(self, opt: CreateOpt, now: Now) -> str:
         """Opt in or out; kept until the VTN has answered, which :class:`~oadr_core.outputs.OptConfirmed` tells.

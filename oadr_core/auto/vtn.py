@@ -162,7 +162,7 @@ class AutoVtn:
         party = _VtnParty(self.vtn, handlers)
         rules = self.policy.rules()
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
-        self._reporter = Reporter(party, self._outputs.append, saved)
+        self._reporter = Reporter(party, self._outputs.append, saved, keeps_samples=True)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
@@ -172,6 +172,13 @@ class AutoVtn:
         for ven_id, record in self.vtn.vens.items():
             for accepted in record.report_requests:
                 self._reporter.begin(ven_id, accepted.request.report_request_id, now, resumed=True)
+        self._reporter.resumed(
+            [
+                (ven_id, one.request.report_request_id)
+                for ven_id, record in self.vtn.vens.items()
+                for one in record.report_requests
+            ]
+        )
         self.vtn.start(now)
 
     # --- its own reports ---------------------------------------------------------------------------------------------
@@ -212,6 +219,13 @@ class AutoVtn:
     def bind(self, ven_id: str, report_request_id: str, r_id: str, callback: ReportCallback) -> None:
         """Have a callback take the values of a data point that a VEN was asked for by hand."""
         self._asker.bind(ven_id, report_request_id, r_id, callback)
+
+    def attach(self, ven_id: str, report_request_id: str, callback: ReportCallback) -> None:
+        """Have a callback take what a request brings that was made before, as before a restart.
+
+        :raises LocalProtocolError: the VEN was not asked for that.
+        """
+        self._asker.attach(ven_id, report_request_id, callback)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
 

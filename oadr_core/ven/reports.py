@@ -440,6 +440,10 @@ class ReportService(VenBase):
             self._refuse_reports(message, decision, waiting, now)
             return
         requester = Requester(self._state)
+        examined = requester.examine(message, examined)
+        if not examined.taken:  # what had asked for them has ended meanwhile, as another registration was made
+            self._refuse_reports(message, examined.response, waiting, now)
+            return
         overdue = requester.overdue(message)
         told: list[Event] = []
         if not requester.has_received(key):

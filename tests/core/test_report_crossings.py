@@ -199,6 +199,39 @@ def test_a_ven_tells_that_reports_were_received_once_that_is_saved() -> None:
     assert kinds.index(Save) < kinds.index(ReportsReceived)
 
 
+@pytest.mark.rule(304)
+def test_a_report_that_the_application_takes_after_the_registration_has_changed_is_answered_as_that_is_then() -> None:
+    def take(report: Report) -> None:
+        """Take it."""
+
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": take})
+    offer(grid.vtn, grid)
+    grid.drain()
+    grid.ven().ven.create_report([request("load", specifier_id="meter")], grid.now)
+    grid.drain()
+    while not host.calls:
+        due = grid.wire.next_timeout()
+        assert due is not None
+        grid.clock.advance_to(due)
+        grid.wire.wake(grid.now)
+        for call in list(grid.host.calls):
+            grid.wire.run(grid.host, call, 5, grid.now)
+        grid.wire.settle(grid.now)
+    (call,) = host.calls
+    grid.ven().cancel_party_registration(grid.now)
+    grid.wire.drain(host, grid.now)
+    grid.wire.settle(grid.now)
+    assert not grid.ven().ven.state.registered
+    grid.ven().ven.create_party_registration(grid.now)
+    grid.wire.drain(host, grid.now)
+    grid.wire.settle(grid.now)
+    assert grid.ven().ven.state.registered
+    host.events.clear()
+    grid.wire.run(host, call, None, grid.now)
+    assert not any(isinstance(one, ReportsReceived) for one in host.events), "another registration asked for it"
+
+
 @pytest.mark.rule(306, 344)
 def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> None:
     grid = Grid(vtn_handlers={"on_register_report": lambda report: [ReportWish(r_id="load", sampling=SECOND * 10)]})

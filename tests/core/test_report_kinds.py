@@ -22,6 +22,7 @@ from oadr_core import (
     HandlerFailed,
     LoadControl,
     LoadControlState,
+    LocalProtocolError,
     RegisterReport,
     Report,
     ReportEnded,
@@ -623,6 +624,26 @@ def test_a_report_may_be_sent_again_corrected(direction: str) -> None:
     assert [value for _, _, value, _ in shown(again)] == [1.0, 9.0, 1.0]
     assert [one.dtstart for one in again.intervals] == [one.dtstart for one in first.intervals]
     assert (middle - NOON).total_seconds() in [at for at, value in pair.taken["load"] if value == 9.0]
+
+
+@pytest.mark.rule(346)
+def test_a_correction_says_which_value_it_is_about_where_a_report_has_several(direction: str) -> None:
+    pair = Pair(direction)
+    pair.want("meter", "load", sampling=SECOND * 10, reporting=SECOND * 30)
+    pair.want("door", "door", sampling=SECOND * 30)
+    for specifier_id, r_id in (("meter", "load"), ("door", "door")):
+        pair.offer(specifier_id, data_point(lambda: 1, r_id=r_id, sampling_rate=RATE))
+    pair.grid.run(70)
+    peer = [] if isinstance(pair.source, AutoVen) else [pair.grid.ven_id()]
+    asked = {one.report_specifier_id: one for one in pair.data()}
+    with pytest.raises(LocalProtocolError, match="3 values of load; give pairs"):
+        pair.source.resend_report(*peer, asked["meter"].report_request_id, pair.grid.now, values={"load": 9.0})
+    pair.source.resend_report(*peer, asked["door"].report_request_id, pair.grid.now, values={"door": 9.0})
+    pair.grid.run(15)
+    assert [value for _, value in pair.taken["door"]].count(9.0) == 1
+    missing = [(NOON - MINUTE, 9.0)]
+    with pytest.raises(LocalProtocolError, match="no value of load at"):
+        pair.source.resend_report(*peer, asked["meter"].report_request_id, pair.grid.now, values={"load": missing})
 
 
 # --- what is asked for by itself -------------------------------------------------------------------------------------

@@ -320,6 +320,35 @@ def test_what_no_report_can_need_is_forgotten_and_the_newest_value_stays() -> No
     assert {one.key for one in emitted if isinstance(one, Save)} == set(kept), "it is offered no more"
 
 
+@pytest.mark.rule(317)
+def test_what_a_vtn_has_read_for_a_report_that_is_not_complete_outlives_a_restart() -> None:
+    pair = Pair("VTN to VEN")
+    offering(pair)
+    pair.ask(request("mine", specifier_id="meter", back=MINUTE, granularity=timedelta(seconds=10)))
+    pair.grid.run(15)
+    kept = [key for key in source_of(pair).saved if key.startswith("sample/")]
+    assert len(kept) == 2
+    restart(pair, source_of(pair))
+    pair.grid.run(100)
+    first = pair.data()[0]
+    assert [(one.dtstart - NOON).total_seconds() for one in first.intervals if one.dtstart] == [30, 40, 50]
+    assert not {*kept} & {*source_of(pair).saved}, "what is told is not kept"
+    ids = [one.report_request_id for one in pair.reports]
+    assert ids == ["mine"] * len(ids)
+
+
+@pytest.mark.rule(306)
+def test_what_was_read_for_a_request_that_ends_is_forgotten() -> None:
+    pair = Pair("VTN to VEN")
+    offering(pair)
+    pair.ask(request("mine", specifier_id="meter", back=MINUTE, granularity=timedelta(seconds=10)))
+    pair.grid.run(15)
+    assert [key for key in source_of(pair).saved if key.startswith("sample/")]
+    pair.cancel("mine")
+    pair.grid.run(15)
+    assert not [key for key in source_of(pair).saved if key.startswith("sample/")]
+
+
 # --- restarts and lost answers ---------------------------------------------------------------------------------------
 
 
@@ -527,3 +556,24 @@ def test_callbacks_of_single_requests_do_not_add_up(direction: str) -> None:
         pair.grid.run(12)
     assert len(pair.data()) == 40
     assert len(next(iter(asker._callbacks.values()))) <= 20
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_callback_is_attached_again_to_a_request_that_outlives_a_restart(direction: str) -> None:
+    pair = Pair(direction)
+    offering(pair)
+    pair.ask(request("mine", specifier_id="meter", back=timedelta(seconds=10), granularity=timedelta(seconds=10)))
+    pair.grid.run(15)
+    assert pair.taken == {}
+    asker = pair.grid.host if direction == "VEN to VTN" else pair.grid.hosts["ven"]
+    restart(pair, asker)
+    core = asker.core
+    assert isinstance(core, AutoVen | AutoVtn)
+    peer = [] if isinstance(core, AutoVen) else [pair.grid.ven_id()]
+    core.attach(*peer, "mine", pair.store)  # type: ignore[arg-type]
+    with pytest.raises(LocalProtocolError, match="no report request 'other'"):
+        core.attach(*peer, "other", pair.store)  # type: ignore[arg-type]
+    pair.grid.run(25)
+    assert len(pair.taken["load"]) >= 2

@@ -1,9 +1,12 @@
 """What fuzzing has found, said in the terms of the protocol; each of these went wrong once."""
 
+import base64
 import random
+from collections.abc import Callable
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from oadr_core import (
     VEN_HANDLERS,
@@ -33,6 +36,7 @@ from oadr_core import (
     StateError,
     Transmit,
     TransportName,
+    Trust,
     VenConfig,
     VenRecord,
     VenState,
@@ -40,10 +44,12 @@ from oadr_core import (
     VtnConfig,
     encode,
 )
+from oadr_core.seal.certificates import Certificate
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import ManualClock
+from oadr_http.trusted_proxy import HEADER, TrustedProxies
 from tests.core.kit import NOON, create_opt, created, drained, event, offer, one, request
-from tests.seal.kit import sealer, signed
+from tests.seal.kit import VEN, sealer, signed
 
 NOW = ManualClock(NOON).now
 
@@ -230,3 +236,43 @@ def test_an_id_that_cannot_be_sent_is_a_fault_of_the_handler(wrong: object) -> N
     assert isinstance(answer, CreatedPartyRegistration)
     assert not answer.response.ok
     assert not core.vtn.vens
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+def certificate_with(change: Callable[[bytes], bytes]) -> bytes:
+    """A certificate, changed in its DER form."""
+    der = VEN.certificate.public_bytes(Encoding.DER)
+    changed = change(der)
+    assert changed != der
+    return changed
+
+
+def test_a_signature_with_a_certificate_of_no_version_is_refused() -> None:
+    odd = certificate_with(lambda der: der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x32", 1))
+    with pytest.raises(ValueError, match=r"is no X\.509 certificate"):
+        Certificate(odd)
+    right = base64.b64encode(VEN.certificate.public_bytes(Encoding.DER))
+    document = b"".join(signed(Poll(ven_id="a")).split(b"\n"))
+    assert right in document
+    with pytest.raises(SealError, match=r"is no X\.509 certificate"):
+        sealer().open(document.replace(right, base64.b64encode(odd)), NOW)
+
+
+def test_a_certificate_whose_name_cannot_be_read_is_for_nobody() -> None:
+    odd = certificate_with(lambda der: der.replace(b"\x55\x04\x03\x0c", b"\x55\x04\x03\x05"))
+    certificate = Certificate(odd)
+    assert certificate.names() == []
+    with pytest.raises(SealError, match=r"is not for vtn\.example"):
+        Trust(host="vtn.example").check([certificate], NOON)
+    authority = VEN.certificate.public_bytes(Encoding.PEM)
+    with pytest.raises(SealError, match="no authority that is trusted here"):
+        Trust(authorities=authority).check([certificate], NOON)
+
+
+def test_a_proxy_that_hands_on_a_certificate_of_no_version_tells_of_nobody() -> None:
+    odd = certificate_with(lambda der: der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x32", 1))
+    proxies = TrustedProxies(["192.0.2.7"])
+    told = proxies.told_by(Peer(address="192.0.2.7:4000"), {HEADER.lower().encode(): base64.b64encode(odd)})
+    assert told.identity is None

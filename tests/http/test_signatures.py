@@ -167,6 +167,9 @@ async def test_a_ven_has_to_say_by_what_it_knows_the_vtn(files: Files) -> None:
         ven(url, **files.of(VEN), **enough)
     with pytest.raises(LocalProtocolError, match="has no signatures"):
         files.ven(url, fall_back=True, ven_id="v")
+    with pytest.raises(LocalProtocolError, match="has no signatures"):
+        ven(url, profile="2.0a", ven_id="v", vtn_fingerprint=VTN.fingerprint)
+    files.ven(url.replace("http:", "https:"), fall_back=True, ven_id="v")  # TLS tells who the VTN is
 
 
 async def test_a_vtn_that_requires_signatures_may_be_reached_by_others(files: Files) -> None:

@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from lxml import etree
 
+from oadr_app.authority import Authority, Kind, Side, pem
 from oadr_core import (
     Accepted,
     Canonicalization,
@@ -20,6 +21,7 @@ from oadr_core import (
     ProfileName,
     SchemaError,
     SealError,
+    SigningKey,
     SigningSealer,
     Trust,
     encode,
@@ -164,6 +166,22 @@ def test_authorities_between_are_sent_along() -> None:
     one = SigningSealer(random.SystemRandom(), key=DEEP.signing(BELOW))
     assert why_not(one.seal(POLL, NOW), trust=Trust(authorities=CA.pem)) == ""
     assert "no authority" in why_not(signed(who=DEEP), trust=Trust(authorities=CA.pem))
+
+
+@pytest.mark.rule(68)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_certificates_shaped_like_the_real_ones_are_believed(kind: Kind) -> None:
+    """Those of VENs list no names; what is trusted may be the root, or the authority below it."""
+    authority = Authority.made(kind)
+    ven, vtn, now = authority.ven(), authority.vtn(["vtn.example", "127.0.0.1"]), Now(0.0, datetime.now(UTC))
+    for trusted in (authority.root, authority.issuers[Side.VEN]):
+        data = SigningSealer(random.SystemRandom(), key=SigningKey(ven.pem, ven.key_pem())).seal(POLL, now)
+        assert why_not(data, now, trust=Trust(authorities=pem(trusted.certificate))) == ""
+    data = SigningSealer(random.SystemRandom(), key=SigningKey(vtn.pem, vtn.key_pem())).seal(POLL, now)
+    for host in ("vtn.example", "127.0.0.1"):
+        assert why_not(data, now, trust=Trust(authorities=pem(authority.root.certificate), host=host)) == ""
+    other = Trust(authorities=pem(Authority.made(kind).root.certificate))
+    assert "no authority" in why_not(data, now, trust=other)
 
 
 def test_below_an_authority_the_certificate_has_to_be_for_the_host() -> None:
