@@ -24,7 +24,7 @@ SMALLEST_EC: Final = 256
 """Bits of an elliptic curve at least (section 10.1 of the profile, decision D5)."""
 
 
-_UNREADABLE: Final = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_UNREADABLE: Final = (TypeError, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """What is raised by parts of a certificate that cannot be read, which is only noticed where they are looked at."""
 
 
