@@ -26,6 +26,9 @@ class Form(StrEnum):
 _WHAT: Final = ("ven", "ven_id", "report", "report_name", "r_id", "resource", "quantity", "unit", "scale")
 _READING: Final = ("value", "quality", "confidence", "accuracy", "status")
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet takes for a formula."""
+
 COLUMNS: Final = ("time", *_WHAT, *_READING)
 """What is written of each reading, in CSV in this order."""
 
@@ -75,8 +78,8 @@ def _as_csv(sink: TextIO) -> _Write:
     writer.writerow(COLUMNS)
 
     def write(series: Series, rows: Sequence[tuple[Any, ...]]) -> None:
-        what = _what(series)
-        writer.writerows((_time(row[0]), *what, *row[1:]) for row in rows)
+        what = tuple(map(_no_formula, _what(series)))
+        writer.writerows((_time(row[0]), *what, *map(_no_formula, row[1:])) for row in rows)
 
     return write
 
@@ -94,6 +97,11 @@ def _as_json_lines(sink: TextIO) -> _Write:
         sink.write(lines.decode())
 
     return write
+
+
+def _no_formula(cell: Any) -> Any:
+    """Keep a spreadsheet from taking a text of a peer's making for a formula; numbers stay numbers."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _what(series: Series) -> tuple[str | None, ...]:

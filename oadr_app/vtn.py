@@ -27,6 +27,7 @@ from oadr_core import (
     StateError,
     new_id,
     normalised_fingerprint,
+    printable,
 )
 from oadr_http import OpenADRServer, Trace
 from oadr_http.exposure import is_loopback
@@ -162,7 +163,8 @@ class VtnProgram:
             feeds = self._filing.feeds(report, ven_id, datetime.now(UTC))
             await self.store.add_readings(self._filing.readings(report, ven_id), feeds)
         except OSError as error:
-            _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
+            who = printable(ven_id)
+            _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", who, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
         return None
 
