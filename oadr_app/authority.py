@@ -117,7 +117,7 @@ class Authority:
         :param life: how long it is valid.
         :param begins: when that begins; a moment ago if None.
         """
-        names = x509.SubjectAlternativeName([_host(one) for one in hosts])
+        names = x509.SubjectAlternativeName([name_of_host(one) for one in hosts])
         return self._entity(Side.VTN, hosts[0], life, begins, names)
 
     def ven(
@@ -226,7 +226,7 @@ def _name(unit: str, common_name: str) -> x509.Name:
     )
 
 
-def _host(text: str) -> x509.GeneralName:
+def name_of_host(text: str) -> x509.GeneralName:
     """A name or an address of a host.
 
     :raises ValueError: it is neither.

@@ -7,16 +7,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
+import msgspec
 import typer
 from rich.logging import RichHandler
 
 from oadr_app import config
+from oadr_app.authority import Kind
 from oadr_app.control import ControlError
 from oadr_app.event_cli import events
 from oadr_app.report_cli import reports
@@ -383,3 +386,36 @@ def fingerprint(
         print(json.dumps(found))
     for name, text in () if as_json else found.items():
         OUT.print(text if len(found) == 1 else f"{text}  {name}")
+
+
+@app.command()
+def certificates(
+    folder: Annotated[Path, typer.Argument(help="The folder to write them to.", file_okay=False, show_default=False)],
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name or an address of the VTN; 127.0.0.1 and localhost if none is given."),
+    ] = None,
+    ven: Annotated[
+        list[str] | None, typer.Option(help="The name of a VEN. More than one may be given, and more later on.")
+    ] = None,
+    kind: Annotated[
+        list[Kind] | None,
+        typer.Option(help="A kind of key; the VTN gets both if not given, as it must have, and VENs the first."),
+    ] = None,
+    days: Annotated[int, typer.Option(help="How long they are valid.", min=1, max=3650)] = 365,
+    as_json: Json = False,
+) -> None:
+    """Make certificates for trying TLS out: a test CA, a VTN, VENs, and configuration files that fit them.
+
+    They have the shape of those in the field. Nothing is written over; run again, it makes those that are missing.
+    """
+    from oadr_app.certificates import KINDS, CertificateFolder, lines_of
+
+    made = CertificateFolder(folder).make(
+        host or ["127.0.0.1", "localhost"], ven or [], kind or KINDS[::-1], timedelta(days=days)
+    )
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(made, enc_hook=str)))
+        return
+    for line in lines_of(made):
+        OUT.print(line, highlight=False, soft_wrap=True)

@@ -11,9 +11,11 @@ import msgspec
 from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
+from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
 from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
 from oadr_core import Limits as DocumentLimits
 from oadr_http import PREFIX, ServerLimits, SignaturePolicy
+from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
 
 _USUAL: Final = ServerLimits()
 
@@ -24,16 +26,18 @@ _Finite = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Rate = Annotated[float, msgspec.Meta(gt=0.0)]
 _Url = Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
-Fingerprint = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){9}$")]
 _UrlPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True):
     """``[http]`` of a VTN: where it listens.
 
-    :param host: the address; anything but loopback needs signatures that are required, or ``allow_insecure``.
+    :param host: the address; anything but loopback needs TLS, signatures that are required, or ``allow_insecure``.
     :param port: the port; 0 takes a free one.
     :param prefix: the path before the names of the services.
+    :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
+        VENs on in a header, which is believed from nobody else.
+    :param proxy_header: that header.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
     """
@@ -41,6 +45,8 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     host: _Name = "127.0.0.1"
     port: _Port = 8080
     prefix: _UrlPath = PREFIX
+    trusted_proxies: list[_Name] = msgspec.field(default_factory=list)
+    proxy_header: _Name = PROXY_HEADER
     allow_insecure: bool = False
 
 
@@ -159,13 +165,7 @@ class Signatures(msgspec.Struct, forbid_unknown_fields=True):
 
         :raises ConfigError: the file cannot be read.
         """
-        if self.passphrase_file is None:
-            return None
-        try:
-            return self.passphrase_file.read_text(encoding="utf-8").partition("\n")[0]
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise ConfigError(f"signatures.passphrase_file: {self.passphrase_file} cannot be read: {reason}") from None
+        return passphrase_in(self.passphrase_file, "signatures.passphrase_file")
 
 
 class VtnSignatures(Signatures, forbid_unknown_fields=True):
@@ -233,6 +233,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     :param strict: whether to refuse documents that the schema refuses.
+    :param tls: its certificates for TLS, and whom it trusts; plain HTTP if None.
     :param signatures: with what it signs, and who has to; nothing is signed if None.
     :param vens: the VENs that are registered; whoever asks if empty.
     """
@@ -248,6 +249,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     reports: Reports = msgspec.field(default_factory=Reports)
     limits: Limits = msgspec.field(default_factory=Limits)
     readings: Readings = msgspec.field(default_factory=Readings)
+    tls: VtnTls | None = None
     signatures: VtnSignatures | None = None
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
@@ -384,6 +386,8 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param signals: the signals that it supports, as pairs of name and type; events with another are refused.
     :param sampling: how often its loads can be read at most.
     :param strict: whether to refuse answers that the schema refuses.
+    :param tls: its certificate for TLS, and by what it knows the VTN; without, ``vtn`` begins with ``http:``, or the
+        VTN asks for no certificate.
     :param signatures: with what it signs, and by what it knows the VTN; nothing is signed if None.
     :param loads: simulated loads that it reports.
     :param reports: what else it reports; a simulated load if there is nothing at all.
@@ -406,6 +410,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     signals: list[tuple[_Name, _Name]] | None = None
     sampling: Period = Period(seconds=1)
     strict: bool = False
+    tls: VenTls | None = None
     signatures: VenSignatures | None = None
     limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
@@ -471,18 +476,21 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
         made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
-    if made.signatures is not None:
-        _anchor_files(made.signatures, folder)
+    for table in (made.tls, made.signatures):
+        if table is not None:
+            _anchor_files(table, folder)
     for report in made.reports if isinstance(made, VenFile) else ():
         if report.csv is not None:
             report.csv = folder / report.csv
 
 
-def _anchor_files(signatures: Signatures, folder: Path) -> None:
-    for name in signatures.__struct_fields__:
-        value = getattr(signatures, name)
+def _anchor_files(table: TlsFile | Signatures, folder: Path) -> None:
+    for name in table.__struct_fields__:
+        value = getattr(table, name)
         if isinstance(value, Path):
-            setattr(signatures, name, folder / value)
+            setattr(table, name, folder / value)
+        elif isinstance(value, list) and all(isinstance(one, Path) for one in value):
+            setattr(table, name, [folder / one for one in value])
 
 
 # --- checking --------------------------------------------------------------------------------------------------------

@@ -26,11 +26,11 @@ class Form(StrEnum):
 _WHAT: Final = ("ven", "ven_id", "report", "report_name", "r_id", "resource", "quantity", "unit", "scale")
 _READING: Final = ("value", "quality", "confidence", "accuracy", "status")
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a text begins that a spreadsheet takes for a formula."""
+
 COLUMNS: Final = ("time", *_WHAT, *_READING)
 """What is written of each reading, in CSV in this order."""
-
-_COMMANDS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""With what a text begins that a spreadsheet would carry out as a formula."""
 
 
 def form_of(name: str) -> Form | None:
@@ -79,7 +79,7 @@ def _as_csv(sink: TextIO) -> _Write:
 
     def write(series: Series, rows: Sequence[tuple[Any, ...]]) -> None:
         what = tuple(map(_inert, _what(series)))
-        writer.writerows((_time(time), *what, value, _inert(quality), *rest) for time, value, quality, *rest in rows)
+        writer.writerows((_time(row[0]), *what, *map(_inert, row[1:])) for row in rows)
 
     return write
 
@@ -99,6 +99,18 @@ def _as_json_lines(sink: TextIO) -> _Write:
     return write
 
 
+def _inert(cell: Any) -> Any:
+    """Keep a text of a peer's making from being a formula for a spreadsheet, or a row of its own; numbers stay numbers.
+
+    A lone carriage return ends a row for many readers, and :mod:`csv` does not quote it; so it becomes a line feed, as
+    line ends do in XML.
+    """
+    if not isinstance(cell, str):
+        return cell
+    mark = "'" if cell.startswith(_FORMULA) else ""
+    return mark + cell.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _what(series: Series) -> tuple[str | None, ...]:
     return (
         series.ven_name,
@@ -111,18 +123,6 @@ def _what(series: Series) -> tuple[str | None, ...]:
         series.unit,
         series.scale,
     )
-
-
-def _inert(text: str | None) -> str | None:
-    """A text of a peer's making that no spreadsheet takes for a formula, and no reader for another row.
-
-    An apostrophe says that it is a text. A lone carriage return ends a row for many readers, and ``csv`` does not quote
-    it; so it becomes a line feed, as line ends do in XML.
-    """
-    if text is None:
-        return None
-    mark = "'" if text.startswith(_COMMANDS) else ""
-    return mark + text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _time(stored: int) -> str:

@@ -1,5 +1,6 @@
 """``oadr inspect``: a message as a person wants to read it, with its verdict and every rule it breaks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -152,8 +153,9 @@ def inspect(data: bytes) -> Inspection:
 
 
 def as_json(inspection: Inspection | TraceInspection) -> str:
-    """The inspection for machines: one JSON object."""
-    return msgspec.json.format(msgspec.json.encode(inspection, enc_hook=_builtin), indent=2).decode()
+    """The inspection for machines: one JSON object, in which what would command a terminal is escaped."""
+    text = msgspec.json.format(msgspec.json.encode(inspection, enc_hook=_builtin), indent=2).decode()
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def _builtin(value: object) -> object:

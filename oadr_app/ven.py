@@ -89,7 +89,7 @@ class VenProgram:
                 store=store or self._own,
                 observe=observe,
                 trace=trace,
-                **_signing(file.signatures),
+                **_identity(file),
             )
             self._take_part_again(store or self._own)
             if file.openadr is ProfileName.V20B:
@@ -202,6 +202,16 @@ def _level(signals: Sequence[PresentSignal]) -> float:
     """What SIMPLE asks for: 0 normal to 3 special (rule 9)."""
     simple = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
     return max((one.value or 0.0 for one in signals if one.signal_name in simple), default=0.0)
+
+
+def _identity(file: VenFile) -> dict[str, Any]:
+    """The arguments that say who a VEN is, and by what it knows its VTN."""
+    signing = _signing(file.signatures)
+    if file.tls is None:
+        return signing
+    if not file.vtn.startswith("https:"):
+        raise ConfigError(f"vtn: {file.vtn} begins with http:, and there is [tls]; it must begin with https:")
+    return file.tls.arguments(signing)
 
 
 def _signing(signatures: VenSignatures | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
-import ipaddress
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -28,8 +27,10 @@ from oadr_core import (
     StateError,
     new_id,
     normalised_fingerprint,
+    printable,
 )
 from oadr_http import OpenADRServer, Trace
+from oadr_http.exposure import is_loopback
 from oadr_http.groups import alone
 
 _LOG: Final = logging.getLogger("oadr.vtn")
@@ -45,11 +46,11 @@ class VtnProgram:
     """
 
     def __init__(self, file: VtnFile, *, trace: Trace | None = None) -> None:
-        signed = file.signatures is not None and file.signatures.required
-        if not file.http.allow_insecure and not signed and not _is_loopback(file.http.host):
+        identified = file.tls is not None or (file.signatures is not None and file.signatures.required)
+        if not file.http.allow_insecure and not identified and not is_loopback(file.http.host):
             raise ConfigError(
-                f"http.host is {file.http.host}, which others can reach, and there are neither TLS nor [signatures] to "
-                "tell who they are; allow_insecure = true in [http], or --allow-insecure, says that this is meant"
+                f"http.host is {file.http.host}, which others can reach, and there are neither [tls] nor [signatures] "
+                "to tell who they are; allow_insecure = true in [http], or --allow-insecure, says that this is meant"
             )
         self.file: Final = file
         self.store: Final = SqliteStore(file.state)
@@ -96,6 +97,8 @@ class VtnProgram:
             http_host=file.http.host,
             http_port=file.http.port,
             http_path_prefix=file.http.prefix,
+            trusted_proxies=file.http.trusted_proxies,
+            proxy_header=file.http.proxy_header,
             allow_insecure=file.http.allow_insecure,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
@@ -109,6 +112,7 @@ class VtnProgram:
             limits=file.limits.for_server(),
             trace=trace,
             **_signing(file.signatures),
+            **({} if file.tls is None else file.tls.arguments()),
         )
 
     @asynccontextmanager
@@ -159,7 +163,8 @@ class VtnProgram:
             feeds = self._filing.feeds(report, ven_id, datetime.now(UTC))
             await self.store.add_readings(self._filing.readings(report, ven_id), feeds)
         except OSError as error:
-            _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", ven_id, error)
+            who = printable(ven_id)
+            _LOG.error("readings of the VEN %s cannot be stored, so they are not confirmed: %s", who, error)
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
         return None
 
@@ -221,10 +226,3 @@ def _signing(signatures: VtnSignatures | None) -> dict[str, Any]:
         "signing_ca_file": signatures.authorities,
         "signature_policy": signatures.policy,
     }
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -31,6 +31,7 @@ from oadr_core.errors import (
 )
 from oadr_core.handlers import VEN_HANDLERS, VTN_HANDLERS, Handlers, arguments
 from oadr_core.journal import line as log_line
+from oadr_core.journal import printable
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.registration import Registration
@@ -282,6 +283,7 @@ __all__ = [
     "normalised_fingerprint",
     "part_from_dict",
     "part_to_dict",
+    "printable",
     "read",
     "refuse_event",
     "registration_decision",

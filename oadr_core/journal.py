@@ -17,6 +17,9 @@ class Level(IntEnum):
     WARNING = 30
 
 
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
 def _code(code: int) -> str:
     return f" (code {code})" if code else ""
 
@@ -178,4 +181,9 @@ def line(event: Event) -> tuple[Level, str] | None:
     level, words = known
     if isinstance(event, told.RegistrationEnded) and event.cancelled and not event.by_peer:
         level = Level.INFO  # it was our own wish
-    return level, "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words(event))
+    return level, printable(words(event))
+
+
+def printable(text: str) -> str:
+    """Make a text that a peer had a say in fit for one line: no line breaks, nothing that commands a terminal."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else _REPLACEMENT for one in text)

@@ -11,7 +11,7 @@ from typing import Final, Self
 import anyio
 import httpx
 
-from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit
+from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
 from oadr_http.compression import BadCoding, decompressed
 from oadr_http.damping import Damper
 from oadr_http.driver import ExchangeFailed
@@ -112,7 +112,7 @@ class HttpCarrier:
         """
         if identity is not None and not url.startswith("https:"):
             if self._damper.lets(url):
-                _LOG.warning("nothing is sent to %s, as the VEN there has registered with a certificate: no TLS", url)
+                _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", printable(url))
             raise ExchangeFailed(Failure.FORBIDDEN)
 
     def _tell_no_tls(self, url: str, error: Exception) -> None:

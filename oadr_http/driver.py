@@ -32,6 +32,7 @@ from oadr_core import (
     Save,
     Service,
     Transmit,
+    printable,
 )
 from oadr_http.clock import system_now
 from oadr_http.groups import alone
@@ -257,7 +258,7 @@ class Driver:
             _LOG.exception("a message of ours cannot be sent")
             why = Failure.NOT_ACCEPTABLE
         except Exception:  # one exchange that fails in a way nobody has thought of must not end all the others
-            _LOG.exception("the exchange with %s failed", transmit.to.base or "the VTN")
+            _LOG.exception("the exchange with %s failed", printable(transmit.to.base) or "the VTN")
             why = Failure.BROKEN
         if self._recorder is not None:
             self._recorder.sent(transmit, body, answer, why, began.utc)

@@ -24,6 +24,10 @@ SMALLEST_EC: Final = 256
 """Bits of an elliptic curve at least (section 10.1 of the profile, decision D5)."""
 
 
+_UNREADABLE: Final = (TypeError, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What is raised by parts of a certificate that cannot be read, which is only noticed where they are looked at."""
+
+
 class Certificate:
     """A certificate, with what matters of it worked out once.
 
@@ -57,7 +61,7 @@ class Certificate:
                 listed = self.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             except x509.ExtensionNotFound:
                 return [str(one.value) for one in self.x509.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        except _UNREADABLE:
             return []  # what it says there cannot be read, which is only noticed here
         addresses = [str(one) for one in listed.get_values_for_type(x509.IPAddress)]
         return [*listed.get_values_for_type(x509.DNSName), *addresses]
@@ -163,7 +167,7 @@ class Trust:
         policy = PolicyBuilder().store(store).time(now).extension_policies(ca_policy=_CA_POLICY, ee_policy=_EE_POLICY)
         try:
             verified = policy.build_client_verifier().verify(chain[0].x509, [one.x509 for one in chain[1:]])
-        except VerificationError:
+        except (VerificationError, *_UNREADABLE):
             raise SealError("no authority that is trusted here has issued the certificate of the signature") from None
         whole = verified.chain
         valid = max(one.not_valid_before_utc for one in whole), min(one.not_valid_after_utc for one in whole)

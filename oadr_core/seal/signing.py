@@ -18,6 +18,7 @@ from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.seal.plain import PlainSealer
 from oadr_core.seal.replay import ReplayGuard
 from oadr_core.seal.shape import is_signed
+from oadr_core.wire.canonical import refuse_costly
 from oadr_core.wire.envelope import read_signed
 from oadr_core.wire.parse import LIMITS, Limits, parse
 
@@ -114,6 +115,7 @@ class SigningSealer:
             if self._required:
                 raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
             return self._plain.open(data, now)
+        refuse_costly(data, root)
         checked = self._checker.check(data, root, now)
         document = read_signed(
             data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits

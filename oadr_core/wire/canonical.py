@@ -23,6 +23,33 @@ _EMPTY: Final = re.compile(rb"<([\w:]+)/>")
 """An empty element; within text the first character of it would be escaped."""
 
 
+_MOST_WORK: Final = 100_000_000
+"""How much work a canonical form may make, in comparisons of names: less than half a second of it."""
+
+
+def refuse_costly(data: bytes, root: etree._Element) -> None:
+    """See that canonical forms of a document and of its parts can be made in bounded time.
+
+    libxml2 compares, at each element, all namespace declarations around it with one another, and its attributes as
+    well: without a bound a document of 90 kB takes it half a minute, before anything is known of who has signed it.
+
+    :param data: the document.
+    :param root: its root.
+    :raises SchemaError: it would take too long.
+    """
+    declarations, attributes = data.count(b"xmlns"), data.count(b"=")
+    if declarations**2 * data.count(b"<") + attributes**2 <= _MOST_WORK:
+        return  # nearly always, and the rest takes its time
+    around = work = 0
+    for happened, what in etree.iterwalk(root, events=("start", "start-ns", "end-ns")):
+        if happened == "start":
+            work += around**2 + len(getattr(what, "attrib", ())) ** 2
+        else:
+            around += 1 if happened == "start-ns" else -1
+        if work > _MOST_WORK:
+            raise SchemaError("the document has too many namespace declarations or attributes to be signed")
+
+
 def canonical_part(part: bytes, *, exclusive: bool = False) -> bytes:
     """Bring a part that :func:`~oadr_core.wire.envelope.encode_part` has written into its canonical form.
 

@@ -154,7 +154,7 @@ class Vtn(Program):
             f'[http]\nport = {port}\n[reports]\nsampling = "1s"\n'
         )
         super().__init__(("vtn", *arguments), folder)
-        self.url: Final = self.says(r"listens at (http://\S+);")[1]
+        self.url: Final = self.says(r"listens at (https?://\S+);")[1]
 
     @property
     def port(self) -> int:

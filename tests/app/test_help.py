@@ -23,7 +23,7 @@ def commands() -> Iterator[list[str]]:
 
 
 def test_there_are_the_commands_that_there_should_be() -> None:
-    programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint"}
+    programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint", "certificates"}
     of_events = {f"event {name}" for name in ("create", "modify", "list", "show", "cancel")}
     of_vens = {f"vens {name}" for name in ("list", "show", "available", "enrol", "ask", "reregister", "remove")}
     reporting = {"report", "report list", "report request", "report cancel", "report show", "report export"}

@@ -26,6 +26,7 @@ from oadr_app.config import (
     VtnSignatures,
     read,
 )
+from oadr_app.tls_config import VenTls, VtnTls
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -87,6 +88,7 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "limits": Limits,
                 "reports": Reports,
                 "readings": Readings,
+                "tls": VtnTls,
                 "signatures": VtnSignatures,
                 "vens": KnownVen,
             },
@@ -99,6 +101,7 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "decisions": Decision,
                 "limits": AnswerLimits,
                 "reports": VenReport,
+                "tls": VenTls,
                 "signatures": VenSignatures,
             },
         ),

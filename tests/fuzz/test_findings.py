@@ -260,12 +260,16 @@ def test_a_signature_with_a_certificate_of_no_version_is_refused() -> None:
         sealer().open(document.replace(right, base64.b64encode(odd)), NOW)
 
 
-def test_a_certificate_whose_name_cannot_be_read_is_for_nobody() -> None:
-    odd = certificate_with(lambda der: der.replace(b"\x55\x04\x03\x0c", b"\x55\x04\x03\x05"))
+@pytest.mark.parametrize("kind", [b"\x05\x03v", b"\x03\x03\0"], ids=["null", "bits"])
+def test_a_certificate_whose_name_cannot_be_read_is_for_nobody(kind: bytes) -> None:
+    odd = certificate_with(lambda der: der.replace(b"\x55\x04\x03\x0c\x03v", b"\x55\x04\x03" + kind))
     certificate = Certificate(odd)
     assert certificate.names() == []
     with pytest.raises(SealError, match=r"is not for vtn\.example"):
         Trust(host="vtn.example").check([certificate], NOON)
+    authority = VEN.certificate.public_bytes(Encoding.PEM)
+    with pytest.raises(SealError, match="no authority that is trusted here"):
+        Trust(authorities=authority).check([certificate], NOON)
 
 
 def test_a_proxy_that_hands_on_a_certificate_of_no_version_tells_of_nobody() -> None:

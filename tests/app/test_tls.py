@@ -1,0 +1,153 @@
+"""``oadr certificates``, and ``oadr vtn`` and ``oadr ven`` over TLS with what it makes."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtensionOID
+
+from oadr_core import fingerprint
+from tests.app.program import Programs, Vtn, oadr, until
+
+
+def made(folder: Path, *arguments: object) -> dict[str, str]:
+    """Make certificates; returns their fingerprints by their files."""
+    ended = oadr("certificates", *arguments, "--json", folder=folder)
+    assert ended.status == 0, ended.err
+    return {one["certificate"]: one["fingerprint"] for one in json.loads(ended.out)["issued"]}
+
+
+def certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def running_vtn(programs: Programs, folder: Path) -> Vtn:
+    return programs.vtn(folder, "--config", "demo/vtn.toml", "--port", "0", "--state", "vtn.sqlite")
+
+
+@pytest.mark.rule(67, 68)
+def test_a_ven_reports_over_tls_with_what_the_command_has_made(programs: Programs, tmp_path: Path) -> None:
+    fingerprints = made(tmp_path, "demo", "--ven", "bakery")
+    vtn = running_vtn(programs, tmp_path)
+    assert vtn.url.startswith("https:")
+    programs.start("ven", "--config", "demo/bakery.toml", "--vtn", vtn.url, "--poll", "1s", folder=tmp_path)
+    until(lambda: vtn.vens().get("bakery", {}).get("readings", 0) >= 1, "readings")
+    shown = vtn.ask("vens/show", ven="bakery")
+    assert shown["fingerprint"] == fingerprints["demo/bakery-ec.crt"]
+
+
+@pytest.mark.rule(517)
+def test_a_ven_of_another_ca_gets_nowhere(programs: Programs, tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "bakery")
+    made(tmp_path, "other", "--ven", "bakery")
+    vtn = running_vtn(programs, tmp_path)
+    text = (tmp_path / "other" / "bakery.toml").read_text().replace("ca-of-vtns.crt", "../demo/ca-of-vtns.crt")
+    lines = [line for line in text.splitlines() if not line.startswith("vtn_fingerprints")]
+    (tmp_path / "other" / "bakery.toml").write_text("\n".join(lines))
+    ven = programs.start("ven", "--config", "other/bakery.toml", "--vtn", vtn.url, folder=tmp_path)
+    ven.says("certificate|TLS|handshake")
+    vtn.says("certificate|TLS|handshake")
+    assert not vtn.vens()
+
+
+def test_a_ven_says_nothing_to_a_vtn_of_another_fingerprint(programs: Programs, tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "bakery")
+    vtn = running_vtn(programs, tmp_path)
+    file = tmp_path / "demo" / "bakery.toml"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("vtn_fingerprints")]
+    file.write_text("\n".join([*lines, 'vtn_fingerprints = ["00:11:22:33:44:55:66:77:88:99"]']))
+    ven = programs.start("ven", "--config", "demo/bakery.toml", "--vtn", vtn.url, folder=tmp_path)
+    ven.says("fingerprint|certificate")
+    assert not vtn.vens()
+
+
+@pytest.mark.rule(68)
+def test_the_certificates_have_the_shape_of_those_in_the_field(tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "bakery", "--host", "vtn.example", "--host", "192.0.2.7", "--days", "10")
+    for name, kind in (("vtn-rsa", rsa.RSAPublicKey), ("vtn-ec", ec.EllipticCurvePublicKey)):
+        vtn = certificate(tmp_path / "demo" / f"{name}.crt")
+        names = vtn.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+        assert isinstance(vtn.public_key(), kind)
+        assert isinstance(names, x509.SubjectAlternativeName)
+        assert [str(one.value) for one in names] == ["vtn.example", "192.0.2.7"]
+    ven = certificate(tmp_path / "demo" / "bakery-ec.crt")
+    oids = {one.oid for one in ven.extensions}
+    assert not oids & {ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.EXTENDED_KEY_USAGE}
+    usage = ven.extensions.get_extension_for_class(x509.KeyUsage)
+    assert (usage.critical, usage.value.digital_signature, usage.value.key_agreement) == (True, True, True)
+    assert abs(ven.not_valid_after_utc - datetime.now(UTC) - timedelta(days=10)) < timedelta(hours=1)
+    assert 'host = "0.0.0.0"' in (tmp_path / "demo" / "vtn.toml").read_text()
+    assert "https://vtn.example:8443/" in (tmp_path / "demo" / "bakery.toml").read_text()
+
+
+def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "bakery")
+    keys = list((tmp_path / "demo").rglob("*.key"))
+    assert len(keys) == 3 + 6
+    assert {stat.S_IMODE(one.stat().st_mode) for one in keys} == {0o600}
+
+
+def test_more_vens_can_be_made_later_and_nothing_is_written_over(tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "bakery", "--kind", "rsa")
+    before = {one: one.read_bytes() for one in (tmp_path / "demo").rglob("*.*")}
+    assert list(made(tmp_path, "demo", "--ven", "mill")) == ["demo/mill-rsa.crt"]
+    assert {one: one.read_bytes() for one in before} == before
+    mill, ca = (certificate(tmp_path / "demo" / name) for name in ("mill-rsa.crt", "ca-of-vens.crt"))
+    mill.verify_directly_issued_by(ca)
+    assert fingerprint((tmp_path / "demo" / "vtn-rsa.crt").read_bytes()) in (tmp_path / "demo/mill.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("demo", "--ven", "bakery"), "there is demo/bakery-ec.crt already"),
+        (("demo", "--ven", "../bakery"), "cannot be a name"),
+        (("demo", "--ven", "vtn"), "cannot be a name"),
+        (("demo", "--ven", "mill", "--ven", "mill"), "given twice"),
+        (("full",), "full holds other things"),
+        (("new", "--host", "two words"), "neither the name of a host nor an address"),
+        (("new", "--kind", "dsa"), "dsa"),
+    ],
+)
+def test_what_cannot_be_made_is_said_and_nothing_is_left_over(
+    tmp_path: Path, arguments: tuple[str, ...], why: str
+) -> None:
+    made(tmp_path, "demo", "--ven", "bakery")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter").touch()
+    before = sorted(tmp_path.rglob("*"))
+    ended = oadr("certificates", *arguments, folder=tmp_path)
+    assert ended.status != 0
+    assert why in ended.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_it_says_what_to_do_next(tmp_path: Path) -> None:
+    ended = oadr("certificates", "demo", "--ven", "bakery", folder=tmp_path)
+    assert "oadr vtn --config demo/vtn.toml" in ended.out
+    assert "oadr ven --config demo/bakery.toml" in ended.out
+    assert fingerprint((tmp_path / "demo" / "bakery-ec.crt").read_bytes()) in ended.out
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "why"),
+    [
+        ("vtn", '[tls]\ncertificates = ["a.crt"]\nauthorities = "b.crt"\n', "a.crt"),
+        ("vtn", '[tls]\ncertificates = []\nauthorities = "b.crt"\n', "tls.certificates: it must not be empty"),
+        ("vtn", '[tls]\ncertificates = ["a.crt"]\n', "`authorities` is missing"),
+        ("ven", '[tls]\ncertificate = "a.crt"\n', "it must begin with https"),
+        ("ven", 'vtn = "https://vtn.example"\n[tls]\ncertificate = "a.crt"\n', "a.crt"),
+        ("ven", 'vtn = "https://vtn.example"\n[tls]\ncertificate = "a"\n[signatures]\ncertificate = "b"', "differ"),
+    ],
+)
+def test_what_is_wrong_with_the_configuration_is_said(
+    programs: Programs, tmp_path: Path, command: str, text: str, why: str
+) -> None:
+    (tmp_path / "file.toml").write_text(text)
+    program = programs.start(command, "--config", "file.toml", folder=tmp_path)
+    program.says(why)
+    assert program.ends() != 0
