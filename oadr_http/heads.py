@@ -7,6 +7,9 @@ from typing import Final
 _ONLY_ONCE: Final = (b"content-length", b"content-type", b"host")
 """Headers that say different things to different readers where they are repeated."""
 
+_MOST_DIGITS: Final = 19
+"""Digits of a length at most, so that every reader can hold it; noughts in front count, as int() refuses thousands."""
+
 
 class RepeatedHeader(Exception):
     """A header that may come once has come again."""
@@ -47,7 +50,8 @@ def framing_fault(version: str, headers: Mapping[bytes, bytes]) -> HTTPStatus | 
         return HTTPStatus.BAD_REQUEST
     if b"transfer-encoding" in headers:  # forbidden both ways (section 9.1.9.4 of the profile)
         return HTTPStatus.LENGTH_REQUIRED
-    if not headers.get(b"content-length", b"0").isdigit():
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or len(length) > _MOST_DIGITS:
         return HTTPStatus.BAD_REQUEST
     return None
 

@@ -111,10 +111,11 @@ async def test_a_body_that_is_longer_than_it_says_is_not_read_for_ever() -> None
     assert (begin["status"], desk.taken) == (413, [])
 
 
-async def test_a_length_that_is_no_number_is_refused() -> None:
+@pytest.mark.parametrize("length", [b"many", b"9" * 5000, b"0" * 5000 + b"8"], ids=["word", "nines", "noughts"])
+async def test_a_length_that_is_no_number_or_of_no_use_is_refused(length: bytes) -> None:
     app = AsgiApp(Endpoints(Desk()), Life())
     scope = _scope()
-    scope["headers"][2] = (b"content-length", b"many")
+    scope["headers"][2] = (b"content-length", length)
     begin, _ = await _said(app, scope, [])
     assert begin["status"] == 400
 

@@ -222,6 +222,7 @@ _SMUGGLING = {
     "a length below zero": request(b"ab", length="-2"),
     "an empty length": request(b"ab", "Content-Length: ", length=""),
     "a length that overflows": request(b"ab", length=2**64 + 2),
+    "a length behind thousands of noughts": request(b"ab", length="0" * 5000 + "2"),
     "a folded header": request(b"ab", "X-Note: a", " b"),
     "a space before the colon": request(b"ab", "X-Note : a"),
     "a header without a name": request(b"ab", ": a"),
@@ -250,6 +251,7 @@ async def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection
         await line.say(data)
         answer = await line.answer()
         assert 400 <= answer.status < 506
+        assert answer.status != 500, "it is a fault of the peer, not ours"
         assert (answer.body, answer.headers["connection"]) == (b"", "close")
         assert await line.ends()
     assert opened.desk.taken == []
