@@ -26,7 +26,7 @@ class Form(StrEnum):
 _WHAT: Final = ("ven", "ven_id", "report", "report_name", "r_id", "resource", "quantity", "unit", "scale")
 _READING: Final = ("value", "quality", "confidence", "accuracy", "status")
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a text begins that a spreadsheet takes for a formula."""
 
 COLUMNS: Final = ("time", *_WHAT, *_READING)
@@ -78,8 +78,8 @@ def _as_csv(sink: TextIO) -> _Write:
     writer.writerow(COLUMNS)
 
     def write(series: Series, rows: Sequence[tuple[Any, ...]]) -> None:
-        what = tuple(map(_no_formula, _what(series)))
-        writer.writerows((_time(row[0]), *what, *map(_no_formula, row[1:])) for row in rows)
+        what = tuple(map(_inert, _what(series)))
+        writer.writerows((_time(row[0]), *what, *map(_inert, row[1:])) for row in rows)
 
     return write
 
@@ -99,9 +99,16 @@ def _as_json_lines(sink: TextIO) -> _Write:
     return write
 
 
-def _no_formula(cell: Any) -> Any:
-    """Keep a spreadsheet from taking a text of a peer's making for a formula; numbers stay numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+def _inert(cell: Any) -> Any:
+    """Keep a text of a peer's making from being a formula for a spreadsheet, or a row of its own; numbers stay numbers.
+
+    A lone carriage return ends a row for many readers, and :mod:`csv` does not quote it; so it becomes a line feed, as
+    line ends do in XML.
+    """
+    if not isinstance(cell, str):
+        return cell
+    mark = "'" if cell.startswith(_FORMULA) else ""
+    return mark + cell.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _what(series: Series) -> tuple[str | None, ...]:

@@ -1,5 +1,7 @@
 """What VENs reported, as it is stored: nothing twice, nothing mixed up, nothing kept longer than it should be."""
 
+import csv
+import io
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oadr_app.archive import Archive
+from oadr_app.export import Form, export
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention, Series, StoredReading
 from oadr_app.retention import trim
@@ -286,6 +291,25 @@ def test_the_file_can_be_asked_in_sql(store: SqliteStore) -> None:
     with closing(sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)) as other:
         (row,) = other.execute("SELECT time, ven_name, resource, quantity, unit, scale, value, quality FROM measured")
     assert row == ("2026-11-20T12:00:00.000Z", "bakery", "oven", "powerReal", "W", "k", 1.5, "x-any")
+
+
+@pytest.mark.parametrize(
+    "text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a\r=1,x", "a\n=1", 'a";=1', "plain"]
+)
+def test_a_spreadsheet_takes_no_text_of_a_ven_for_a_formula(store: SqliteStore, text: str) -> None:
+    series = Series("ven " + text, text, text, text, text, "usage", None, text, text, text, "none")
+    add(store, series, at(0, -1.5, quality=text))
+    sink, lines = io.StringIO(newline=""), io.StringIO(newline="")
+    with Archive(store.path) as archive:
+        export(archive, archive.series(), sink, Form.CSV, advance=int)
+        export(archive, archive.series(), lines, Form.JSON_LINES, advance=int)
+    (row,) = csv.DictReader(io.StringIO(sink.getvalue(), newline=""))
+    inert = ("" if text.startswith(("a", "plain")) else "'") + text.replace("\r", "\n")
+    names = ("ven", "report", "report_name", "r_id", "resource", "quantity", "unit", "quality")
+    assert [row[name] for name in names] == [inert] * len(names)
+    assert row["value"] == "-1.5", "a number is one"
+    told = msgspec.json.decode(lines.getvalue())
+    assert [told[name] for name in names] == [text] * len(names), "nothing but a spreadsheet needs that"
 
 
 # --- filing ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Those on signatures are in test_signatures.py, and those on the handshake in tes
 """
 
 import base64
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -397,3 +398,26 @@ async def test_an_answer_that_is_too_large_ends_no_ven() -> None:
     async with other.running(), ven(other.url, observe=watch).running():
         await watch.sees(Registered)
         await seen.sees(VenRegistered)
+
+
+@pytest.mark.parametrize("name", ["a\nWARNING all is well", "\x9b2J\u202e", "\u2028[red]x[/red]\t", "]]><x/>&e;"])
+async def test_no_text_of_a_ven_makes_a_line_of_the_log_or_commands_a_terminal(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "oadr")
+    told, there = Told(), vtn()
+
+    def on_create_party_registration(registration_info: dict[str, Any]) -> tuple[str, str]:
+        told.note("info", registration_info)
+        return f"id of {name}", "registration"
+
+    there.add_handler("on_create_party_registration", on_create_party_registration)
+    async with there.running():
+        answer = await said(there, registering(name), "EiRegisterParty")
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert answer.ven_id == f"id of {name}"
+        assert (await told.hears("info"))[0]["ven_name"] == name
+        assert code_of(await said(there, Poll(ven_id=name), "OadrPoll")) == 463
+    lines = [one.getMessage() for one in caplog.records if one.name.startswith("oadr")]
+    assert any("id of " in one for one in lines)
+    assert all(one.isprintable() for one in lines)
