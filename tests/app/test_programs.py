@@ -157,7 +157,10 @@ def test_a_second_ven_of_one_state_is_refused(programs: Programs, tmp_path: Path
         (("vtn", "--state", "bad.toml/vtn.sqlite"), "oadr: bad.toml: File exists"),
         (("vtn", "--state", "x" * 150), "oadr: the name of the control socket, "),
         (("vtn", "--trace", "absent/trace"), "oadr: absent/trace: No such file or directory"),
-        (("vtn", "--host", "0.0.0.0"), "oadr: http.host is 0.0.0.0, which others can reach, and there is no TLS"),
+        (
+            ("vtn", "--host", "0.0.0.0"),
+            "oadr: http.host is 0.0.0.0, which others can reach, and there are neither [tls] nor [signatures]",
+        ),
         (("vtn", "--host", "vtn.example"), "oadr: http.host is vtn.example, which others can reach"),
         (("ven", "--vtn", "vtn.example"), "oadr: --vtn: it must begin with http:// or https://, and a host"),
         (("ven", "--kilowatt", "nan"), "oadr: --kilowatt: "),

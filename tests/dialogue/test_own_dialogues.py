@@ -16,7 +16,11 @@ from tests.pair.machine import Pair
 
 
 class RecordedPair(Pair):
-    """The pair of cores; every host records its exchanges as they end, by its own clock, as a driver does."""
+    """The pair of cores; every host records its exchanges as they end, as a driver does.
+
+    They do so by a clock that is right, as a trace is read in the order of its times: by one that is set back it would
+    be another story.
+    """
 
     recorded = 0
     """How many exchanges of all examples were judged: a test that has seen none has shown nothing."""
@@ -27,14 +31,14 @@ class RecordedPair(Pair):
         self.sent: Final[dict[Flight, datetime]] = {}
 
     def _transmitted(self, flight: Flight, transmit: Transmit) -> None:
-        self.sent[flight] = self.clock_of(flight.source)
+        self.sent[flight] = self.now.utc
         super()._transmitted(flight, transmit)
 
     def _replied(self, host: Host, flight: Flight | None, reply: Reply, body: bytes) -> None:
         super()._replied(host, flight, reply, body)
         if flight is not None:
             answer = None if reply.refusal else body
-            self.record(host, self.clock_of(host), flight, flight.source.name, answer)
+            self.record(host, self.now.utc, flight, flight.source.name, answer)
 
     def _over(self, flight: Flight) -> None:
         super()._over(flight)

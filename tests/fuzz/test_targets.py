@@ -101,8 +101,10 @@ def test_an_input_that_takes_long_is_a_finding(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_input_that_takes_much_memory_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "LARGEST", 1)
-    with pytest.raises(TooLarge, match="where 1 MB are allowed"):
-        Guard(lambda data: None)(b"")
+    held: list[bytes] = []
+    large = Guard(lambda data: held.append(b"x" * (int(guard.memory()) << 20)))
+    with pytest.raises(TooLarge, match="MB are allowed"):
+        large(b"")
 
 
 # --- the engine ------------------------------------------------------------------------------------------------------
