@@ -59,6 +59,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     :param connections_per_address: of these from one address.
     :param requests_per_ven: requests a second of a VEN with a certificate.
     :param requests_per_address: requests a second of all without one that come from an address.
+    :param handshakes: connections on which TLS is being agreed on at a time.
     :param undecided: how many requests of a VEN may wait for a decision.
     :param head: bytes of request line and headers.
     :param headers: how many headers a request may have.
@@ -66,9 +67,12 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     :param tags: opening and closing tags of a document.
     :param bodies: bytes of all documents that are arriving or being answered.
     :param offered: bytes that the reports that a VEN offers may take up.
+    :param handshake_timeout: how long TLS may take to be agreed on.
     :param head_timeout: how long the head of a request may take to arrive.
     :param body_timeout: how long its body may take.
     :param idle_timeout: how long a connection may be silent.
+    :param write_timeout: how long an answer may take to leave.
+    :param grace: how long requests under way are given when the server stops.
     """
 
     vens: _Count = _USUAL.vens
@@ -77,6 +81,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     connections_per_address: _Count = _USUAL.connections_per_address
     requests_per_ven: _Rate = _USUAL.requests_per_ven
     requests_per_address: _Rate = _USUAL.requests_per_address
+    handshakes: _Count = _USUAL.handshakes
     undecided: _Count = _USUAL.undecided
     head: _Count = _USUAL.head
     headers: _Count = _USUAL.headers
@@ -84,9 +89,12 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     tags: _Count = _USUAL.tags
     bodies: _Count = _USUAL.bodies
     offered: _Count = _USUAL.offered
+    handshake_timeout: Period = Period(seconds=_USUAL.handshake_timeout)
     head_timeout: Period = Period(seconds=_USUAL.head_timeout)
     body_timeout: Period = Period(seconds=_USUAL.body_timeout)
     idle_timeout: Period = Period(seconds=_USUAL.idle_timeout)
+    write_timeout: Period = Period(seconds=_USUAL.write_timeout)
+    grace: Period = Period(seconds=_USUAL.grace)
 
     def for_server(self) -> ServerLimits:
         """The same for the server."""

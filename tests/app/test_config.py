@@ -1,5 +1,6 @@
 """Configuration: what it says counts, flags go over it, and what is wrong in it is said with its place."""
 
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from oadr_app.checked import ConfigError
 from oadr_app.config import VenFile, VtnFile, read
 from oadr_core import OptType
+from oadr_http import ServerLimits
 
 
 def vtn(folder: Path, text: str, **flags: object) -> VtnFile:
@@ -28,6 +30,13 @@ def test_without_a_file_there_are_defaults_that_work_together() -> None:
     at_vtn, at_ven = read(VtnFile, None, {}), read(VenFile, None, {})
     assert at_ven.vtn == f"http://{at_vtn.http.host}:{at_vtn.http.port}{at_vtn.http.prefix}"
     assert at_vtn.socket == Path("vtn.sock")
+
+
+def test_every_bound_of_the_server_can_be_set_and_is_the_usual_one_if_it_is_not(tmp_path: Path) -> None:
+    assert VtnFile().limits.for_server() == ServerLimits()
+    told = [f"{one.name} = {one.default + 1:.0f}" for one in fields(ServerLimits)]
+    made = vtn(tmp_path, "[limits]\n" + "\n".join(told)).limits.for_server()
+    assert made == ServerLimits(**{one.name: one.default + 1 for one in fields(ServerLimits)})
 
 
 def test_what_the_file_says_counts(tmp_path: Path) -> None:
