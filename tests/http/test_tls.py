@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import httpx
+import msgspec
 import pytest
 from anyio.streams.tls import TLSAttribute, TLSStream
 
@@ -19,6 +20,7 @@ from oadr_core import (
     CreatedPartyRegistration,
     CreatePartyRegistration,
     DistributeEvent,
+    ExchangeAbandoned,
     ExchangeId,
     ExchangeSetBack,
     Failure,
@@ -52,6 +54,7 @@ from oadr_http import (
 from oadr_http.tls_errors import reason
 from tests.http.authorities import HOSTS, Folder, authority, der, foreign, ven_identity, vtn_identity
 from tests.http.desk import Desk, Line, request, until
+from tests.http.test_carrier import response, stranger
 from tests.http.watch import POLL, Watch
 
 pytestmark = pytest.mark.anyio
@@ -411,6 +414,41 @@ async def is_not_believed(folder: Folder, there: Impostor, **options: Any) -> No
         back = await seen.sees(ExchangeSetBack)
     assert back.why is Failure.UNREACHABLE
     assert there.heard == b""
+
+
+def reached_at(address: str) -> CreatePartyRegistration:
+    """The request of a VEN that wants to be registered, and called at an address."""
+    return msgspec.structs.replace(registering(), http_pull_model=False, transport_address=address)
+
+
+@pytest.mark.decision(46)
+@pytest.mark.parametrize(
+    ("identity", "is_it"),
+    [(ven_identity, True), (lambda: ven_identity("thief"), False), (lambda: foreign().ven("VEN"), False)],
+    ids=["the VEN", "another VEN", "of a foreign CA"],
+)
+async def test_a_vtn_calls_a_ven_by_the_certificate_that_it_has_registered_with_and_no_other(
+    folder: Folder, identity: Any, is_it: bool
+) -> None:
+    seen = Watch()
+    there = folder.vtn(observe=seen)
+    async with impostor(folder, identity()) as ven, there.running():
+        await ask(there, a_context(folder, ven_identity()), "EiRegisterParty", reached_at(ven.url))
+        if is_it:
+            await until(lambda: b"oadrRegisterReport" in ven.heard)
+        else:
+            assert (await seen.sees(ExchangeSetBack)).why is Failure.UNREACHABLE
+            assert ven.heard == b""
+
+
+@pytest.mark.decision(46)
+async def test_a_vtn_says_nothing_in_clear_to_a_ven_that_has_a_certificate(folder: Folder) -> None:
+    seen = Watch()
+    there = folder.vtn(observe=seen)
+    async with stranger(response(b"")) as ven, there.running():
+        await ask(there, a_context(folder, ven_identity()), "EiRegisterParty", reached_at(ven.url))
+        await seen.sees(ExchangeAbandoned)
+    assert not ven.asked
 
 
 @pytest.mark.rule(516)
