@@ -3,7 +3,6 @@
 In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; in 2.0a it is the payload itself.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -84,7 +83,11 @@ def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> byte
     dialect = DIALECTS[profile]
     if message.message_type() not in dialect.payloads:
         raise LocalProtocolError(f"OpenADR {profile} has no {message.message_type()}; it has {_names(dialect)}")
-    return _written(message, dialect, lambda: encode_payload(message, dialect))
+    try:
+        return encode_payload(message, dialect).encode()
+    except Exception as error:
+        _explain(error, message, dialect)
+        raise
 
 
 def encode_part(message: Payload, name: str) -> bytes:
@@ -94,16 +97,20 @@ def encode_part(message: Payload, name: str) -> bytes:
     :param name: the Id of the element; a plain name.
     :raises LocalProtocolError: a field holds what cannot be written.
     """
-    return _written(message, PROFILE_B, lambda: encode_signed_object(message, name))
-
-
-def _written(message: Payload, dialect: Dialect, write: Callable[[], str]) -> bytes:
     try:
-        return write().encode()
+        return encode_signed_object(message, name).encode()
     except Exception as error:
-        found = problems(message, dialect)
-        if not found:
-            raise
+        _explain(error, message, PROFILE_B)
+        raise
+
+
+def _explain(error: Exception, message: Payload, dialect: Dialect) -> None:
+    """Say why a message could not be written, where it is the message that is wrong.
+
+    :raises LocalProtocolError: it is.
+    """
+    found = problems(message, dialect)
+    if found:
         raise LocalProtocolError(found[0]) from error
 
 
