@@ -18,21 +18,26 @@ from bench.figures import WrongAnswer
 
 _MINUTE: Final = timedelta(minutes=1)
 _FIRST_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_APART: Final = timedelta(days=100_000)
-"""Between the readings of reports of one size and those of another."""
-
 _UNITS: Final = {1: "%Y-%m-%dT%H:%M", 60: "%Y-%m-%dT%H", 1440: "%Y-%m-%d"}
 """The sizes that a report may have, and the part of the time that all its readings have in common."""
 
 _OK: Final = b"<ei:responseCode>200</ei:responseCode>"
 _HEADERS: Final = {"Content-Type": "application/xml"}
-_POINT: Final = oadr.data_point(
-    lambda: 0.0,
-    r_id="meter_1",
-    resource_id="meter",
-    scale="k",
-    sampling_rate={"min_period": _MINUTE, "max_period": _MINUTE},
-)
+
+
+def _point(size: int) -> oadr.DataPoint:
+    """The data point that is reported by reports of a size: each has one of its own, so that none has gaps."""
+    return oadr.data_point(
+        lambda: 0.0,
+        r_id=_name(size),
+        resource_id=_name(size),
+        scale="k",
+        sampling_rate={"min_period": _MINUTE, "max_period": _MINUTE},
+    )
+
+
+def _name(size: int) -> str:
+    return f"meter_{size}"
 
 
 class ReportingVen:
@@ -48,19 +53,20 @@ class ReportingVen:
         self._path: Final = f"{place.path}/{oadr.Service.EI_REPORT}"
         self._base: Final = place.path
         self._connection: Final = HTTPConnection(place.hostname, place.port, timeout=60)
-        self._asked: list[str] = []
-        offer = oadr.make_offer("meter", [_POINT], datetime.now(UTC))
-        self._ven_id: Final = enrol(self._exchange(), name, offers=[offer])
-        if not self._asked:
+        self._asked: dict[str, str] = {}
+        offers = [oadr.make_offer(_name(size), [_point(size)], datetime.now(UTC)) for size in _UNITS]
+        self._ven_id: Final = enrol(self._exchange(), name, offers=offers)
+        if len(self._asked) < len(_UNITS):
             raise WrongAnswer(f"readings: the VTN does not ask {name} for what it offers")
-        self._days: Final = {size: _FIRST_DAY + number * _APART for number, size in enumerate(_UNITS)}
+        self._days: Final = dict.fromkeys(_UNITS, _FIRST_DAY)
         self._pieces: Final = {size: self._template(size) for size in _UNITS}
 
     def _exchange(self) -> Exchange:
         def exchange(message: oadr.Payload, service: oadr.Service) -> oadr.Payload:
             answer = oadr.decode(self._post(f"{self._base}/{service}", oadr.encode(message)))
             if isinstance(answer, oadr.RegisteredReport):
-                self._asked += [one.report_request_id for one in answer.report_requests]
+                wanted = {one.report_specifier.report_specifier_id: one for one in answer.report_requests}
+                self._asked |= {name: one.report_request_id for name, one in wanted.items()}
             return answer
 
         return exchange
@@ -89,15 +95,15 @@ class ReportingVen:
         intervals = tuple(
             oadr.Interval(
                 dtstart=_FIRST_DAY + number * _MINUTE,
-                payloads=(oadr.ReportPayload(r_id="meter_1", value=3500 + number % 97 / 8),),
+                payloads=(oadr.ReportPayload(r_id=_name(readings), value=3500 + number % 97 / 8),),
             )
             for number in range(readings)
         )
         report = oadr.Report(
             dtstart=_FIRST_DAY,
             intervals=intervals,
-            report_request_id=self._asked[0],
-            report_specifier_id="meter",
+            report_request_id=self._asked[_name(readings)],
+            report_specifier_id=_name(readings),
             report_name="TELEMETRY_USAGE",
             created_date_time=datetime(2026, 7, 1, tzinfo=UTC),
         )
