@@ -102,7 +102,7 @@ def _one_is_not_pending(patch: pytest.MonkeyPatch) -> None:
 @fault(Reports)
 def _metadata_end_nothing(patch: pytest.MonkeyPatch) -> None:
     """A source goes on with what it was asked for before its new metadata."""
-    patch.setattr(Source, "replace", lambda self: None)
+    patch.setattr(Source, "replace", lambda self, wanted, offers: None)
 
 
 @fault(Reports)

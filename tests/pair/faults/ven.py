@@ -207,7 +207,7 @@ def _later_answers_have_no_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventService, "_send_answers", wrong)
 
 
-@fault()
+@fault(Lossy)
 def _changes_of_mind_are_not_sent(patch: pytest.MonkeyPatch) -> None:
     """A change of mind is kept to oneself."""
     right = EventService.change_opt
