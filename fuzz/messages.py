@@ -186,6 +186,11 @@ def messages() -> tuple[Payload, ...]:
     return tuple(found)
 
 
+def documents_of_both() -> tuple[bytes, ...]:
+    """Documents to begin with, in both profiles."""
+    return *documents(ProfileName.V20B), *documents(ProfileName.V20A)
+
+
 @cache
 def documents(profile: ProfileName = ProfileName.V20B) -> tuple[bytes, ...]:
     """Documents to begin with, in a profile; all valid."""

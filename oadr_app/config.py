@@ -175,6 +175,18 @@ class Signatures(msgspec.Struct, forbid_unknown_fields=True):
         """
         return passphrase_in(self.passphrase_file, "signatures.passphrase_file")
 
+    def arguments(self) -> dict[str, Any]:
+        """Say what both sides have in the arguments of an OpenADRServer or an OpenADRClient.
+
+        :raises ConfigError: the file with the passphrase cannot be read.
+        """
+        return {
+            "cert": self.certificate,
+            "key": self.key,
+            "passphrase": self.passphrase(),
+            "signature_policy": self.policy,
+        }
+
 
 class VtnSignatures(Signatures, forbid_unknown_fields=True):
     """``[signatures]`` of a VTN.
@@ -183,6 +195,14 @@ class VtnSignatures(Signatures, forbid_unknown_fields=True):
     """
 
     required: bool = True
+
+    def arguments(self) -> dict[str, Any]:
+        """Say it in the arguments of an OpenADRServer; see :meth:`Signatures.arguments`."""
+        return {
+            **Signatures.arguments(self),
+            "require_signatures": self.required,
+            "signing_ca_file": self.authorities,
+        }
 
 
 class VenSignatures(Signatures, forbid_unknown_fields=True):
@@ -196,6 +216,16 @@ class VenSignatures(Signatures, forbid_unknown_fields=True):
     vtn_fingerprint: Fingerprint | None = None
     vtn_certificate: Path | None = None
     required: bool | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Say it in the arguments of an OpenADRClient; see :meth:`Signatures.arguments`."""
+        return {
+            **Signatures.arguments(self),
+            "vtn_fingerprint": self.vtn_fingerprint,
+            "verification_cert": self.vtn_certificate,
+            "ca_file": self.authorities,
+            "verify_message_signatures": self.required,
+        }
 
 
 class KnownVen(msgspec.Struct, forbid_unknown_fields=True):

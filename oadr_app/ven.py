@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from oadr_app.config import ConfigError, VenFile, VenReport, VenSignatures
+from oadr_app.config import ConfigError, VenFile, VenReport
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
@@ -206,25 +206,9 @@ def _level(signals: Sequence[PresentSignal]) -> float:
 
 def _identity(file: VenFile) -> dict[str, Any]:
     """The arguments that say who a VEN is, and by what it knows its VTN."""
-    signing = _signing(file.signatures)
+    signing = {} if file.signatures is None else file.signatures.arguments()
     if file.tls is None:
         return signing
     if not file.vtn.startswith("https:"):
         raise ConfigError(f"vtn: {file.vtn} begins with http:, and there is [tls]; it must begin with https:")
     return file.tls.arguments(signing)
-
-
-def _signing(signatures: VenSignatures | None) -> dict[str, Any]:
-    """The arguments that say how a VEN signs."""
-    if signatures is None:
-        return {}
-    return {
-        "cert": signatures.certificate,
-        "key": signatures.key,
-        "passphrase": signatures.passphrase(),
-        "vtn_fingerprint": signatures.vtn_fingerprint,
-        "verification_cert": signatures.vtn_certificate,
-        "ca_file": signatures.authorities,
-        "verify_message_signatures": signatures.required,
-        "signature_policy": signatures.policy,
-    }

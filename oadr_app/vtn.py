@@ -11,7 +11,7 @@ import anyio
 
 from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
-from oadr_app.config import KnownVen, VtnFile, VtnSignatures
+from oadr_app.config import KnownVen, VtnFile
 from oadr_app.control import ControlSocket
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention
@@ -111,7 +111,7 @@ class VtnProgram:
             store=self.store,
             limits=file.limits.for_server(),
             trace=trace,
-            **_signing(file.signatures),
+            **({} if file.signatures is None else file.signatures.arguments()),
             **({} if file.tls is None else file.tls.arguments()),
         )
 
@@ -212,17 +212,3 @@ class VtnProgram:
                 party_ids=known.party_ids,
                 market_contexts=known.market_contexts,
             )
-
-
-def _signing(signatures: VtnSignatures | None) -> dict[str, Any]:
-    """The arguments that say how a VTN signs."""
-    if signatures is None:
-        return {}
-    return {
-        "cert": signatures.certificate,
-        "key": signatures.key,
-        "passphrase": signatures.passphrase(),
-        "require_signatures": signatures.required,
-        "signing_ca_file": signatures.authorities,
-        "signature_policy": signatures.policy,
-    }

@@ -119,9 +119,8 @@ class Endpoints:
         if wait:
             return Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers=[(b"retry-after", str(ceil(wait)).encode())])
         if self._identified and sender.identity is None:
-            address = peer.address.rpartition(":")[0]
-            if self._damper.lets(address):
-                _LOG.warning("a request from %s was refused, as it comes with no valid certificate", address)
+            if self._damper.lets(peer.host):
+                _LOG.warning("a request from %s was refused, as it comes with no valid certificate", peer.host)
             return Answer(HTTPStatus.FORBIDDEN)
         if self._endpoint(path) is None:
             return Answer(HTTPStatus.NOT_FOUND)

@@ -229,7 +229,7 @@ class Server:
 
     async def _connection(self, stream: anyio.abc.ByteStream) -> None:
         connection = _Connection(stream)
-        address = peer_of(stream).address.rpartition(":")[0]
+        address = peer_of(stream).host
         self._connections.add(connection)
         self._of_address[address] += 1
         try:
@@ -297,7 +297,7 @@ class Server:
 
     def _tell_no_tls(self, stream: anyio.abc.ByteStream, why: str) -> None:
         """Tell the operator why a peer cannot come in; not each time, as anybody can cause it."""
-        address = peer_of(stream).address.rpartition(":")[0]
+        address = peer_of(stream).host
         if self._damper.lets((address, why)):
             _LOG.warning("no TLS with %s: %s", address, why)
 

@@ -30,4 +30,4 @@ class Throttle:
         """
         if peer.identity is not None:
             return self._of_vens.take(peer.identity, self._clock())
-        return self._of_addresses.take(peer.address.rpartition(":")[0], self._clock())
+        return self._of_addresses.take(peer.host, self._clock())

@@ -56,14 +56,14 @@ class TrustedProxies:
         :returns: the VEN that a listed proxy tells of, which has no identity where the proxy shows no valid
             certificate; else the peer itself, whatever the header says.
         """
-        if not self._is_listed(peer.address):
+        if not self._is_listed(peer.host):
             return peer
         der = _certificate(headers.get(self._header, b""))
         identity = None if der is None or not _is_valid(der) else fingerprint(der)
         return Peer(peer.transport, identity, peer.address)
 
-    def _look_up(self, address_and_port: str) -> bool:
-        address = address_of(address_and_port.rpartition(":")[0])
+    def _look_up(self, host: str) -> bool:
+        address = address_of(host)
         return address is not None and any(address in one for one in self._networks)
 
 

@@ -9,7 +9,7 @@ is found wrong with it, it is written as a valid document.
 from typing import Final
 
 from fuzz import mutations
-from fuzz.messages import documents
+from fuzz.messages import documents, documents_of_both
 from fuzz.target import Target
 from fuzz.targets.decode_strict import LONGEST_TEXT
 from oadr_core import ProfileName, SchemaError, encode, read, to_dict
@@ -50,13 +50,9 @@ def _refused(data: bytes, profile: ProfileName) -> None:
     raise AssertionError("the strict reader takes what the lenient one does not take as it is")
 
 
-def _seeds() -> list[bytes]:
-    return [*documents(ProfileName.V20B), *documents(ProfileName.V20A)]
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=documents_of_both,
     modules=(
         "oadr_core.wire.parse",
         "oadr_core.wire.envelope",

@@ -8,7 +8,7 @@ nobody sends (rule 1); that reads as what was written. It has a dict view.
 from typing import Final
 
 from fuzz import mutations
-from fuzz.messages import documents
+from fuzz.messages import documents, documents_of_both
 from fuzz.target import Target
 from oadr_core import ProfileName, SchemaError, encode, read, to_dict
 
@@ -31,13 +31,9 @@ def check(data: bytes) -> None:
         to_dict(document.message)
 
 
-def _seeds() -> list[bytes]:
-    return [*documents(ProfileName.V20B), *documents(ProfileName.V20A)]
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=documents_of_both,
     modules=(
         "oadr_core.wire.parse",
         "oadr_core.wire.envelope",

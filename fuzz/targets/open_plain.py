@@ -7,7 +7,7 @@ gives is what reading the document gives. The sealer of one profile refuses docu
 from typing import Final
 
 from fuzz import mutations
-from fuzz.messages import NOON, documents
+from fuzz.messages import NOON, documents, documents_of_both
 from fuzz.target import Target
 from oadr_core import Now, PlainSealer, ProfileName, SchemaError, read
 
@@ -29,13 +29,9 @@ def check(data: bytes) -> None:
         sealer.seal(read(data, strict=strict, profile=profile).message, _NOW) if strict else None
 
 
-def _seeds() -> list[bytes]:
-    return [*documents(ProfileName.V20B), *documents(ProfileName.V20A)]
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=documents_of_both,
     modules=("oadr_core.seal.plain", "oadr_core.seal.opened"),
     mutate=mutations.of_documents(documents),
     runs=200,

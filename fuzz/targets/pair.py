@@ -5,6 +5,7 @@ stuck, no report and no answer is lost, and once all is well both sides agree. A
 dialogue is passed over.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from hypothesis import HealthCheck, settings
@@ -32,13 +33,9 @@ def check(data: bytes) -> None:
     _RUNNERS[data[0] % 2 if data else 0](data[1:])
 
 
-def _seeds() -> list[bytes]:
-    return sessions.seeds(12, 3000)
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=partial(sessions.seeds, 12, 3000),
     modules=("oadr_core.vtn.core", "oadr_core.ven.core", "oadr_core.auto.ven", "oadr_core.sender"),
     longest=4096,
     runs=16,

@@ -8,6 +8,7 @@ state at the end.
 import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -312,13 +313,9 @@ _WISHES: Final[tuple[Callable[[Core, Draws, Now], None], ...]] = (
 )
 
 
-def _seeds() -> list[bytes]:
-    return sessions.seeds(60, 300)
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=partial(sessions.seeds, 60, 300),
     modules=(
         "oadr_core.ven.core",
         "oadr_core.ven.registration",

@@ -8,6 +8,7 @@ nothing of another VEN, whatever it calls itself. What was saved is a valid stat
 import random
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -317,13 +318,9 @@ WISHES: Final = (
 )
 
 
-def _seeds() -> list[bytes]:
-    return sessions.seeds(60, 300)
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=partial(sessions.seeds, 60, 300),
     modules=(
         "oadr_core.vtn.core",
         "oadr_core.vtn.step",

@@ -6,7 +6,7 @@ without one is refused unread.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Final, cast
 
@@ -102,13 +102,9 @@ class _SignedSession(VtnSession):
         assert not self._required or body in self._signed_by or set(vens) == before, "somebody has registered unsigned"
 
 
-def _seeds() -> list[bytes]:
-    return sessions.seeds(40, 300)
-
-
 TARGET: Final = Target(
     check=check,
-    seeds=_seeds,
+    seeds=partial(sessions.seeds, 40, 300),
     modules=("oadr_core.vtn.core", "oadr_core.vtn.registration", "oadr_core.seal.making", "oadr_core.seal.replay"),
     longest=2048,
     runs=200,

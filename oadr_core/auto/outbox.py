@@ -57,9 +57,7 @@ class Outbox:
         self._entropy = entropy
         self._most = most
         self._emit = emit
-        self._unsent: dict[str, UnsentReport] = {
-            key: UnsentReport.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)
-        }
+        self._unsent: dict[str, UnsentReport] = dict(UnsentReport.load_all(saved, _PREFIX))
         self._sent: dict[str, tuple[str, TicketId]] = {}  # what was handed to the VEN, by its requestID
         self._made = max((numbered(key, _PREFIX) for key in self._unsent), default=0)
 

@@ -52,13 +52,11 @@ class Samples:
         self._keys: dict[Key, dict[tuple[object, bool], str]] = {}
         self._found: dict[Key, list[Done]] = {}
         self._count = 0
-        for key, blob in sorted(saved.items()):
-            if key.startswith(_PREFIX):
-                one = KeptSample.load(blob)
-                self._count = max(self._count, numbered(key, _PREFIX))
-                request = one.peer, one.report_request_id
-                self._keys.setdefault(request, {})[one.due, one.whole] = key
-                self._found.setdefault(request, []).append(Done(one.due, one.whole, one.readings))
+        for key, one in KeptSample.load_all(saved, _PREFIX):
+            self._count = max(self._count, numbered(key, _PREFIX))
+            request = one.peer, one.report_request_id
+            self._keys.setdefault(request, {})[one.due, one.whole] = key
+            self._found.setdefault(request, []).append(Done(one.due, one.whole, one.readings))
 
     def found(self, request: Key) -> Sequence[Done]:
         """Take what an earlier run has read for a request."""

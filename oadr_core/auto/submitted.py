@@ -66,14 +66,12 @@ class Submitted:
         self._points: dict[Point, dict[datetime, _Kept]] = {}
         self._count = 0
         self._looked: datetime | None = None
-        for key, blob in sorted(saved.items()):
-            if key.startswith(_PREFIX):
-                one = SubmittedValue.load(blob)
-                if one.reading.time is None:
-                    raise StateError(f"SubmittedValue: the value of {key!r} has no time")
-                self._count = max(self._count, numbered(key, _PREFIX))
-                point = self._points.setdefault((one.report_specifier_id, one.r_id), {})
-                point[one.reading.time] = _Kept(key, one.reading)
+        for key, one in SubmittedValue.load_all(saved, _PREFIX):
+            if one.reading.time is None:
+                raise StateError(f"SubmittedValue: the value of {key!r} has no time")
+            self._count = max(self._count, numbered(key, _PREFIX))
+            point = self._points.setdefault((one.report_specifier_id, one.r_id), {})
+            point[one.reading.time] = _Kept(key, one.reading)
 
     def put(self, point: Point, reading: Reading) -> None:
         """Keep a value, which has a time; another of the same second is replaced."""

@@ -80,8 +80,7 @@ class Timekeeper:
     def __init__(self, ven: Ven, emit: Callable[[Output], None], saved: Mapping[str, bytes]) -> None:
         self._ven = ven
         self._emit = emit
-        found = [EventProgress.load(blob) for key, blob in sorted(saved.items()) if key.startswith(_PREFIX)]
-        self._told = {one.event_id: one for one in found}
+        self._told = {one.event_id: one for _, one in EventProgress.load_all(saved, _PREFIX)}
         self._followed: dict[str, _Followed] = {}
         self._seen: tuple[object, object] | None = None
         self._runs = False

@@ -29,6 +29,11 @@ class Peer(msgspec.Struct, frozen=True):
     identity: str | None = None
     address: str = ""
 
+    @property
+    def host(self) -> str:
+        """The address without the port, which is what several connections of one machine have in common."""
+        return self.address.rpartition(":")[0]
+
 
 class Opened:
     """A document that a sealer has accepted.

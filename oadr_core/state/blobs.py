@@ -1,6 +1,6 @@
 """Versioned blobs: what a core has saved comes back as a value, or as a StateError, and never as anything else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Self, TypeAlias
 
@@ -78,3 +78,13 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         except (msgspec.MsgspecError, LocalProtocolError, UnicodeDecodeError, RecursionError) as error:
             raise StateError(f"{cls.__name__}: the blob is damaged: {error}") from None
         return state
+
+    @classmethod
+    def load_all(cls, saved: Mapping[str, bytes], prefix: str) -> Iterator[tuple[str, Self]]:
+        """Read the blobs of one kind among all that was saved, in the order of their keys.
+
+        :param saved: blobs by key.
+        :param prefix: what the keys of this kind begin with.
+        :raises StateError: one is damaged, or was written by a later version.
+        """
+        return ((key, cls.load(blob)) for key, blob in sorted(saved.items()) if key.startswith(prefix))

@@ -729,7 +729,7 @@ class Vtn(CoreBase):
         """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
         if len(self._records) >= self.config.most_vens:
             return False
-        return identity is not None or self._newcomers.take(peer.address.rpartition(":")[0], now.mono) == 0
+        return identity is not None or self._newcomers.take(peer.host, now.mono) == 0
 
     def _why_not(self, current: VenRecord | None, result: Step, decided: Decided) -> tuple[ResponseCode, str] | None:
         """Find what forbids to register a VEN as the application wants it; None where nothing does.
