@@ -5,12 +5,10 @@ from typing import Final
 
 from oadr_core.clock import Now
 from oadr_core.messages import DistributeEvent, Payload, ProfileName
+from oadr_core.seal.once import MadeOnce
 from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.wire.envelope import encode, read
 from oadr_core.wire.parse import LIMITS, Limits
-
-_MOST_WRITTEN: Final = 16
-"""How many lists of events are kept as they were written."""
 
 
 class PlainSealer:
@@ -27,7 +25,7 @@ class PlainSealer:
         self._strict = strict
         self._limits = limits
         self._profile = profile
-        self._written: tuple[tuple[Payload, bytes], ...] = ()
+        self._written: Final[MadeOnce[bytes]] = MadeOnce()
 
     @property
     def signs(self) -> bool:
@@ -41,19 +39,7 @@ class PlainSealer:
 
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return self._write_once(message) if isinstance(message, DistributeEvent) else self._write(message)
-
-    def _write_once(self, message: Payload) -> bytes:
-        """Write a list of events, which a VTN hands to many VENs.
-
-        What was written is replaced as a whole, as this may be called in several threads.
-        """
-        for known, data in self._written:
-            if known is message:
-                return data
-        data = self._write(message)
-        self._written = ((message, data), *self._written[: _MOST_WRITTEN - 1])
-        return data
+        return self._written.of(message, self._write) if isinstance(message, DistributeEvent) else self._write(message)
 
     def _write(self, message: Payload) -> bytes:
         return encode(message, profile=self._profile)

@@ -14,6 +14,7 @@ from oadr_core.seal.certificates import Trust
 from oadr_core.seal.checking import SignatureChecker
 from oadr_core.seal.keys import SigningKey
 from oadr_core.seal.making import Signable, SignatureWriter
+from oadr_core.seal.once import MadeOnce
 from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.seal.plain import PlainSealer
 from oadr_core.seal.replay import ReplayGuard
@@ -21,9 +22,6 @@ from oadr_core.seal.shape import is_signed
 from oadr_core.wire.canonical import refuse_costly
 from oadr_core.wire.envelope import read_signed
 from oadr_core.wire.parse import LIMITS, Limits, parse
-
-_MOST_PREPARED: Final = 16
-"""How many lists of events are kept in their canonical form."""
 
 
 class SigningSealer:
@@ -73,7 +71,7 @@ class SigningSealer:
         if key is not None:
             self._writer = SignatureWriter(key, entropy, canonicalization=canonicalization, prefixes=prefixes)
         self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted)
-        self._prepared: tuple[tuple[Payload, Signable], ...] = ()
+        self._prepared: Final[MadeOnce[Signable]] = MadeOnce()
 
     # --- sealing -----------------------------------------------------------------------------------------------------
 
@@ -87,17 +85,8 @@ class SigningSealer:
         if self._writer is None:
             return self._plain.seal(message, now)
         if isinstance(message, DistributeEvent):
-            return self._writer.sign(self._prepare_once(message, self._writer), now)
+            return self._writer.sign(self._prepared.of(message, self._writer.prepare), now)
         return self._writer.sign(self._writer.prepare(message), now)
-
-    def _prepare_once(self, message: Payload, writer: SignatureWriter) -> Signable:
-        """Prepare a list of events, which a VTN hands to many VENs; replaced as a whole, for the sake of threads."""
-        for known, signable in self._prepared:
-            if known is message:
-                return signable
-        signable = writer.prepare(message)
-        self._prepared = ((message, signable), *self._prepared[: _MOST_PREPARED - 1])
-        return signable
 
     # --- opening -----------------------------------------------------------------------------------------------------
 

@@ -210,15 +210,20 @@ def until_asked(grid: Grid, calls: int = 1) -> list[Call]:
     return [*host.calls]
 
 
-@pytest.mark.rule(17)
-def test_what_was_answered_before_does_not_come_behind_a_change_while_the_answer_to_another_event_is_awaited() -> None:
-    grid = grid_with_ven({"on_event": lambda event: "optIn"})
+def one_decided_and_one_not(grid: Grid) -> Call:
+    """Make two events, and decide on the first; returns the question about the second, which is left open."""
     for event_id in ("event", "slow"):
         grid.vtn.vtn.add_event(event(event_id, begin=HOUR), [grid.ven_id()], grid.now)
     asked = until_asked(grid, 2)
-    host = grid.hosts["ven"]
     quick, slow = sorted(asked, key=lambda one: one.arguments["event"].event_descriptor.event_id)  # type: ignore
-    grid.wire.run(host, quick, "optIn", grid.now)
+    grid.wire.run(grid.hosts["ven"], quick, "optIn", grid.now)
+    return slow
+
+
+@pytest.mark.rule(17)
+def test_what_was_answered_before_does_not_come_behind_a_change_while_the_answer_to_another_event_is_awaited() -> None:
+    grid = grid_with_ven({"on_event": lambda event: "optIn"})
+    host, slow = grid.hosts["ven"], one_decided_and_one_not(grid)
     grid.ven().change_opt("event", EventDecision(opt_type=OUT), grid.now)
     grid.wire.drain(host, grid.now)
     grid.wire.settle(grid.now)
@@ -295,12 +300,7 @@ def test_a_modification_does_not_undo_it_whatever_the_handler_answers() -> None:
 @pytest.mark.rule(206)
 def test_an_answer_that_waits_for_those_to_other_events_follows_an_opt_that_came_since() -> None:
     grid = grid_with_ven({"on_event": lambda event: "optIn"})
-    for event_id in ("event", "slow"):
-        grid.vtn.vtn.add_event(event(event_id, begin=HOUR), [grid.ven_id()], grid.now)
-    asked = until_asked(grid, 2)
-    host = grid.hosts["ven"]
-    quick, slow = sorted(asked, key=lambda one: one.arguments["event"].event_descriptor.event_id)  # type: ignore
-    grid.wire.run(host, quick, "optIn", grid.now)
+    host, slow = grid.hosts["ven"], one_decided_and_one_not(grid)
     grid.ven().create_opt(create_opt(event_id="event", opt_type=OUT), grid.now)
     grid.wire.drain(host, grid.now)
     grid.wire.settle(grid.now)

@@ -215,4 +215,4 @@ def test_what_cannot_be_written_is_kept_by_nobody() -> None:
     broken = DistributeEvent(request_id=None, vtn_id="Grid")  # type: ignore[arg-type]
     with pytest.raises(LocalProtocolError):
         sealer.seal(broken, now)
-    assert sealer._written == ()
+    assert len(sealer._written) == 0

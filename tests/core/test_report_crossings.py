@@ -13,6 +13,7 @@ from oadr_core import (
     EiResponse,
     RegisterReport,
     Report,
+    ReportRequest,
     ReportsReceived,
     ReportWish,
     Save,
@@ -43,11 +44,14 @@ def offer(core: AutoVen | AutoVtn, grid: Grid) -> None:
     core.offer(make_offer("meter", [point], NOON), {"load": point}, grid.now)
 
 
-@pytest.mark.parametrize("source", ["ven", "vtn"])
-@pytest.mark.rule(306, 329)
-def test_a_request_that_crosses_new_metadata_stands_on_both_sides(source: str) -> None:
+def asking(source: str) -> tuple[Grid, AutoVen | AutoVtn, list[ReportRequest]]:
+    """A push VEN and its VTN, of which one has offered a meter, and the other is about to ask for it.
+
+    :param source: which of them offers.
+    :returns: both, the one that offers, and what the other wants.
+    """
     grid = Grid()
-    host = grid.add_ven(pull=False, handlers={})
+    grid.add_ven(pull=False, handlers={})
     core: AutoVen | AutoVtn = grid.ven() if source == "ven" else grid.vtn
     offer(core, grid)
     grid.drain()
@@ -56,9 +60,16 @@ def test_a_request_that_crosses_new_metadata_stands_on_both_sides(source: str) -
         grid.vtn.vtn.create_report(grid.ven_id(), wanted, grid.now)
     else:
         grid.ven().ven.create_report(wanted, grid.now)
+    return grid, core, wanted
+
+
+@pytest.mark.parametrize("source", ["ven", "vtn"])
+@pytest.mark.rule(306, 329)
+def test_a_request_that_crosses_new_metadata_stands_on_both_sides(source: str) -> None:
+    grid, core, wanted = asking(source)
     offer(core, grid)
     grid.wire.drain(grid.host, grid.now)
-    grid.wire.drain(host, grid.now)
+    grid.wire.drain(grid.hosts["ven"], grid.now)
     asked, offered = flight_of(grid, CreateReport), flight_of(grid, RegisterReport)
     grid.wire.deliver(offered, grid.now)
     grid.wire.answer(offered, grid.now)
@@ -85,16 +96,7 @@ ORDERS: Final = [
 def test_however_a_request_and_new_metadata_cross_both_sides_agree_in_the_end(
     source: str, order: tuple[str, ...]
 ) -> None:
-    grid = Grid()
-    host = grid.add_ven(pull=False, handlers={})
-    core: AutoVen | AutoVtn = grid.ven() if source == "ven" else grid.vtn
-    offer(core, grid)
-    grid.drain()
-    wanted = [request("crossing", specifier_id="meter")]
-    if source == "ven":
-        grid.vtn.vtn.create_report(grid.ven_id(), wanted, grid.now)
-    else:
-        grid.ven().ven.create_report(wanted, grid.now)
+    grid, core, _ = asking(source)
     flights = {}
     for step in ("ask", *order):
         match step:
@@ -102,7 +104,7 @@ def test_however_a_request_and_new_metadata_cross_both_sides_agree_in_the_end(
                 if step == "offer":
                     offer(core, grid)
                 grid.wire.drain(grid.host, grid.now)
-                grid.wire.drain(host, grid.now)
+                grid.wire.drain(grid.hosts["ven"], grid.now)
                 kind = RegisterReport if step == "offer" else CreateReport
                 flights["offered" if step == "offer" else "asked"] = flight_of(grid, kind)
             case "asked" | "offered":
