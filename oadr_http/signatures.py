@@ -52,14 +52,13 @@ def signing_key(cert: FilePath, key: FilePath | None, passphrase: str | None, no
         the certificate has expired (rule 516).
     """
     cert = Path(cert)
+    content, secret = read_file(cert), None if key is None else read_file(Path(key))
     try:
-        if key is None and cert.suffix.lower() in _PKCS12:
-            found = SigningKey.from_pkcs12(read_file(cert), passphrase)
+        if secret is None and cert.suffix.lower() in _PKCS12:
+            found = SigningKey.from_pkcs12(content, passphrase)
         else:
-            found = SigningKey(read_file(cert), read_file(cert if key is None else Path(key)), passphrase)
+            found = SigningKey(content, content if secret is None else secret, passphrase)
     except LocalProtocolError as error:
-        if str(error).startswith(str(cert)) or (key is not None and str(error).startswith(str(key))):
-            raise
         raise LocalProtocolError(f"{cert if key is None else key}: {error}") from None
     if now > found.certificate.not_after:
         raise LocalProtocolError(f"{cert}: the certificate has expired, on {found.certificate.not_after:%F %TZ} (R516)")

@@ -7,10 +7,12 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -47,6 +49,7 @@ class TrustedProxies:
             raise LocalProtocolError(f"{header!r} is no name of a header")
         self._header: Final = header.lower().encode()
         self._is_listed: Final = lru_cache(maxsize=1024)(self._look_up)
+        self._shown: Final = lru_cache(maxsize=1024)(_read)  # each request asks twice, and VENs come again
 
     def told_by(self, peer: Peer, headers: Mapping[bytes, bytes]) -> Peer:
         """Find out who has sent a request.
@@ -58,9 +61,9 @@ class TrustedProxies:
         """
         if not self._is_listed(peer.host):
             return peer
-        der = _certificate(headers.get(self._header, b""))
-        identity = None if der is None or not _is_valid(der) else fingerprint(der)
-        return Peer(peer.transport, identity, peer.address)
+        shown = self._shown(headers.get(self._header, b""))
+        valid = shown is not None and shown.not_before <= system_now().utc < shown.not_after  # rule 516
+        return Peer(peer.transport, shown.fingerprint if shown is not None and valid else None, peer.address)
 
     def _look_up(self, host: str) -> bool:
         address = address_of(host)
@@ -89,12 +92,23 @@ def _certificate(told: bytes) -> bytes | None:
         return None
 
 
-def _is_valid(der: bytes) -> bool:
-    """Whether bytes are a certificate, and nothing else, and its time has come and is not over (rule 516)."""
+class _Shown(msgspec.Struct, frozen=True):
+    """What matters of a certificate in a header."""
+
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+
+
+def _read(told: bytes) -> _Shown | None:
+    """Read a header; None where it holds no certificate, or anything else beside it."""
+    der = _certificate(told)
+    if der is None:
+        return None
     try:
         certificate = x509.load_der_x509_certificate(der)
     except (ValueError, x509.InvalidVersion):
-        return False
+        return None
     if certificate.public_bytes(Encoding.DER) != der:
-        return False
-    return certificate.not_valid_before_utc <= system_now().utc < certificate.not_valid_after_utc
+        return None
+    return _Shown(fingerprint(der), certificate.not_valid_before_utc, certificate.not_valid_after_utc)
