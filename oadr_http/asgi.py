@@ -62,7 +62,7 @@ class AsgiApp:
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
-        else:
+        else:  # ASGI wants an application to raise for a protocol that it does not have, and its server to hang up
             raise NotImplementedError(f"OpenADR does not speak {scope['type']}")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
