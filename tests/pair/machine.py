@@ -70,9 +70,20 @@ class Site(World):
         for ven in self.vens:
             if ven.core.phase is Startup.OFF:
                 self.boot(ven.host)
-        self.heal(HEALING.total_seconds())
+        self.heal((HEALING + self._silence()).total_seconds())
         for ven in self.vens:
             agree(self.vtn, ven, self.reader, self.ledger, self.now.utc)
+
+    def _silence(self) -> timedelta:
+        """How long a push VEN may have nothing to say, and so learns nothing: a VTN whose clock was wrong asks it for
+        reports that begin later."""
+        begins = [
+            one.request.report_specifier.report_interval.dtstart
+            for ven in self.vens
+            for one in ven.core.ven.state.report_requests
+            if not ven.pull and one.request.report_specifier.report_interval is not None
+        ]
+        return max([timedelta(0), *(begin - self.now.utc for begin in begins)])
 
 
 class Orderly(Time, Operator, Applications, Site):
