@@ -30,9 +30,12 @@ $(PEER)/.ready: Makefile
 demo: $(VENV)/.ready  ## Run a VTN and three VENs for a while, and watch them
 	@$(BIN)/oadr demo --seconds $(SECONDS)
 
+# By as many workers as there are processors, up to four; what takes long is mostly waiting for other processes.
+WORKERS := --numprocesses auto --maxprocesses 4 --dist worksteal
+
 .PHONY: test
 test: $(VENV)/.ready $(PEER)/.ready  ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a minute with each real peer, long dialogues
@@ -40,7 +43,7 @@ test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a 
 
 .PHONY: search
 search: $(VENV)/.ready $(PEER)/.ready  ## Search longer for counterexamples to what the core's tests claim
-	@HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest tests/core tests/messages tests/rules tests/wire
+	@HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest $(WORKERS) tests/core tests/messages tests/rules tests/wire
 
 .PHONY: lint
 lint: $(VENV)/.ready  ## Check style and types
