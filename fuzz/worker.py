@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris
 
-_OURS = ["oadr_core", "oadr_http"]
+_OURS = ["oadr_core", "oadr_driver", "oadr_http"]
 
 
 _LATE = 3.0

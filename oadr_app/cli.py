@@ -28,7 +28,7 @@ from oadr_app.tracing import TraceFile, is_trace
 from oadr_app.ven_cli import vens
 from oadr_app.ven_flags import reporting
 from oadr_core import OptType, ProfileName, ProtocolError
-from oadr_http.groups import alone
+from oadr_driver.groups import alone
 
 app = typer.Typer(
     name="oadr",

@@ -27,8 +27,8 @@ from oadr_app.periods import Period
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.ven import VenProgram
 from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
+from oadr_driver.groups import alone
 from oadr_http import MemoryStore
-from oadr_http.groups import alone
 
 _SHORTEST: Final = 8.0
 """Seconds that the demo needs at least."""

@@ -29,9 +29,9 @@ from oadr_core import (
     normalised_fingerprint,
     printable,
 )
+from oadr_driver.groups import alone
 from oadr_http import OpenADRServer, Trace
 from oadr_http.exposure import is_loopback
-from oadr_http.groups import alone
 
 _LOG: Final = logging.getLogger("oadr.vtn")
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from oadr_core import Peer, fingerprint
-from oadr_http.damping import Damper
+from oadr_driver.damping import Damper
 from oadr_http.endpoints import Answer, Endpoints
 from oadr_http.exposure import is_loopback
 from oadr_http.heads import RepeatedHeader, framing_fault, headers_of, length_fault

@@ -12,13 +12,13 @@ import anyio
 import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
+from oadr_driver.damping import Damper
+from oadr_driver.tls import Tls
+from oadr_driver.tls_errors import reason
+from oadr_driver.tls_guard import expecting
+from oadr_driver.transport import ExchangeFailed
 from oadr_http.compression import BadCoding, decompressed
-from oadr_http.damping import Damper
-from oadr_http.driver import ExchangeFailed
 from oadr_http.outcomes import failure
-from oadr_http.tls import Tls
-from oadr_http.tls_errors import reason
-from oadr_http.tls_guard import expecting
 
 _LOG: Final = logging.getLogger("oadr.http")
 
@@ -84,7 +84,7 @@ class HttpCarrier:
         await self._pool.close()
 
     async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
-        """Post a request; see :class:`~oadr_http.driver.Carrier`."""
+        """Post a request; see :class:`~oadr_driver.driver.Carrier`."""
         timeout = min(transmit.timeout, self._timeout or transmit.timeout)
         url, identity = "", transmit.to.identity
         try:

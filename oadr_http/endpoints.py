@@ -8,14 +8,15 @@ import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote
 
-from oadr_core import Failure, LocalProtocolError, Peer, ProfileName, Service
+from oadr_core import LocalProtocolError, Peer, ProfileName, Service
+from oadr_driver.damping import Damper
+from oadr_driver.throttle import Throttle
+from oadr_driver.transport import Receiver
 from oadr_http.compression import compressed
-from oadr_http.damping import Damper
 from oadr_http.outcomes import status
-from oadr_http.throttle import Throttle
 from oadr_http.trusted_proxy import TrustedProxies
 
 _LOG: Final = logging.getLogger("oadr.http")
@@ -37,16 +38,6 @@ COME_BACK: Final = ((b"retry-after", b"1"),)
 
 _MEDIA_TYPE: Final = re.compile(r"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
-
-
-class Receiver(Protocol):
-    """What takes a request: a driver."""
-
-    async def receive(
-        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
-    ) -> tuple[Failure | None, bytes]:
-        """Hand a request to the core."""
-        ...
 
 
 class Answer:

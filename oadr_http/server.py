@@ -19,11 +19,11 @@ import anyio
 import anyio.abc
 
 from oadr_core import Peer
-from oadr_http.damping import Damper
+from oadr_driver.damping import Damper
+from oadr_driver.groups import alone
+from oadr_driver.tls_errors import reason
 from oadr_http.endpoints import COME_BACK, Answer
-from oadr_http.groups import alone
 from oadr_http.parser import Headers, Parser, Request, Stage
-from oadr_http.tls_errors import reason
 from oadr_http.tls_stream import TlsStream
 
 _LOG: Final = logging.getLogger("oadr.http")

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.abc
 
-from oadr_http.tls_guard import Guarded
+from oadr_driver.tls_guard import Guarded
 
 _ResultT = TypeVar("_ResultT")
 
@@ -25,7 +25,7 @@ class TlsStream(anyio.abc.ByteStream):
     """Speaks TLS on a connection that a client has begun.
 
     :param stream: the connection.
-    :param context: how TLS is spoken; see :class:`~oadr_http.tls.Tls`.
+    :param context: how TLS is spoken; see :class:`~oadr_driver.tls.Tls`.
     """
 
     def __init__(self, stream: anyio.abc.ByteStream, context: ssl.SSLContext) -> None:
@@ -38,7 +38,7 @@ class TlsStream(anyio.abc.ByteStream):
     async def handshake(self) -> None:
         """Agree on TLS with the client.
 
-        :raises ssl.SSLError: there is no agreement; :func:`~oadr_http.tls_errors.reason` says why.
+        :raises ssl.SSLError: there is no agreement; :func:`~oadr_driver.tls_errors.reason` says why.
         :raises anyio.EndOfStream: the client has gone.
         """
         await self._do(self._tls.do_handshake)

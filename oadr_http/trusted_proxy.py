@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from oadr_core import LocalProtocolError, Peer, fingerprint
-from oadr_http.clock import system_now
+from oadr_driver.clock import system_now
 
 HEADER: Final = "Client-Cert"
 """The header that RFC 9440 names."""

@@ -35,7 +35,9 @@ LAYERS: Final = (
 LAYER: Final[Mapping[str, int]] = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 ADAPTERS: Final = ("oadr_http", "oadr_xmpp")
-OURS: Final = frozenset({"oadr_core", "oadr_app", "bench", "docs", "examples", "fuzz", "tests", *ADAPTERS})
+OURS: Final = frozenset(
+    {"oadr_core", "oadr_driver", "oadr_app", "bench", "docs", "examples", "fuzz", "tests", *ADAPTERS}
+)
 
 ALLOWED: Final = frozenset(
     {
@@ -255,15 +257,19 @@ def test_only_the_testing_kit_may_use_hypothesis_and_only_what_seals_keys() -> N
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_an_adapter_imports_the_core_and_nothing_else_of_ours(adapter: str) -> None:
-    assert every(foreign, adapter, ("oadr_core",)) == []
+def test_an_adapter_imports_the_core_and_the_driver_and_nothing_else_of_ours(adapter: str) -> None:
+    assert every(foreign, adapter, ("oadr_core", "oadr_driver")) == []
 
 
-def test_the_application_imports_the_core_and_the_adapters() -> None:
-    assert every(foreign, "oadr_app", ("oadr_core", *ADAPTERS)) == []
+def test_the_driver_imports_the_core_alone() -> None:
+    assert every(foreign, "oadr_driver", ("oadr_core",)) == []
 
 
-@pytest.mark.parametrize("package", [*ADAPTERS, "oadr_app", "examples"])
+def test_the_application_imports_the_core_the_driver_and_the_adapters() -> None:
+    assert every(foreign, "oadr_app", ("oadr_core", "oadr_driver", *ADAPTERS)) == []
+
+
+@pytest.mark.parametrize("package", ["oadr_driver", *ADAPTERS, "oadr_app", "examples"])
 def test_what_drives_the_core_uses_its_public_interface_alone(package: str) -> None:
     assert every(not_public, package) == []
 
@@ -411,7 +417,7 @@ def forgeries(module: str, source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("package", ["oadr_core", *ADAPTERS, "oadr_app", "bench", "docs", "examples"])
+@pytest.mark.parametrize("package", ["oadr_core", "oadr_driver", *ADAPTERS, "oadr_app", "bench", "docs", "examples"])
 def test_nothing_but_a_sealer_opens_documents(package: str) -> None:
     assert every(forgeries, package) == []
 
@@ -461,10 +467,10 @@ def test_the_lint_rule_fires_in_the_core(name: str) -> None:
     assert f"TID251 `{name}` is banned" in lint("oadr_core/wire/x.py", use_of(name))
 
 
-@pytest.mark.parametrize("path", ["oadr_http/x.py", "oadr_xmpp/x.py", "oadr_app/x.py", "tests/core/x.py"])
-def test_the_lint_rule_leaves_others_alone(path: str) -> None:
+@pytest.mark.parametrize("package", ["oadr_driver", "oadr_http", "oadr_xmpp", "oadr_app", "tests/core"])
+def test_the_lint_rule_leaves_others_alone(package: str) -> None:
     everything = "".join(use_of(name) for name in BANNED)
-    assert "TID251" not in lint(path, everything)
+    assert "TID251" not in lint(f"{package}/x.py", everything)
     assert "TID251" in lint("oadr_core/x.py", everything)
 
 

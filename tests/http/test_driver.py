@@ -38,9 +38,9 @@ from oadr_core import (
     VenOnline,
 )
 from oadr_core.messages import EiResponse
+from oadr_driver.clock import system_now
+from oadr_driver.recorder import Recorder
 from oadr_http import Driver, ExchangeFailed, MemoryStore
-from oadr_http.clock import system_now
-from oadr_http.recorder import Recorder
 
 pytestmark = pytest.mark.anyio
 
@@ -227,7 +227,7 @@ async def test_what_is_to_be_saved_meanwhile_goes_into_one_write() -> None:
 async def test_a_store_that_fails_is_tried_until_it_works(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oadr_http.driver._STORE_PAUSE", 0.0)
+    monkeypatch.setattr("oadr_driver.driver._STORE_PAUSE", 0.0)
     store, carrier = SlowStore(OSError("the disk is full"), OSError("still")), Carrier()
     store.ready.set()
     core = Script(Save("k", b"1"), _transmit())
@@ -680,7 +680,7 @@ async def test_cancellation_saves_too_and_leaves_nothing_running() -> None:
 async def test_a_store_that_does_not_answer_at_the_end_is_not_waited_for_for_ever(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oadr_http.driver._LAST_SAVE", 0.01)
+    monkeypatch.setattr("oadr_driver.driver._LAST_SAVE", 0.01)
     store = SlowStore()
     async with Driver(Script(Save("k", b"1")), store=store).running():
         await store.asked.wait()

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import Peer
+from oadr_driver.throttle import Throttle
 from oadr_http import Endpoints, Server, ServerLimits
 from oadr_http.endpoints import normalised
 from oadr_http.parser import Parser, Stage
-from oadr_http.throttle import Throttle
 from tests.http.desk import POLL, Desk, Line, Office, ending_office, office, request, until
 
 pytestmark = pytest.mark.anyio

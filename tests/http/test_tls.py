@@ -38,6 +38,7 @@ from oadr_core import (
     decode,
     encode,
 )
+from oadr_driver.tls_errors import reason
 from oadr_http import (
     CertificateExpires,
     CertificatesReloaded,
@@ -51,7 +52,6 @@ from oadr_http import (
     Tls,
     TlsPolicy,
 )
-from oadr_http.tls_errors import reason
 from tests.http.authorities import HOSTS, Folder, authority, der, foreign, ven_identity, vtn_identity
 from tests.http.desk import Desk, Line, request, until
 from tests.http.test_carrier import response, stranger

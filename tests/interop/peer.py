@@ -11,7 +11,7 @@ import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from oadr_http.groups import alone
+from oadr_driver.groups import alone
 from tests.interop.watch import PATIENCE, Watch
 
 Told = dict[str, Any]

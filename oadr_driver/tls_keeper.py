@@ -12,9 +12,9 @@ import anyio
 import anyio.to_thread
 
 from oadr_core import Event, LocalProtocolError
-from oadr_http.groups import alone
-from oadr_http.tls import Tls
-from oadr_http.tls_files import OwnCertificate
+from oadr_driver.groups import alone
+from oadr_driver.tls import Tls
+from oadr_driver.tls_files import OwnCertificate
 
 _LOG: Final = logging.getLogger("oadr.tls")
 

@@ -1,4 +1,4 @@
-"""A VEN over HTTP that the application steers message by message."""
+"""A VEN that the application steers message by message."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -33,11 +33,11 @@ from oadr_core import (
     part_from_dict,
     to_dict,
 )
-from oadr_http.client import HttpCarrier
-from oadr_http.clock import system_now
-from oadr_http.driver import ExchangeFailed, tell
-from oadr_http.recorder import Recorder
-from oadr_http.store import Store
+from oadr_driver.clock import system_now
+from oadr_driver.driver import tell
+from oadr_driver.recorder import Recorder
+from oadr_driver.store import Store
+from oadr_driver.transport import ExchangeFailed, LooseCarrier
 
 Spoken = tuple[str, dict[str, object]]
 """A message as its name and its content."""
@@ -68,7 +68,7 @@ class ManualVen:
     def __init__(
         self,
         config: VenConfig,
-        carrier: HttpCarrier,
+        carrier: LooseCarrier,
         *,
         sealer: Sealer,
         store: Store | None = None,

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from oadr_core import fingerprint
-from oadr_http.tls_errors import NotTrusted
+from oadr_driver.tls_errors import NotTrusted
 
 _expected: ContextVar[Collection[str]] = ContextVar("_expected", default=())
 

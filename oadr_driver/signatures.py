@@ -1,4 +1,4 @@
-"""XML signatures over HTTP: keys and certificates from files, and what follows from which of them are given."""
+"""XML signatures: keys and certificates from files, and what follows from which of them are given."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from oadr_core import (
     SigningSealer,
     Trust,
 )
-from oadr_http.tls_files import FilePath, read_file
+from oadr_driver.tls_files import FilePath, read_file
 
 _PKCS12: Final = (".p12", ".pfx")
 

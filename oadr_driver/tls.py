@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from oadr_core import LocalProtocolError, normalised_fingerprint
-from oadr_http.tls_files import Files, OwnCertificate, check_trusted, expired, listed, read_own
-from oadr_http.tls_guard import guard
+from oadr_driver.tls_files import Files, OwnCertificate, check_trusted, expired, listed, read_own
+from oadr_driver.tls_guard import guard
 
 _LOG: Final = logging.getLogger("oadr.tls")
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 import anyio.abc
@@ -34,10 +34,11 @@ from oadr_core import (
     Transmit,
     printable,
 )
-from oadr_http.clock import system_now
-from oadr_http.groups import alone
-from oadr_http.recorder import Recorder
-from oadr_http.store import Store
+from oadr_driver.clock import system_now
+from oadr_driver.groups import alone
+from oadr_driver.recorder import Recorder
+from oadr_driver.store import Store
+from oadr_driver.transport import Carrier, ExchangeFailed
 
 _LOG: Final = logging.getLogger("oadr.driver")
 
@@ -51,28 +52,6 @@ _ValueT = TypeVar("_ValueT")
 
 _Started: TypeAlias = tuple[Callable[..., object], dict[str, object], float]
 """A function of the application that nobody waits for: it, its arguments, and the seconds that it may take."""
-
-
-class ExchangeFailed(Exception):
-    """A request brought no answer.
-
-    :param why: the reason.
-    """
-
-    def __init__(self, why: Failure) -> None:
-        super().__init__(why.value)
-        self.why: Final = why
-
-
-class Carrier(Protocol):
-    """Carries requests to peers."""
-
-    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
-        """Send a request and bring back the answer.
-
-        :raises ExchangeFailed: there is none.
-        """
-        ...
 
 
 class Driver:

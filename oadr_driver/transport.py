@@ -1,0 +1,100 @@
+"""What carries messages between us and our peers, as whoever drives a core sees it."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+from oadr_core import Failure, Peer, ProfileName, Service, Transmit
+
+
+class ExchangeFailed(Exception):
+    """A request brought no answer.
+
+    :param why: the reason.
+    """
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.value)
+        self.why: Final = why
+
+
+class Carrier(Protocol):
+    """Carries requests to peers."""
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Send a request and bring back the answer.
+
+        :raises ExchangeFailed: there is none.
+        """
+        ...
+
+
+class LooseCarrier(Carrier, Protocol):
+    """Carries requests whenever there are any, without being opened first."""
+
+    async def close(self) -> None:
+        """Close what it has opened."""
+        ...
+
+
+class Receiver(Protocol):
+    """What takes the requests of peers: a driver."""
+
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
+        """Hand a request to the core.
+
+        :param body: the document.
+        :param peer: who has sent it, as far as the transport knows.
+        :param service: the endpoint that it came to; None where the transport has none.
+        :param profile: the profile that is spoken there.
+        :returns: why the transport should refuse it, or None; and the body of the answer.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """A way to peers. An adapter is one, or has one for each side."""
+
+    def opened(self) -> AbstractAsyncContextManager[Carrier]:
+        """Take what is needed, such as a port, and carry requests while the body runs. Peers are not served yet."""
+        ...
+
+    def serving(self, receiver: Receiver) -> AbstractAsyncContextManager[None]:
+        """Serve peers while the body runs; at its end nobody new is served, and what is under way is finished.
+
+        :param receiver: takes their requests.
+        """
+        ...
+
+
+class VenTransport(Transport, Protocol):
+    """The way of a VEN to its VTN."""
+
+    def by_hand(self) -> LooseCarrier:
+        """A carrier for single requests.
+
+        :raises LocalProtocolError: there can be none.
+        """
+        ...
+
+
+class Carriers:
+    """Carries each request by the transport that its address names.
+
+    :param carriers: those that there are, by the names of their transports, such as ``simpleHttp``.
+    """
+
+    def __init__(self, carriers: Mapping[str, Carrier]) -> None:
+        self._carriers: Final = dict(carriers)
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Send a request; see :class:`Carrier`.
+
+        :raises ExchangeFailed: there is no answer, or no such transport: its VEN cannot be reached until there is.
+        """
+        carrier = self._carriers.get(transmit.to.transport)
+        if carrier is None:
+            raise ExchangeFailed(Failure.UNREACHABLE)
+        return await carrier.exchange(transmit, body)

@@ -1,0 +1,151 @@
+"""HTTP as a way to the VTN, and to VENs."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import anyio
+import anyio.abc
+
+from oadr_driver.throttle import Throttle
+from oadr_driver.tls import Tls
+from oadr_driver.transport import Carrier, Receiver
+from oadr_http.client import HttpCarrier
+from oadr_http.endpoints import Endpoints, usual_prefix_20a
+from oadr_http.server import Server, ServerLimits
+from oadr_http.trusted_proxy import TrustedProxies
+
+
+class HttpToVtn:
+    """The way of a VEN to its VTN, which it polls.
+
+    :param url: the base URL of the VTN.
+    :param compression: whether the VTN may compress its answers.
+    :param longest: bytes of an answer that are taken.
+    :param tls: how TLS is spoken; None where it is not.
+    """
+
+    def __init__(self, url: str, *, compression: bool, longest: int, tls: Tls | None) -> None:
+        self._url: Final = url
+        self._compression = compression
+        self._longest = longest
+        self._tls = tls
+
+    def by_hand(self) -> HttpCarrier:
+        """A carrier for single requests."""
+        return HttpCarrier(self._url, compression=self._compression, longest=self._longest, tls=self._tls)
+
+    def opened(self) -> AbstractAsyncContextManager[Carrier]:
+        """Be able to send; see :class:`~oadr_driver.transport.Transport`."""
+        return self.by_hand()
+
+    @asynccontextmanager
+    async def serving(self, receiver: Receiver) -> AsyncIterator[None]:  # noqa: ARG002
+        """Serve nobody: the VTN has no way to a VEN that polls."""
+        yield
+
+
+class HttpToVens:
+    """The way of a VTN to its VENs: it listens to all, and has requests of its own for those that do not poll.
+
+    :param host: the address to listen on.
+    :param port: the port to listen on; 0 takes a free one.
+    :param prefix: the path before the name of a service.
+    :param prefix_20a: the path before EiEvent for VENs of 2.0a; the usual one, if there is one, if None.
+    :param proxies: proxies in front; None where there are none.
+    :param identified: whether all requests are refused whose sender has shown no certificate.
+    :param limits: what it puts up with.
+    :param tls: how TLS is spoken; None where it is not.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        prefix: str,
+        prefix_20a: str | None,
+        proxies: TrustedProxies | None,
+        identified: bool,
+        limits: ServerLimits,
+        tls: Tls | None,
+    ) -> None:
+        self._host, self._port = host, port
+        self._prefix = f"/{prefix.strip('/')}"
+        self._prefix_20a = usual_prefix_20a(self._prefix) if prefix_20a is None else prefix_20a
+        self._proxies = proxies
+        self.identified: Final = identified
+        self._limits = limits
+        self._tls = tls
+        self._secure = tls is not None and tls.serving
+        self._bound: int | None = None
+        self._listener: anyio.abc.Listener[anyio.abc.SocketStream] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; the one that was asked for, until it listens."""
+        return self._port if self._bound is None else self._bound
+
+    @property
+    def url(self) -> str:
+        """The base URL that VENs need."""
+        return f"{self._origin}{self._prefix}"
+
+    @property
+    def url_20a(self) -> str | None:
+        """The base URL that VENs of 2.0a need; None where they are not served."""
+        return None if self._prefix_20a is None else f"{self._origin}/{self._prefix_20a.strip('/')}"
+
+    @property
+    def longest_body(self) -> int:
+        """Bytes of a request that are taken."""
+        return self._limits.body
+
+    @property
+    def _origin(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._secure else 'http'}://{host}:{self.port}"
+
+    def endpoints(self, receiver: Receiver) -> Endpoints:
+        """The endpoints, for a server.
+
+        :raises LocalProtocolError: both profiles have the same path.
+        """
+        return Endpoints(
+            receiver,
+            prefix=self._prefix,
+            prefix_20a=self._prefix_20a,
+            proxies=self._proxies,
+            identified=self.identified,
+            throttle=Throttle(self._limits.requests_per_ven, self._limits.requests_per_address),
+        )
+
+    def carrying(self) -> AbstractAsyncContextManager[Carrier]:
+        """Be able to send, without listening."""
+        longest = self._limits.body
+        return HttpCarrier(compression=False, longest=longest, tls=self._tls)  # nothing lets a VEN compress
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Carrier]:
+        """Take the port, and be able to send; see :class:`~oadr_driver.transport.Transport`."""
+        listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
+        self._bound = listener.extra(anyio.abc.SocketAttribute.local_port)
+        async with listener, self.carrying() as carrier:
+            self._listener = listener
+            try:
+                yield carrier
+            finally:
+                self._listener = None
+
+    @asynccontextmanager
+    async def serving(self, receiver: Receiver) -> AsyncIterator[None]:
+        """Take requests; see :class:`~oadr_driver.transport.Transport`."""
+        assert self._listener is not None
+        server = Server(self.endpoints(receiver), self._limits, tls=self._server_tls if self._secure else None)
+        async with server.serving(self._listener):
+            yield
+
+    def _server_tls(self) -> ssl.SSLContext:
+        assert self._tls is not None
+        return self._tls.server
