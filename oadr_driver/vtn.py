@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final, Self, TypeVar
 
 import anyio
+from msgspec import structs
 
 from oadr_core import (
     VTN_HANDLERS,
@@ -36,6 +37,7 @@ from oadr_core import (
     SenderConfig,
     Service,
     Target,
+    TransportName,
     VenRecord,
     VtnConfig,
     VtnPolicy,
@@ -79,7 +81,7 @@ _ValueT = TypeVar("_ValueT")
 class DrivenVtn:
     """A VTN for applications, whatever carries its messages; the servers of the adapters are such.
 
-    :param config: what the VTN is.
+    :param config: what the VTN is, but for its transports.
     :param transports: the ways to its VENs, by the names that VENs register with, such as ``simpleHttp``.
     :param sealer: opens and seals documents.
     :param entropy: the source of ids, and of chance.
@@ -124,7 +126,7 @@ class DrivenVtn:
         self._callbacks: dict[str, Callback] = {}
         self._delivery_callbacks: dict[str, DeliveryCallback] = {}
         self._core = AutoVtn(
-            config,
+            structs.replace(config, transports=tuple(TransportName(name) for name in self._transports)),
             policy,
             sealer=sealer,
             entropy=entropy,

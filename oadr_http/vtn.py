@@ -1,7 +1,7 @@
 """A VTN over HTTP, for applications: handlers in, dicts out."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from oadr_driver.signatures import SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
 from oadr_driver.tls_files import Files
+from oadr_driver.transport import Transport
 from oadr_driver.vtn import DrivenVtn
 from oadr_http.asgi import AsgiApp
 from oadr_http.endpoints import PREFIX
@@ -61,6 +62,8 @@ class OpenADRServer(DrivenVtn):
     :param require_certificate: whether requests without a valid certificate are refused with 403 (rule 517); if None,
         where there is TLS or a trusted proxy. For :meth:`asgi`, where the server hands certificates on.
     :param allow_insecure: serve others than this machine, without proof of who they are: anybody can pose as any VEN.
+    :param transports: other ways to VENs that it serves beside HTTP, by the names that VENs register with, such as
+        ``xmpp``.
     :param ven_lookup: the handler of that name; see :meth:`add_handler`.
     :param requested_poll_freq: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
@@ -106,6 +109,7 @@ class OpenADRServer(DrivenVtn):
         proxy_header: str = HEADER,
         require_certificate: bool | None = None,
         allow_insecure: bool = False,
+        transports: Mapping[str, Transport] | None = None,
         ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
@@ -170,7 +174,7 @@ class OpenADRServer(DrivenVtn):
         )
         super().__init__(
             config,
-            transports={TransportName.SIMPLE_HTTP: self._http},
+            transports={TransportName.SIMPLE_HTTP: self._http, **(transports or {})},
             sealer=sealer,
             entropy=entropy,
             policy=VtnPolicy(

@@ -9,6 +9,7 @@ import anyio
 import anyio.from_thread
 
 from oadr_core import Event
+from oadr_driver import DrivenVen, DrivenVtn
 from oadr_http import OpenADRClient, OpenADRServer
 
 POLL: Final = timedelta(milliseconds=50)
@@ -93,7 +94,7 @@ def intervals(*levels: float, begin: timedelta = timedelta(0)) -> list[dict[str,
 class Running(AsyncExitStack):
     """VTNs and VENs that run until the test is over."""
 
-    async def start(self, *ones: OpenADRServer | OpenADRClient) -> None:
+    async def start(self, *ones: DrivenVtn | DrivenVen) -> None:
         """Start some."""
         for one in ones:
             await self.enter_async_context(one.running())
