@@ -32,9 +32,10 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
-from oadr_core.offers import METADATA, check_request, data_name, is_history
+from oadr_core.offers import METADATA, check_request
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
 from oadr_core.rules import refuse
+from oadr_core.rules.offered import data_name, is_history
 from oadr_core.rules.reports import Kind, kind_of
 from oadr_core.state.reports import AcceptedRequest
 
@@ -60,8 +61,8 @@ class SourceParty(Protocol):
         """The requests of a peer that were accepted."""
         ...
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
-        """Answer a request for metadata (rule 311)."""
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
+        """Answer a request for metadata (rule 311); tells whether to answer it again, where it is periodic."""
         ...
 
     def made(
@@ -327,8 +328,8 @@ class Reporter:
         if serving.open_sample(now.utc) is None:
             self._plan(serving.key, now)
             return
-        last = serving.schedule.once or serving.next_due() is None
-        self._party.register(peer, request_id, now)
+        goes_on = self._party.register(peer, request_id, now)
+        last = serving.schedule.once or serving.next_due() is None or not goes_on
         self._party.made(serving.key, None, now, last=last)
         if not last:
             self._plan(serving.key, now)

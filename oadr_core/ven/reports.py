@@ -346,7 +346,7 @@ class ReportService(VenBase):
         requester = Requester(self._state)
         new = not requester.has_taken(message)
         if new:
-            requester.take_offers(message, (), now.utc)
+            requester.take_offers(message, (), now.utc, of_vtn=True)
             self._change(now, **requester.changes())
         answer = RegisteredReport(
             response=response_to(message), report_requests=self._still_wanted(requester), ven_id=self._state.ven_id
