@@ -57,7 +57,7 @@ class Demo:
         self.seconds: Final = max(seconds, _SHORTEST)
         self._json = as_json
         self._kept = folder
-        self._console = Console(stderr=as_json, highlight=False, markup=False)
+        self._console = Console(stderr=as_json, highlight=False, markup=False, emoji=False)
         self._live = not as_json and self._console.is_terminal
         self._began = datetime.now(UTC)
         self._notes: list[str] = []

@@ -19,8 +19,10 @@ from oadr_app.texts import clean
 _WIDE: Final = 240
 """Columns of a line that goes into a file or to another program."""
 
-OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
-ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
+OUT: Final = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
+ERR: Final = Console(
+    stderr=True, highlight=False, markup=False, emoji=False, width=None if sys.stderr.isatty() else _WIDE
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 VtnConfigFile = Annotated[
