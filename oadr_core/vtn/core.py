@@ -71,6 +71,7 @@ from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.crowding import Crowding
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
@@ -158,6 +159,7 @@ class Vtn(CoreBase):
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
+        self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
         self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
         self._refuser = Refuser(config.vtn_id, config.profiles())
@@ -265,14 +267,21 @@ class Vtn(CoreBase):
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
-        :raises LocalProtocolError: the enrolment does not hold lists of texts; the text says where.
+        :raises LocalProtocolError: the enrolment does not hold lists of texts, or the VEN would get more events than
+            fit into a list; the text says where, or how many.
         """
         self._now = now
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
         before = {one.event_id for one in self._book.of(ven_id)}
+        known = self._book.enrolments.get(ven_id, Enrolment())
         self._book.enrol(ven_id, enrolment)
+        try:
+            self._crowding.refuse_list(ven_id, self._book.of(ven_id))
+        except LocalProtocolError:
+            self._book.enrol(ven_id, known)
+            raise
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
         self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
@@ -287,7 +296,8 @@ class Vtn(CoreBase):
         :param audience: whom it is for: an :class:`~oadr_core.state.audience.Audience`, or the ids of VENs; those that
             are not registered yet get it when they are. None for whom the target of the event names.
         :returns: the id of the event.
-        :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
+        :raises LocalProtocolError: the event breaks a rule, its id is taken, it is for nobody, or one of its VENs has
+            more events then than fit into a list.
         """
         return self._make(event, audience_for(event, audience), now).event_id
 
@@ -301,6 +311,7 @@ class Vtn(CoreBase):
         if event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError("a new event is not cancelled (rule 10)")
         refuse_over(event, now.utc)
+        self._crowding.refuse_event(record, self._records)
         self._change_event(record, now)
         return record
 
@@ -313,7 +324,8 @@ class Vtn(CoreBase):
         :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
             nobody is told but those that it is now for, or is for no more.
         :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
-            rule, or it changes what lies in the past (rule 20).
+            rule, it changes what lies in the past (rule 20), or one of its VENs has more events then than fit into a
+            list.
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
@@ -328,6 +340,7 @@ class Vtn(CoreBase):
             refuse_rewriting(known.event, event, now.utc)
             changed = _modified(changed, event, now)
         if changed != known:
+            self._crowding.refuse_event(changed, self._records)
             self._change_event(changed, now)
         return changed.modification_number
 
@@ -1002,9 +1015,11 @@ class Vtn(CoreBase):
             if event.event_descriptor.event_status is cancelled or (end is not None and end <= now.utc):
                 return  # there is nothing to tell
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
+            self._refuse_one_more(ven_id, event, now)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
             before = {one.event_id for one in self._book.of(ven_id)}
+            self._refuse_one_more(ven_id, known.event, now)
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
             self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
@@ -1013,6 +1028,11 @@ class Vtn(CoreBase):
             self.cancel_event(known.event_id, now)
         else:
             self.modify_event(event, now)
+
+    def _refuse_one_more(self, ven_id: str, event: EiEvent, now: Now) -> None:
+        """Refuse an event that a handler has returned for a VEN, where it is one too many."""
+        record = EventRecord(event=event, audience=Audience(), created_at=now.utc, changed_at=now.utc)
+        self._crowding.refuse_list(ven_id, [*self._book.of(ven_id), record])
 
     # --- records -----------------------------------------------------------------------------------------------------
 
