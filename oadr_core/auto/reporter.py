@@ -53,7 +53,7 @@ class Reporter:
         self._submitted = Submitted(emit, saved or {})
         self._taker = Taker(party, self._callbacks, self._ahead, self._submitted, emit)
         self._samples = Samples(emit, saved or {})
-        self._made = MadeReports()
+        self._made = MadeReports(emit, saved or {})
         self._runs = False
         self._timers: Timers[Key] = Timers()
         self._looked_at: datetime | None = None  # what the clock showed last
