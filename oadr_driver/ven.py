@@ -310,6 +310,17 @@ class DrivenVen:
             return Failure.BUSY, b""
         return await self._driver.receive(body, peer, service, profile)
 
+    def reached_at(self, address: str) -> None:
+        """Be reached by push at another address from now on; the VTN is told, by registering again if need be.
+
+        For the transport; an application that knows better than its transport may call it as well.
+
+        :param address: a base URL or a full JID.
+        :raises LocalProtocolError: the VEN polls, or does not run by itself.
+        """
+        core = self._by_itself()
+        self._do(lambda now: core.reached_at(address, now))
+
     async def reload_certificates(self) -> bool:
         """Read the certificates for TLS again, as happens by itself soon after their files have changed.
 

@@ -50,6 +50,8 @@ class VenBase(CoreBase):
         self._refuser = Refuser()
         if self._state.signed_until is not None:
             sealer.recall(self._state.vtn_signer, self._state.signed_until)
+        self._address = config.address
+        self._address_told: str | None = None  # by the registration that stands
         self._save_waits = False
         self._unsaved = False  # something is remembered whose save may wait until the next message leaves
         self._confirmed = False  # whether the VTN has registered us, or again, since we were started

@@ -18,9 +18,12 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else (rule 506); needs a ``ven_id``.
     :param transport: how it talks to its VTN.
     :param pull: whether it polls; over HTTP alone.
-    :param address: where a push VEN is reached: a base URL or a full JID.
+    :param address: where a push VEN is reached: a base URL or a full JID. If None, it registers once its transport has
+        told, see :meth:`~oadr_core.ven.Ven.reached_at`.
     :param vtn_identity: what the transport has to prove of whoever pushes, such as the fingerprint of the certificate
         of the VTN; None takes pushes from anybody that the transport lets in.
+    :param answers_lists: whether an oadrDistributeEvent that is pushed is answered with an oadrResponse, for VTNs that
+        cannot read an empty body; as the profile has it, it is not (decision D47).
     :param report_only: whether it has no events and no opts (section 7.2.2 of the profile).
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
     :param answer_patience: seconds that the answers to a list of events wait for one that the application still
@@ -49,6 +52,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     pull: bool = True
     address: str | None = None
     vtn_identity: str | None = None
+    answers_lists: bool = False
     report_only: bool = False
     call_timeout: float = 60.0
     answer_patience: float = 10.0

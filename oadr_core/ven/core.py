@@ -278,7 +278,12 @@ class Ven(RegistrationService):
     # --- exchanges ---------------------------------------------------------------------------------------------------
 
     def _may_send(self, message: Payload) -> bool:
-        """Registration goes before everything else (rule 405), also one that the VTN has asked for."""
+        """Registration goes before everything else (rule 405), also one that the VTN has asked for.
+
+        That of a push VEN waits until its transport has told where it is reached.
+        """
+        if isinstance(message, CreatePartyRegistration) and not self.config.pull and self._address is None:
+            return False
         if self._registration is Registration.REGISTERED and not self._asked_again:
             return True
         return isinstance(message, _BEFORE_REGISTRATION)

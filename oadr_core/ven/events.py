@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from oadr_core.answers import response_to
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode, is_success
 from oadr_core.core import Question
@@ -20,7 +21,9 @@ from oadr_core.messages import (
     EventResponse,
     OptType,
     Payload,
+    ProfileName,
     RequestEvent,
+    Response,
     ResponseRequired,
 )
 from oadr_core.outputs import CallId, EventsReceived, InboundId, TicketId
@@ -143,7 +146,14 @@ class EventService(VenBase):
                 self._overtaken = self._sender.in_flight
             self._asked_last = False
             self._distribute(message, now, complete=True)
-        self._reply(inbound, None)  # the events are saved by then
+        self._reply(inbound, self._receipt(message))  # the events are saved by then
+
+    def _receipt(self, message: DistributeEvent) -> Response | None:
+        """What is said at once to a pushed list: nothing, but to VTNs that cannot read that (decision D47)."""
+        if not self.config.answers_lists:
+            return None
+        named = None if self._profile is ProfileName.V20A else self._state.ven_id
+        return Response(response=response_to(message), ven_id=named)
 
     # A list is complete, so one that comes late brings back what was cancelled and cancels what is new (rule 61). The
     # answer to a request of our own is made after that, but a list that is pushed may overtake it, or be overtaken

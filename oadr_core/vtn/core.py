@@ -71,6 +71,7 @@ from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.crowding import Crowding
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
@@ -158,6 +159,7 @@ class Vtn(CoreBase):
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
+        self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
         self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
         self._refuser = Refuser(config.vtn_id, config.profiles())
@@ -265,14 +267,21 @@ class Vtn(CoreBase):
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
-        :raises LocalProtocolError: the enrolment does not hold lists of texts; the text says where.
+        :raises LocalProtocolError: the enrolment does not hold lists of texts, or the VEN would get more events than
+            fit into a list; the text says where, or how many.
         """
         self._now = now
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
         before = {one.event_id for one in self._book.of(ven_id)}
+        known = self._book.enrolments.get(ven_id, Enrolment())
         self._book.enrol(ven_id, enrolment)
+        try:
+            self._crowding.refuse_list(ven_id, self._book.of(ven_id))
+        except LocalProtocolError:
+            self._book.enrol(ven_id, known)
+            raise
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
         self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
@@ -287,7 +296,8 @@ class Vtn(CoreBase):
         :param audience: whom it is for: an :class:`~oadr_core.state.audience.Audience`, or the ids of VENs; those that
             are not registered yet get it when they are. None for whom the target of the event names.
         :returns: the id of the event.
-        :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
+        :raises LocalProtocolError: the event breaks a rule, its id is taken, it is for nobody, or one of its VENs has
+            more events then than fit into a list.
         """
         return self._make(event, audience_for(event, audience), now).event_id
 
@@ -301,6 +311,7 @@ class Vtn(CoreBase):
         if event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError("a new event is not cancelled (rule 10)")
         refuse_over(event, now.utc)
+        self._crowding.refuse_event(record, self._records)
         self._change_event(record, now)
         return record
 
@@ -313,7 +324,8 @@ class Vtn(CoreBase):
         :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
             nobody is told but those that it is now for, or is for no more.
         :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
-            rule, or it changes what lies in the past (rule 20).
+            rule, it changes what lies in the past (rule 20), or one of its VENs has more events then than fit into a
+            list.
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
@@ -328,6 +340,7 @@ class Vtn(CoreBase):
             refuse_rewriting(known.event, event, now.utc)
             changed = _modified(changed, event, now)
         if changed != known:
+            self._crowding.refuse_event(changed, self._records)
             self._change_event(changed, now)
         return changed.modification_number
 
@@ -420,7 +433,7 @@ class Vtn(CoreBase):
         self._push(ven_id, now)
 
     def remove_ven(self, ven_id: str, now: Now) -> None:
-        """Forget a 2.0a VEN, which cannot end its registration itself as it has none.
+        """Forget a 2.0a VEN, which cannot end its registration itself as it has none; what it belongs to is kept.
 
         :raises LocalProtocolError: there is no such VEN, or it is one of 2.0b; see :meth:`cancel_party_registration`.
         """
@@ -428,8 +441,58 @@ class Vtn(CoreBase):
         if record.profile is not ProfileName.V20A:
             raise LocalProtocolError(f"{ven_id!r} has registered itself; cancel its registration instead")
         self._now = now
+        self._end(record)
+
+    def forget_ven(self, ven_id: str, now: Now) -> None:
+        """Forget a VEN that is gone, and all that is kept of it, without asking it.
+
+        Its registration goes, its answers, opts and reports, what waits for it, and what it belongs to. Events that
+        name it stay as they are. Should it be there after all, it is a stranger (463), and may register.
+
+        :param ven_id: the VEN; it need not be registered, where it is enrolled.
+        :raises LocalProtocolError: nothing is known of such a VEN.
+        """
+        if ven_id not in self._records and ven_id not in self._book.enrolments:
+            self._known_ven(ven_id)
+        self._now = now
+        if ven_id in self._records:
+            self._end(self._records[ven_id])
+        if self._book.handed(ven_id).event_ids:
+            self._hand(ven_id, ())
+        if ven_id in self._book.enrolments:
+            self._book.enrol(ven_id, Enrolment())
+            self._emit(Save(f"{_ENROLMENT}{ven_id}", None))
+
+    def _end(self, record: VenRecord) -> None:
+        """Forget the registration of a VEN, with what it has asked for."""
         self._drop(record)
-        self._emit(VenDeregistered(ven_id=ven_id, by_peer=False))
+        for one in record.report_requests:
+            self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=record.ven_id))
+        self._emit(VenDeregistered(ven_id=record.ven_id, by_peer=False))
+
+    def change_certificate(self, ven_id: str, fingerprint: str, now: Now) -> None:
+        """Say that a VEN has another certificate: from now on it is known by that alone, and goes on as before.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of the new certificate.
+        :raises LocalProtocolError: there is no such VEN, another one has the certificate, or certificates do not tell
+            who it is, as over XMPP without signatures.
+        """
+        record = self._known_ven(ven_id)
+        changes = {}
+        if record.transport is TransportName.SIMPLE_HTTP:
+            other = self._by_identity.get(fingerprint, ven_id)
+            if other != ven_id:
+                raise LocalProtocolError(f"the VEN {other!r} has this certificate already")
+            changes["identity"] = fingerprint
+        if record.signer is not None:
+            changes["signer"] = fingerprint
+        if not changes:
+            raise LocalProtocolError(f"{ven_id!r} is known by its JID {record.identity}, not by a certificate")
+        self._now = now
+        self._keep(msgspec.structs.replace(record, **changes))
+        self._emit(Save(record.key, self._records[ven_id].dump()))
+        self._wake([ven_id])
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
@@ -574,7 +637,7 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
-        elif isinstance(message, CreatePartyRegistration) and not self._has_room(peer, identity, now):
+        elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
         self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
@@ -696,7 +759,7 @@ class Vtn(CoreBase):
             if ven_id is not None and named is not None and named != ven_id:
                 raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
             if ven_id is None and named in self._records:
-                self._refuse_unknown_certificate(message, self._records[named])
+                return self._with_unknown_certificate(message, self._records[named], signer)
             return self._records.get(ven_id or named or "")
         if isinstance(message, QueryRegistration):
             return None
@@ -712,21 +775,29 @@ class Vtn(CoreBase):
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
 
-    def _refuse_unknown_certificate(self, message: Payload, record: VenRecord) -> None:
-        """See that nobody with a certificate that is not registered is taken for a VEN (decision D28).
+    def _with_unknown_certificate(self, message: Payload, record: VenRecord, signer: str | None) -> VenRecord | None:
+        """Say whom a request may be of that names a VEN, and shows a certificate that is not registered (decision D28).
 
-        One that has registered without a certificate may come to have one; it has to register with it first.
+        One that has registered without a certificate may come to have one; it has to register with it first. One whose
+        certificate was renewed registers anew, and is a stranger until the application has checked the new one: see
+        :meth:`_why_not`. Where it has signed before, it has to sign that as well.
 
-        :raises _Unidentified: it would be.
+        :raises _Unidentified: it is taken for nobody.
         """
         code = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
         if record.identity is not None:
-            raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            is_new = isinstance(message, CreatePartyRegistration) and not message.registration_id
+            if not is_new or (record.signer is not None and signer is None):
+                raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            return None
         if not isinstance(message, CreatePartyRegistration | QueryRegistration):
             raise _Unidentified(code, f"{record.ven_id} is not known by this certificate")
+        return record
 
-    def _has_room(self, peer: Peer, identity: str | None, now: Now) -> bool:
+    def _has_room(self, message: CreatePartyRegistration, peer: Peer, identity: str | None, now: Now) -> bool:
         """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
+        if message.ven_id in self._records:  # it has come to another certificate, and is there already
+            return True
         if len(self._records) >= self.config.most_vens:
             return False
         return identity is not None or self._newcomers.take(peer.host, now.mono) == 0
@@ -944,9 +1015,11 @@ class Vtn(CoreBase):
             if event.event_descriptor.event_status is cancelled or (end is not None and end <= now.utc):
                 return  # there is nothing to tell
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
+            self._refuse_one_more(ven_id, event, now)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
             before = {one.event_id for one in self._book.of(ven_id)}
+            self._refuse_one_more(ven_id, known.event, now)
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
             self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
@@ -955,6 +1028,11 @@ class Vtn(CoreBase):
             self.cancel_event(known.event_id, now)
         else:
             self.modify_event(event, now)
+
+    def _refuse_one_more(self, ven_id: str, event: EiEvent, now: Now) -> None:
+        """Refuse an event that a handler has returned for a VEN, where it is one too many."""
+        record = EventRecord(event=event, audience=Audience(), created_at=now.utc, changed_at=now.utc)
+        self._crowding.refuse_list(ven_id, [*self._book.of(ven_id), record])
 
     # --- records -----------------------------------------------------------------------------------------------------
 

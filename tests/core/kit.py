@@ -281,12 +281,14 @@ class Grid:
     ) -> Host:
         """Add a VEN; its handlers are run at once, and so are the callbacks of what it offers, by their rIDs."""
 
+        config = {"address": None if pull else name, **config}
+
         def build(saved: Mapping[str, bytes], now: Now) -> AutoVen:
             own = Handlers(VEN_HANDLERS, typed=True)
             for key, function in (handlers if handlers is not None else {"on_event": lambda event: "optIn"}).items():
                 own.add(key, function)
             core = AutoVen(
-                VenConfig(ven_name=name, pull=pull, address=None if pull else name, **config),
+                VenConfig(ven_name=name, pull=pull, **config),
                 policy or VenPolicy(),
                 sealer=PlainSealer(),
                 entropy=random.Random(f"{name} {host.boots}"),
