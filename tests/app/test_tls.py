@@ -3,15 +3,23 @@
 import json
 import stat
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
+from anyio import to_thread
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
 
+from oadr_app import control
 from oadr_app.authority import name_of_address
-from oadr_core import fingerprint
+from oadr_app.config import VtnFile, read
+from oadr_app.control import ControlError
+from oadr_app.sqlite_store import SqliteStore
+from oadr_app.vtn import VtnProgram
+from oadr_core import VenRecord, fingerprint
 from tests.app.program import Programs, Vtn, oadr, until
 
 
@@ -183,6 +191,81 @@ def test_what_is_wrong_with_the_configuration_is_said(
     program = programs.start(command, "--config", "file.toml", folder=tmp_path)
     program.says(why)
     assert program.ends() != 0
+
+
+# --- renewed certificates --------------------------------------------------------------------------------------------
+
+OLD, NEW = "00:11:22:33:44:55:66:77:88:99", "AB:5E:12:00:C4:98:31:7F:0D:66"
+
+
+def configured(folder: Path, *lines: str) -> VtnProgram:
+    """A VTN whose configuration names a VEN, which has registered with the old certificate."""
+    (folder / "vtn.toml").write_text("\n".join(['[http]\nport = 0\n[[vens]]\nname = "bakery"', *lines]))
+    return VtnProgram(read(VtnFile, folder / "vtn.toml", {}))
+
+
+async def registered(folder: Path) -> None:
+    """Have it registered."""
+    store = SqliteStore(folder / "vtn.sqlite")
+    record = VenRecord(ven_id="ven-1", registration_id="1", ven_name="bakery", identity=OLD)
+    await store.save([(record.key, record.dump())])
+    store.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("lines", "identity"),
+    [
+        ((f'fingerprint = "{NEW}"',), NEW),
+        ((f'fingerprint = "{NEW}"', 'id = "ven-1"'), NEW),
+        ((f'fingerprint = "{NEW}"', 'id = "another"'), OLD),
+        ((), OLD),
+    ],
+)
+async def test_a_fingerprint_that_is_changed_in_the_configuration_counts_from_the_next_start_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], identity: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await registered(tmp_path)
+    for _ in range(2):
+        program = configured(tmp_path, *lines)
+        assert program.server.vens["ven-1"].identity == identity
+        async with program.running():
+            await program.server.saved()
+
+
+@pytest.mark.anyio
+async def test_a_new_certificate_is_taken_by_command_where_the_configuration_says_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await registered(tmp_path)
+    program = configured(tmp_path, f'fingerprint = "{OLD}"')
+    async with program.running():
+        with pytest.raises(ControlError, match=r"change it in \[\[vens\]\] there, and start the VTN again"):
+            await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **_BAKERY))
+    program = configured(tmp_path)
+    async with program.running():
+        answer = await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **_BAKERY))
+        assert answer == {"ven_id": "ven-1", "before": OLD, "fingerprint": NEW}
+        assert program.server.vens["ven-1"].identity == NEW
+
+
+_BAKERY: Final = {"ven": "bakery", "fingerprint": NEW.lower().replace(":", "")}
+
+
+def test_the_command_takes_a_certificate_as_a_file_or_by_its_fingerprint(programs: Programs, tmp_path: Path) -> None:
+    fingerprints = made(tmp_path, "demo", "--ven", "bakery", "--ven", "mill")
+    vtn = running_vtn(programs, tmp_path)
+    ven = programs.start("ven", "--config", "demo/bakery.toml", "--vtn", vtn.url, "--poll", "1s", folder=tmp_path)
+    until(lambda: vtn.vens().get("bakery"), "it has registered")
+    ven.close()
+    ven_id = vtn.vens()["bakery"]["ven_id"]
+    for name in ("mill", "bakery"):
+        fingerprint_of = fingerprints[f"demo/{name}-ec.crt"]
+        given = f"demo/{name}-ec.crt" if name == "mill" else fingerprint_of
+        ended = oadr("vens", "certificate", "bakery", given, "--socket", "vtn.sock", folder=tmp_path)
+        assert ended == (0, f"{ven_id} is known by {fingerprint_of} now\n", "")
 
 
 def test_a_fingerprint_is_printed_as_it_is(tmp_path: Path) -> None:
