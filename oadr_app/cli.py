@@ -403,6 +403,10 @@ def certificates(
         typer.Option(help="A kind of key; the VTN gets both if not given, as it must have, and VENs the first."),
     ] = None,
     days: Annotated[int, typer.Option(help="How long they are valid.", min=1, max=3650)] = 365,
+    xmpp: Annotated[
+        str | None,
+        typer.Option(help="The domain of an XMPP server: it gets a certificate, and those of the others log in there."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make certificates for trying TLS out: a test CA, a VTN, VENs, and configuration files that fit them.
@@ -412,7 +416,7 @@ def certificates(
     from oadr_app.certificates import KINDS, CertificateFolder, lines_of
 
     made = CertificateFolder(folder).make(
-        host or ["127.0.0.1", "localhost"], ven or [], kind or KINDS[::-1], timedelta(days=days)
+        host or ["127.0.0.1", "localhost"], ven or [], kind or KINDS[::-1], timedelta(days=days), xmpp
     )
     if as_json:
         print(json.dumps(msgspec.to_builtins(made, enc_hook=str)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 
 from oadr_app import demo_views
@@ -25,6 +25,7 @@ from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
 from oadr_app.periods import Period
 from oadr_app.sqlite_store import SqliteStore
+from oadr_app.terminal import console
 from oadr_app.ven import VenProgram
 from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_driver.groups import alone
@@ -57,7 +58,7 @@ class Demo:
         self.seconds: Final = max(seconds, _SHORTEST)
         self._json = as_json
         self._kept = folder
-        self._console = Console(stderr=as_json, highlight=False, markup=False)
+        self._console = console(stderr=as_json)
         self._live = not as_json and self._console.is_terminal
         self._began = datetime.now(UTC)
         self._notes: list[str] = []

@@ -106,3 +106,13 @@ def enrolled(answer: Mapping[str, Any]) -> RenderableType:
     """What a VEN belongs to now."""
     parts = [f"{name} {text}" for name, text in _enrolment(answer).items() if text]
     return Text(clean(f"{answer['ven_id']} belongs to {'; '.join(parts) or 'nothing'}"))
+
+
+def forgotten(answer: Mapping[str, Any]) -> RenderableType:
+    """What was forgotten of a VEN."""
+    text = f"{answer['ven_id']} is forgotten"
+    if answer["readings"]:
+        text += f", and {answer['readings']} readings of it"
+    if answer["configured"]:
+        text += "; [[vens]] of the configuration still names it"
+    return Text(clean(text))

@@ -25,6 +25,8 @@ from oadr_core import (
     Report,
     ResponseCode,
     StateError,
+    TransportName,
+    VenRecord,
     new_id,
     normalised_fingerprint,
     printable,
@@ -64,6 +66,7 @@ class VtnProgram:
             raise ConfigError(str(error)) from None
         try:
             self._make_known()
+            self._pin_certificates()
         except LocalProtocolError as error:
             self.store.close()
             raise ConfigError(f"vens: {error}") from None
@@ -89,6 +92,25 @@ class VtnProgram:
             known = self.server.vens.get(one.id)
             if known is None or known.profile is ProfileName.V20B:
                 self.server.add_ven(one.id, ven_name=one.name, fingerprint=one.fingerprint, poll_interval=one.poll)
+
+    def _pin_certificates(self) -> None:
+        """Have VENs that are registered known by the certificates of the configuration, and by no former ones.
+
+        :raises LocalProtocolError: another VEN has one of them.
+        """
+        for record in list(self.server.vens.values()):
+            known = self._configured(record)
+            if known is None or known.fingerprint is None or record.transport is not TransportName.SIMPLE_HTTP:
+                continue
+            if record.identity != normalised_fingerprint(known.fingerprint):
+                self.server.change_certificate(record.ven_id, known.fingerprint)
+
+    def _configured(self, record: VenRecord) -> KnownVen | None:
+        """What the configuration says of a VEN that is registered, if it says something."""
+        for known in self.file.vens:
+            if record.ven_id == known.id or (known.id is None and record.ven_name == known.name):
+                return known
+        return None
 
     def _server(self, trace: Trace | None) -> OpenADRServer:
         file = self.file
@@ -122,7 +144,7 @@ class VtnProgram:
         :raises ControlError: another VTN has the control socket.
         :raises OSError: the port is in use, or the control socket cannot be made.
         """
-        operator = Operator(self.server, self.store, sampling=self.file.reports.sampling)
+        operator = Operator(self.server, self.store, configured=self._configured, sampling=self.file.reports.sampling)
         try:
             async with (
                 ControlSocket.claimed(self.file.socket) as control,

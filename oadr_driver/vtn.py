@@ -398,11 +398,36 @@ class DrivenVtn:
         )
 
     def remove_ven(self, ven_id: str) -> None:
-        """Forget a VEN of 2.0a.
+        """Forget a VEN of 2.0a; what it is enrolled in is kept.
 
         :raises LocalProtocolError: there is no such VEN, or it has registered itself.
         """
         self._do(lambda now: self._core.vtn.remove_ven(ven_id, now))
+
+    def forget_ven(self, ven_id: str) -> None:
+        """Forget a VEN that is gone, and all that is kept of it, without asking it.
+
+        That is its registration, its answers, opts and reports, what waits for it, and what it is enrolled in; not the
+        events that name it. Should it be there after all, it is refused (463), and may register again. To end the
+        registration of a VEN that is there, use :meth:`cancel_party_registration`.
+
+        :param ven_id: the VEN; it need not be registered, where it is enrolled.
+        :raises LocalProtocolError: nothing is known of such a VEN.
+        """
+        self._do(lambda now: self._core.vtn.forget_ven(ven_id, now))
+
+    def change_certificate(self, ven_id: str, fingerprint: str) -> None:
+        """Say that a VEN has another certificate, for TLS and for its signatures.
+
+        From now on it is known by that alone, and goes on as before: it need not register again.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of the new certificate, with colons or without.
+        :raises LocalProtocolError: there is no such VEN, another one has the certificate, or it is known by its JID.
+        :raises ValueError: the fingerprint is none.
+        """
+        identity = normalised_fingerprint(fingerprint)
+        self._do(lambda now: self._core.vtn.change_certificate(ven_id, identity, now))
 
     def queue(self, ven_id: str, message: Payload | str, content: Mapping[str, object] | None = None) -> None:
         """Ask anything of a VEN that a VTN may ask; it is handed over when the VEN polls, and again until it answers.

@@ -425,7 +425,7 @@ class Vtn(CoreBase):
         self._push(ven_id, now)
 
     def remove_ven(self, ven_id: str, now: Now) -> None:
-        """Forget a 2.0a VEN, which cannot end its registration itself as it has none.
+        """Forget a 2.0a VEN, which cannot end its registration itself as it has none; what it belongs to is kept.
 
         :raises LocalProtocolError: there is no such VEN, or it is one of 2.0b; see :meth:`cancel_party_registration`.
         """
@@ -433,8 +433,58 @@ class Vtn(CoreBase):
         if record.profile is not ProfileName.V20A:
             raise LocalProtocolError(f"{ven_id!r} has registered itself; cancel its registration instead")
         self._now = now
+        self._end(record)
+
+    def forget_ven(self, ven_id: str, now: Now) -> None:
+        """Forget a VEN that is gone, and all that is kept of it, without asking it.
+
+        Its registration goes, its answers, opts and reports, what waits for it, and what it belongs to. Events that
+        name it stay as they are. Should it be there after all, it is a stranger (463), and may register.
+
+        :param ven_id: the VEN; it need not be registered, where it is enrolled.
+        :raises LocalProtocolError: nothing is known of such a VEN.
+        """
+        if ven_id not in self._records and ven_id not in self._book.enrolments:
+            self._known_ven(ven_id)
+        self._now = now
+        if ven_id in self._records:
+            self._end(self._records[ven_id])
+        if self._book.handed(ven_id).event_ids:
+            self._hand(ven_id, ())
+        if ven_id in self._book.enrolments:
+            self._book.enrol(ven_id, Enrolment())
+            self._emit(Save(f"{_ENROLMENT}{ven_id}", None))
+
+    def _end(self, record: VenRecord) -> None:
+        """Forget the registration of a VEN, with what it has asked for."""
         self._drop(record)
-        self._emit(VenDeregistered(ven_id=ven_id, by_peer=False))
+        for one in record.report_requests:
+            self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=record.ven_id))
+        self._emit(VenDeregistered(ven_id=record.ven_id, by_peer=False))
+
+    def change_certificate(self, ven_id: str, fingerprint: str, now: Now) -> None:
+        """Say that a VEN has another certificate: from now on it is known by that alone, and goes on as before.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of the new certificate.
+        :raises LocalProtocolError: there is no such VEN, another one has the certificate, or certificates do not tell
+            who it is, as over XMPP without signatures.
+        """
+        record = self._known_ven(ven_id)
+        changes = {}
+        if record.transport is TransportName.SIMPLE_HTTP:
+            other = self._by_identity.get(fingerprint, ven_id)
+            if other != ven_id:
+                raise LocalProtocolError(f"the VEN {other!r} has this certificate already")
+            changes["identity"] = fingerprint
+        if record.signer is not None:
+            changes["signer"] = fingerprint
+        if not changes:
+            raise LocalProtocolError(f"{ven_id!r} is known by its JID {record.identity}, not by a certificate")
+        self._now = now
+        self._keep(msgspec.structs.replace(record, **changes))
+        self._emit(Save(record.key, self._records[ven_id].dump()))
+        self._wake([ven_id])
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
@@ -579,7 +629,7 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
-        elif isinstance(message, CreatePartyRegistration) and not self._has_room(peer, identity, now):
+        elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
         self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
@@ -704,7 +754,7 @@ class Vtn(CoreBase):
             if ven_id is not None and named is not None and named != ven_id:
                 raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
             if ven_id is None and named in self._records:
-                self._refuse_unknown_certificate(message, self._records[named])
+                return self._with_unknown_certificate(message, self._records[named], signer)
             return self._records.get(ven_id or named or "")
         if isinstance(message, QueryRegistration):
             return None
@@ -720,21 +770,29 @@ class Vtn(CoreBase):
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
 
-    def _refuse_unknown_certificate(self, message: Payload, record: VenRecord) -> None:
-        """See that nobody with a certificate that is not registered is taken for a VEN (decision D28).
+    def _with_unknown_certificate(self, message: Payload, record: VenRecord, signer: str | None) -> VenRecord | None:
+        """Say whom a request may be of that names a VEN, and shows a certificate that is not registered (decision D28).
 
-        One that has registered without a certificate may come to have one; it has to register with it first.
+        One that has registered without a certificate may come to have one; it has to register with it first. One whose
+        certificate was renewed registers anew, and is a stranger until the application has checked the new one: see
+        :meth:`_why_not`. Where it has signed before, it has to sign that as well.
 
-        :raises _Unidentified: it would be.
+        :raises _Unidentified: it is taken for nobody.
         """
         code = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
         if record.identity is not None:
-            raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            is_new = isinstance(message, CreatePartyRegistration) and not message.registration_id
+            if not is_new or (record.signer is not None and signer is None):
+                raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            return None
         if not isinstance(message, CreatePartyRegistration | QueryRegistration):
             raise _Unidentified(code, f"{record.ven_id} is not known by this certificate")
+        return record
 
-    def _has_room(self, peer: Peer, identity: str | None, now: Now) -> bool:
+    def _has_room(self, message: CreatePartyRegistration, peer: Peer, identity: str | None, now: Now) -> bool:
         """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
+        if message.ven_id in self._records:  # it has come to another certificate, and is there already
+            return True
         if len(self._records) >= self.config.most_vens:
             return False
         return identity is not None or self._newcomers.take(peer.host, now.mono) == 0
