@@ -119,7 +119,7 @@ class HttpCarrier:
         if identity is not None and not url.startswith("https:"):
             if self._damper.lets(url):
                 _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", printable(url))
-            raise ExchangeFailed(Failure.FORBIDDEN)
+            raise ExchangeFailed(Failure.UNREACHABLE)  # until it registers with another address
 
     def _tell_no_tls(self, url: str, error: Exception) -> None:
         """Tell the operator why there is no TLS, where that is why an exchange fails."""
