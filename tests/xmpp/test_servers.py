@@ -18,6 +18,12 @@ async def test_a_certificate_logs_in_under_its_own_name(server: XmppServer) -> N
         assert ven.boundjid.full == f"0013a20040f1@{DOMAIN}/meter"
 
 
+@pytest.mark.rule(67)
+async def test_the_suite_of_the_profile_is_spoken(server: XmppServer) -> None:
+    async with client(server, server.account(), ciphers="ECDHE-ECDSA-AES128-SHA256") as ven:
+        assert ven.is_connected()
+
+
 @pytest.mark.rule(515)
 async def test_a_certificate_logs_in_under_no_other_name(server: XmppServer) -> None:
     account, other = server.account(), server.account()
