@@ -162,7 +162,7 @@ class AutoVtn:
         party = _VtnParty(self.vtn, handlers)
         rules = self.policy.rules()
         self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
-        self._reporter = Reporter(party, self._outputs.append, saved, keeps_samples=True)
+        self._reporter = Reporter(party, self._outputs.append, saved)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
