@@ -13,7 +13,7 @@ from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
 from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
-from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprint
 from oadr_core import Limits as DocumentLimits
 from oadr_http import PREFIX, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
@@ -239,6 +239,7 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param openadr: the profile that it speaks.
     :param fingerprint: the fingerprint of its certificate, for TLS or for signatures; it is registered with no other
         then. If None, the first certificate that it comes with is kept to.
+    :param jid: of one that comes over XMPP, its JID without the resource; it is registered with no other then.
     :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
     :param resource_ids: the resources behind it.
@@ -250,11 +251,24 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fingerprint: Fingerprint | None = None
+    jid: _Name | None = None
     poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
     resource_ids: list[_Name] = msgspec.field(default_factory=list)
     party_ids: list[_Name] = msgspec.field(default_factory=list)
     market_contexts: list[_Name] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse one that would be known in two ways."""
+        if self.jid is not None and self.fingerprint is not None:
+            raise ValueError("give `fingerprint`, over HTTP, or `jid`, over XMPP; a VEN is known by one of them")
+
+    @property
+    def identity(self) -> str | None:
+        """By what its transport has to know it; None where that is not said."""
+        if self.fingerprint is not None:
+            return normalised_fingerprint(self.fingerprint)
+        return None if self.jid is None else self.jid.partition("/")[0].lower()
 
     @property
     def is_enrolled(self) -> bool:

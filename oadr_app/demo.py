@@ -1,7 +1,7 @@
 """``oadr demo``: a VTN and three VENs that behave differently, an event, and what came of it.
 
-The VENs poll over HTTP, or use the way that was asked for, or each has another. The VTN is a process of its own; all that
-is shown and summed up comes from what it has stored.
+The VENs poll over HTTP, or use the way that was asked for, or each has another. The VTN is a process of its own; all
+that is shown and summed up comes from what it has stored.
 """
 
 import json
