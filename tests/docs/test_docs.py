@@ -52,6 +52,13 @@ def test_the_readme_shows_the_examples_as_they_are() -> None:
     assert [ven, vtn] == [(ROOT / "examples" / name).read_text() for name in ("ven.py", "vtn.py")]
 
 
+def test_the_page_on_xmpp_shows_the_configurations_as_they_are() -> None:
+    page, folder = (ROOT / "docs" / "xmpp.md").read_text(), ROOT / "examples" / "xmpp"
+    for language, name in (("lua", "prosody.cfg.lua"), ("yaml", "ejabberd.yml")):
+        assert blocks(page, language) == [(folder / name).read_text()]
+    assert f"```\n{(folder / 'vens-apart.pfw').read_text()}```\n" in page
+
+
 def test_what_the_readme_adds_to_its_ven_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["ven.py"])
     known: dict[str, Any] = {}

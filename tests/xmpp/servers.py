@@ -167,6 +167,12 @@ class XmppServer:
         self.stop()
         self.start()
 
+    def use(self, certificates: Path) -> None:
+        """Show the certificate of a folder of ``oadr certificates`` instead, and believe its CAs."""
+        for theirs, ours in (("xmpp-ec.crt", "xmpp.crt"), ("xmpp-ec.key", "xmpp.key")):
+            shutil.copy(certificates / theirs, self.folder / ours)
+        shutil.copy(certificates / "ca-of-xmpp-clients.crt", self.folder)
+
     # --- what is of one kind of server -------------------------------------------------------------------------------
 
     def _command(self) -> list[str]:
@@ -379,9 +385,17 @@ class Servers:
             self._shared[kind, login] = self.own(kind, login)
         return self._shared[kind, login]
 
-    def own(self, kind: str, login: Login) -> XmppServer:
-        """A server of nobody else, which can be stopped."""
+    def own(self, kind: str, login: Login, certificates: Path | None = None) -> XmppServer:
+        """A server of nobody else, which can be stopped.
+
+        :param kind: which one.
+        :param login: how users log in.
+        :param certificates: a folder of ``oadr certificates``, which has the server's certificate; one of its own if
+            None.
+        """
         server = KINDS[kind](self._new_folder(kind), login)
+        if certificates is not None:
+            server.use(certificates)
         self._own.append(server)
         server.start()
         return server
