@@ -27,6 +27,7 @@ from oadr_app.config import (
     read,
 )
 from oadr_app.tls_config import VenTls, VtnTls
+from oadr_app.xmpp_config import VenXmpp, VtnXmpp
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -97,6 +98,7 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "readings": Readings,
                 "tls": VtnTls,
                 "signatures": VtnSignatures,
+                "xmpp": VtnXmpp,
                 "vens": KnownVen,
             },
         ),
@@ -110,6 +112,7 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "reports": VenReport,
                 "tls": VenTls,
                 "signatures": VenSignatures,
+                "xmpp": VenXmpp,
             },
         ),
     ],
@@ -123,7 +126,8 @@ def test_every_setting_is_explained(
     for name, table in tables.items():
         content = shown[name]
         told = content if isinstance(content, list) else [content]
-        assert {field for one in told for field in one} == set(table.__struct_fields__)
+        instead = set(re.findall(r"^# (\w+) = ", text.partition(f"\n[{name}]")[2].partition("\n[")[0], re.MULTILINE))
+        assert {field for one in told for field in one} | instead == set(table.__struct_fields__)
     path = tmp_path / "shown.toml"
     path.write_text(text)
     assert read(file, path, {})

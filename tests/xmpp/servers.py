@@ -96,14 +96,7 @@ class XmppServer:
     """Where that comes from."""
 
     def __init__(self, folder: Path, login: Login, authority: Authority | None = None) -> None:
-        missing = [one for one in self.programs if shutil.which(one) is None]
-        if missing:
-            reason = (
-                f"{self.kind} is not installed: {missing[0]} is missing; it comes with `apt install {self.package}`"
-            )
-            if IN_CI:
-                pytest.fail(reason)
-            pytest.skip(reason)
+        self.needed()
         self.folder: Final = folder
         self.login: Final = login
         self.authority: Final = authority or Authority.made(Kind.EC)
@@ -116,6 +109,16 @@ class XmppServer:
         self._process: subprocess.Popen[str] | None = None
         self.ca_file: Final = self._write("ca-of-vtns.crt", pem(self.authority.issuers[Side.VTN].certificate))
         self._write_certificates()
+
+    @classmethod
+    def needed(cls) -> None:
+        """Skip the test where it is not installed; in continuous integration fail."""
+        missing = [one for one in cls.programs if shutil.which(one) is None]
+        if missing:
+            reason = f"{cls.kind} is not installed: {missing[0]} is missing; it comes with `apt install {cls.package}`"
+            if IN_CI:
+                pytest.fail(reason)
+            pytest.skip(reason)
 
     # --- what tests ask for ------------------------------------------------------------------------------------------
 
