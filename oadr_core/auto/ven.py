@@ -352,6 +352,7 @@ class AutoVen:
         for accepted in self.ven.state.report_requests:
             if not _is_for_metadata_once(accepted):  # that is answered with the offers that are told anyway
                 self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
+        self._reporter.resumed([("", one.request.report_request_id) for one in self.ven.state.report_requests])
         self._reporter.start(now)
         if self._is_20a:
             self._begin_in_20a(now)

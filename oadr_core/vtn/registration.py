@@ -22,7 +22,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import VenDeregistered, VenRegistered
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedOperation, VenRecord
-from oadr_core.vtn.turn import Ask, Turn, VtnConfig
+from oadr_core.vtn.turn import Ask, Turn
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
@@ -66,7 +66,7 @@ def _created(turn: Turn, message: Payload) -> CreatedPartyRegistration:
 def register(turn: Turn, message: CreatePartyRegistration) -> None:
     """A VEN wants to be registered, or registered again (rules 400, 402 and 406)."""
     known = turn.record
-    wrong = _wrong_registration(message, turn.config)
+    wrong = _wrong_registration(message, turn)
     if wrong is not None:
         turn.refuse(message, ResponseCode.INVALID_DATA, wrong)
     elif message.registration_id and known is None:
@@ -114,17 +114,24 @@ def _confirm(turn: Turn, message: Payload) -> None:
     )
 
 
-def _wrong_registration(message: CreatePartyRegistration, config: VtnConfig) -> str | None:
+def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | None:
     if message.profile_name is not ProfileName.V20B:
         return f"the profile {message.profile_name} is not served"
-    if message.transport_name not in config.transports:
+    if message.transport_name not in turn.config.transports:
         return f"the transport {message.transport_name} is not served"
     if any(len(one or "") > _LONGEST for one in (message.ven_name, message.ven_id, message.transport_address)):
         return f"venName, venID and transportAddress may have {_LONGEST} characters"
-    pull = message.http_pull_model
-    if message.transport_name is TransportName.SIMPLE_HTTP and pull is False and not _address(message):
+    if _pulls(message):
+        return None
+    address = _address(message)
+    if address is None and message.transport_name is TransportName.SIMPLE_HTTP:
         return "a push VEN has to say where it is reached"
-    return None
+    return None if address is None else turn.shared.refuse_address(message.transport_name, address)
+
+
+def _pulls(message: CreatePartyRegistration) -> bool:
+    """Whether a VEN polls: over HTTP alone, and there unless it says that it does not (rule 37)."""
+    return message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
 
 
 def _address(message: CreatePartyRegistration) -> str | None:
@@ -134,7 +141,7 @@ def _address(message: CreatePartyRegistration) -> str | None:
 
 
 def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, Any]:
-    pull = message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
+    pull = _pulls(message)
     return {
         "ven_name": message.ven_name or "",
         "identity": turn.identity,

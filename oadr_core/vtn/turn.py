@@ -37,6 +37,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
         course of an hour; further ones are refused with 469. Of those that show one there is one for each certificate.
     :param most_undecided: how many requests of a VEN may wait for the application to decide; further ones are told to
         come back later.
+    :param most_pushes: how many requests may be under way to push VENs at a time, one to each; the others have to wait
+        for their turn.
     :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
     :param most_opts: bytes that the opts of a VEN may take up, packed; further ones are refused with 469.
     :param most_requested: bytes that the report requests of a VEN may take up, packed; further ones are refused with
@@ -58,6 +60,7 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_vens: int = 100_000
     new_vens: int = 1000
     most_undecided: int = 32
+    most_pushes: int = 256
     most_offered: int = 2**20
     most_opts: int = 2**18
     most_requested: int = 2**21
@@ -70,6 +73,15 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
         return (Profile(profile_name=ProfileName.V20B, transports=transports),)
 
 
+AddressCheck: TypeAlias = Callable[[str, str], str | None]
+"""Takes a transport and an address that a VEN wants to be reached at by push, and says why it is not pushed to; None if
+it is."""
+
+
+def any_address(transport: str, address: str) -> None:
+    """Have nothing against an address: where no transport has told, or has anything to tell."""
+
+
 class Shared(msgspec.Struct, frozen=True):
     """What a step may look at beside the record.
 
@@ -79,6 +91,7 @@ class Shared(msgspec.Struct, frozen=True):
     :param documents: makes lists of events.
     :param asks: the handlers that the application has.
     :param offers: what the VTN itself offers to report.
+    :param refuse_address: says why an address is not pushed to.
     """
 
     config: VtnConfig
@@ -87,6 +100,7 @@ class Shared(msgspec.Struct, frozen=True):
     documents: EventDocuments
     asks: Container[str] = ()
     offers: tuple[Report, ...] = ()
+    refuse_address: AddressCheck = any_address
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
