@@ -22,7 +22,7 @@ from oadr_core.messages import (
 from oadr_core.outputs import VenDeregistered, VenRegistered
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedOperation, VenRecord
-from oadr_core.vtn.turn import Ask, Turn, VtnConfig
+from oadr_core.vtn.turn import Ask, Turn
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
@@ -63,7 +63,7 @@ def _created(turn: Turn, message: Payload) -> CreatedPartyRegistration:
 def register(turn: Turn, message: CreatePartyRegistration) -> None:
     """A VEN wants to be registered, or registered again (rules 400, 402 and 406)."""
     known = turn.record
-    wrong = _wrong_registration(message, turn.config)
+    wrong = _wrong_registration(message, turn)
     if wrong is not None:
         turn.refuse(message, ResponseCode.INVALID_DATA, wrong)
     elif message.registration_id and known is None:
@@ -75,7 +75,7 @@ def register(turn: Turn, message: CreatePartyRegistration) -> None:
     else:
         turn.question = Ask(
             "on_create_party_registration",
-            {"message": message, "identity": turn.identity},
+            {"message": message, "identity": turn.identity, "signer": turn.signer},
             registration_decision,
             RegistrationDecision(),
             _FAILED,
@@ -111,14 +111,29 @@ def _confirm(turn: Turn, message: Payload) -> None:
     )
 
 
-def _wrong_registration(message: CreatePartyRegistration, config: VtnConfig) -> str | None:
+def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | None:
     if message.profile_name is not ProfileName.V20B:
         return f"the profile {message.profile_name} is not served"
-    if message.transport_name not in config.transports:
+    if message.transport_name not in turn.config.transports:
         return f"the transport {message.transport_name} is not served"
-    pull = message.http_pull_model
-    if message.transport_name is TransportName.SIMPLE_HTTP and pull is False and not _address(message):
+    pushed = message.transport_name is not TransportName.SIMPLE_HTTP or message.http_pull_model is False
+    if pushed and not _address(message):
         return "a push VEN has to say where it is reached"
+    return _wrong_way(message, turn)
+
+
+def _wrong_way(message: CreatePartyRegistration, turn: Turn) -> str | None:
+    """What is wrong with how a registration came: it comes the way that the VEN will be reached.
+
+    What proves who a VEN is differs from transport to transport; and one that has been let onto an XMPP server has one
+    JID there (rule 515), so it cannot have messages for it sent to others.
+    """
+    if message.transport_name is not turn.transport:
+        return f"it came over {turn.transport}, and has to come over {message.transport_name} to be reached there"
+    if turn.transport is not TransportName.XMPP or turn.identity is None:
+        return None
+    if (_address(message) or "").partition("/")[0].lower() != turn.identity.lower():
+        return f"the VEN is reached at its own address, and that is {turn.identity}"
     return None
 
 
@@ -153,9 +168,12 @@ def _same_ids(message: CreatePartyRegistration, record: VenRecord) -> bool:
 
 
 def look_up(turn: Turn, message: Payload) -> None:
-    """A VEN that is not registered here talks as if it were; the application may know better."""
+    """A VEN that is not registered here talks as if it were; the application may know better.
+
+    Not of one that has to be pushed to, as where it is reached is told by a registration alone.
+    """
     ven_id = getattr(message, "ven_id", None)
-    if ven_id and "ven_lookup" in turn.shared.asks:
+    if ven_id and turn.transport is TransportName.SIMPLE_HTTP and "ven_lookup" in turn.shared.asks:
         read = partial(known_ven, registers=turn.profile is ProfileName.V20B)
         turn.question = Ask("ven_lookup", {"ven_id": ven_id}, read, None, None)
     else:
