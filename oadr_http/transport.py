@@ -14,6 +14,7 @@ from oadr_driver.transport import Carrier, Receiver
 from oadr_http.client import HttpCarrier
 from oadr_http.endpoints import Endpoints, usual_prefix_20a
 from oadr_http.server import Server, ServerLimits
+from oadr_http.targets import PushTargets
 from oadr_http.trusted_proxy import TrustedProxies
 
 
@@ -57,6 +58,7 @@ class HttpToVens:
     :param identified: whether all requests are refused whose sender has shown no certificate.
     :param limits: what it puts up with.
     :param tls: how TLS is spoken; None where it is not.
+    :param targets: where it pushes to.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class HttpToVens:
         identified: bool,
         limits: ServerLimits,
         tls: Tls | None,
+        targets: PushTargets,
     ) -> None:
         self._host, self._port = host, port
         self._prefix = f"/{prefix.strip('/')}"
@@ -78,6 +81,7 @@ class HttpToVens:
         self.identified: Final = identified
         self._limits = limits
         self._tls = tls
+        self._targets = targets
         self._secure = tls is not None and tls.serving
         self._bound: int | None = None
         self._listener: anyio.abc.Listener[anyio.abc.SocketStream] | None = None
@@ -124,7 +128,12 @@ class HttpToVens:
     def carrying(self) -> AbstractAsyncContextManager[Carrier]:
         """Be able to send, without listening."""
         longest = self._limits.body
-        return HttpCarrier(compression=False, longest=longest, tls=self._tls)  # nothing lets a VEN compress
+        # nothing lets a VEN compress
+        return HttpCarrier(compression=False, longest=longest, tls=self._tls, targets=self._targets)
+
+    def refuse_address(self, address: str) -> str | None:
+        """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
+        return self._targets.refuse(address)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:

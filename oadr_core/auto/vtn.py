@@ -34,7 +34,7 @@ from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.state.vtn import VenRecord
-from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn import AddressCheck, Vtn, VtnConfig, any_address
 
 
 class _Asks:
@@ -130,6 +130,7 @@ class AutoVtn:
     :param handlers: the application's handlers.
     :param saved: what an earlier run saved, by key.
     :param push: how patient it is with push VENs.
+    :param refuse_address: says why an address that a VEN registers with is not pushed to.
     :raises StateError: something in ``saved`` is damaged.
     """
 
@@ -143,6 +144,7 @@ class AutoVtn:
         handlers: Handlers,
         saved: Mapping[str, bytes] | None = None,
         push: SenderConfig | None = None,
+        refuse_address: AddressCheck = any_address,
     ) -> None:
         self.policy: Final = policy or VtnPolicy()
         self._handlers = handlers
@@ -154,6 +156,7 @@ class AutoVtn:
             asks=_Asks(handlers),
             push=push,
             missed_polls=self.policy.missed_polls,
+            refuse_address=refuse_address,
         )
         self._entropy = entropy
         self._outputs: deque[Output] = deque()

@@ -116,25 +116,28 @@ def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | N
         return f"the profile {message.profile_name} is not served"
     if message.transport_name not in turn.config.transports:
         return f"the transport {message.transport_name} is not served"
-    pushed = message.transport_name is not TransportName.SIMPLE_HTTP or message.http_pull_model is False
-    if pushed and not _address(message):
-        return "a push VEN has to say where it is reached"
-    return _wrong_way(message, turn)
-
-
-def _wrong_way(message: CreatePartyRegistration, turn: Turn) -> str | None:
-    """What is wrong with how a registration came: it comes the way that the VEN will be reached.
-
-    What proves who a VEN is differs from transport to transport; and one that has been let onto an XMPP server has one
-    JID there (rule 515), so it cannot have messages for it sent to others.
-    """
     if message.transport_name is not turn.transport:
         return f"it came over {turn.transport}, and has to come over {message.transport_name} to be reached there"
-    if turn.transport is not TransportName.XMPP or turn.identity is None:
-        return None
-    if (_address(message) or "").partition("/")[0].lower() != turn.identity.lower():
-        return f"the VEN is reached at its own address, and that is {turn.identity}"
-    return None
+    return None if _pulls(message) else _wrong_address(message, turn)
+
+
+def _wrong_address(message: CreatePartyRegistration, turn: Turn) -> str | None:
+    """What is wrong with where a VEN wants to be reached.
+
+    One that an XMPP server has let in has one JID there (rule 515), so it cannot have messages for it sent to others.
+    """
+    address = _address(message)
+    if address is None:
+        return "a push VEN has to say where it is reached"
+    own = turn.identity if turn.transport is TransportName.XMPP else None
+    if own is not None and address.partition("/")[0].lower() != own.lower():
+        return f"the VEN is reached at its own address, and that is {own}"
+    return turn.shared.refuse_address(message.transport_name, address)
+
+
+def _pulls(message: CreatePartyRegistration) -> bool:
+    """Whether a VEN polls: over HTTP alone, and there unless it says that it does not (rule 37)."""
+    return message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
 
 
 def _address(message: CreatePartyRegistration) -> str | None:
@@ -144,7 +147,7 @@ def _address(message: CreatePartyRegistration) -> str | None:
 
 
 def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, Any]:
-    pull = message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
+    pull = _pulls(message)
     return {
         "ven_name": message.ven_name or "",
         "identity": turn.identity,

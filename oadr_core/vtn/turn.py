@@ -37,6 +37,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
         course of an hour; further ones are refused with 469. Of those that show one there is one for each certificate.
     :param most_undecided: how many requests of a VEN may wait for the application to decide; further ones are told to
         come back later.
+    :param most_pushes: how many requests may be under way to push VENs at a time, one to each; the others have to wait
+        for their turn.
     :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
     """
 
@@ -52,12 +54,22 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_vens: int = 100_000
     new_vens: int = 1000
     most_undecided: int = 32
+    most_pushes: int = 256
     most_offered: int = 2**20
 
     def profiles(self) -> tuple[Profile, ...]:
         """What the VTN supports, as its answers list it."""
         transports = tuple(Transport(transport_name=name) for name in self.transports)
         return (Profile(profile_name=ProfileName.V20B, transports=transports),)
+
+
+AddressCheck: TypeAlias = Callable[[str, str], str | None]
+"""Takes a transport and an address that a VEN wants to be reached at by push, and says why it is not pushed to; None if
+it is."""
+
+
+def any_address(transport: str, address: str) -> None:
+    """Have nothing against an address: where no transport has told, or has anything to tell."""
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -69,6 +81,7 @@ class Shared(msgspec.Struct, frozen=True):
     :param documents: makes lists of events.
     :param asks: the handlers that the application has.
     :param offers: what the VTN itself offers to report.
+    :param refuse_address: says why an address is not pushed to.
     """
 
     config: VtnConfig
@@ -77,6 +90,7 @@ class Shared(msgspec.Struct, frozen=True):
     documents: EventDocuments
     asks: Container[str] = ()
     offers: tuple[Report, ...] = ()
+    refuse_address: AddressCheck = any_address
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------

@@ -50,6 +50,10 @@ class Box:
         """Letters one at a time."""
         return self
 
+    def refuse_address(self, address: str) -> str | None:
+        """There is nothing against any address."""
+        return None
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:
         """Be able to send."""
