@@ -39,6 +39,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
+    :param proxy_address_header: the header in which they add the address of who asks them, if they do.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
     """
@@ -48,6 +49,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     prefix: _UrlPath = PREFIX
     trusted_proxies: list[_Name] = msgspec.field(default_factory=list)
     proxy_header: _Name = PROXY_HEADER
+    proxy_address_header: _Name | None = None
     allow_insecure: bool = False
 
 
@@ -62,12 +64,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     :param requests_per_address: requests a second of all without one that come from an address.
     :param handshakes: connections on which TLS is being agreed on at a time.
     :param undecided: how many requests of a VEN may wait for a decision.
+    :param untold: how much of a VEN may wait to be told to the application.
+    :param report_requests: how many report requests of a VEN are served at a time.
+    :param unsent: how many reports for a VEN are kept until it has them.
+    :param queued: how many operations may wait for a VEN.
     :param head: bytes of request line and headers.
     :param headers: how many headers a request may have.
     :param body: bytes of a document.
     :param tags: opening and closing tags of a document.
     :param bodies: bytes of all documents that are arriving or being answered.
     :param offered: bytes that the reports that a VEN offers may take up.
+    :param opts: bytes that the opts of a VEN may take up.
+    :param requested: bytes that the report requests of a VEN may take up.
     :param handshake_timeout: how long TLS may take to be agreed on.
     :param head_timeout: how long the head of a request may take to arrive.
     :param body_timeout: how long its body may take.
@@ -84,12 +92,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     requests_per_address: _Rate = _USUAL.requests_per_address
     handshakes: _Count = _USUAL.handshakes
     undecided: _Count = _USUAL.undecided
+    untold: _Count = _USUAL.untold
+    report_requests: _Count = _USUAL.report_requests
+    unsent: _Count = _USUAL.unsent
+    queued: _Count = _USUAL.queued
     head: _Count = _USUAL.head
     headers: _Count = _USUAL.headers
     body: _Count = _USUAL.body
     tags: _Count = _USUAL.tags
     bodies: _Count = _USUAL.bodies
     offered: _Count = _USUAL.offered
+    opts: _Count = _USUAL.opts
+    requested: _Count = _USUAL.requested
     handshake_timeout: Period = Period(seconds=_USUAL.handshake_timeout)
     head_timeout: Period = Period(seconds=_USUAL.head_timeout)
     body_timeout: Period = Period(seconds=_USUAL.body_timeout)

@@ -126,6 +126,7 @@ class VtnProgram:
             http_path_prefix=file.http.prefix,
             trusted_proxies=file.http.trusted_proxies,
             proxy_header=file.http.proxy_header,
+            proxy_address_header=file.http.proxy_address_header,
             allow_insecure=file.http.allow_insecure,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,

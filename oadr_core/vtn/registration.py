@@ -28,6 +28,9 @@ _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
 )
 
+_LONGEST: Final = 2000
+"""Characters of what a VEN calls itself, and of where it is reached: each record and each line of a list holds them."""
+
 
 # --- query -----------------------------------------------------------------------------------------------------------
 
@@ -116,6 +119,8 @@ def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | N
         return f"the profile {message.profile_name} is not served"
     if message.transport_name not in turn.config.transports:
         return f"the transport {message.transport_name} is not served"
+    if any(len(one or "") > _LONGEST for one in (message.ven_name, message.ven_id, message.transport_address)):
+        return f"venName, venID and transportAddress may have {_LONGEST} characters"
     if _pulls(message):
         return None
     address = _address(message)

@@ -40,6 +40,12 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param most_pushes: how many requests may be under way to push VENs at a time, one to each; the others have to wait
         for their turn.
     :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
+    :param most_opts: bytes that the opts of a VEN may take up, packed; further ones are refused with 469.
+    :param most_requested: bytes that the report requests of a VEN may take up, packed; further ones are refused with
+        469.
+    :param most_queued: how many operations may wait for a VEN; the application cannot ask it for more.
+    :param most_untold: how much of a VEN may wait until the application has been told it; what brings more of it is
+        told to come back later.
     """
 
     vtn_id: str
@@ -56,6 +62,10 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_undecided: int = 32
     most_pushes: int = 256
     most_offered: int = 2**20
+    most_opts: int = 2**18
+    most_requested: int = 2**21
+    most_queued: int = 1000
+    most_untold: int = 1000
 
     def profiles(self) -> tuple[Profile, ...]:
         """What the VTN supports, as its answers list it."""
