@@ -57,7 +57,14 @@ class ServerLimits:
         an hour; further ones are refused with 469.
     :param undecided: how many requests of a VEN may wait for the handlers of the application; further ones are told to
         come back later.
+    :param untold: how much of a VEN may wait to be told to the application; whatever brings more of it is told to come
+        back later.
     :param offered: bytes that the reports that a VEN offers may take up; more are refused with 469.
+    :param opts: bytes that the opts of a VEN may take up; more are refused with 469.
+    :param requested: bytes that the report requests of a VEN may take up; more are refused with 469.
+    :param report_requests: how many report requests of a VEN are served at a time; more are refused with 469.
+    :param unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
+    :param queued: how many operations may wait for a VEN; the application can ask it for no more.
     """
 
     connections: int = 10_000
@@ -79,7 +86,13 @@ class ServerLimits:
     vens: int = 100_000
     new_vens: int = 1000
     undecided: int = 32
+    untold: int = 1000
     offered: int = 1024 * 1024
+    opts: int = 256 * 1024
+    requested: int = 2 * 1024 * 1024
+    report_requests: int = 16
+    unsent: int = 100
+    queued: int = 1000
 
 
 class Application(Protocol):

@@ -60,6 +60,8 @@ class OpenADRServer(DrivenVtn):
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
+    :param proxy_address_header: a header such as ``X-Forwarded-For`` in which these proxies add the address of who asks
+        them, so that VENs without certificates are told apart; None where they do not.
     :param require_certificate: whether requests without a valid certificate are refused with 403 (rule 517); if None,
         where there is TLS or a trusted proxy. For :meth:`asgi`, where the server hands certificates on.
     :param allow_insecure: serve others than this machine, without proof of who they are: anybody can pose as any VEN.
@@ -113,6 +115,7 @@ class OpenADRServer(DrivenVtn):
         fingerprint_lookup: Callable[..., object] | None = None,
         trusted_proxies: Sequence[str] = (),
         proxy_header: str = HEADER,
+        proxy_address_header: str | None = None,
         require_certificate: bool | None = None,
         allow_insecure: bool = False,
         push_to: Sequence[str] | None = None,
@@ -139,7 +142,7 @@ class OpenADRServer(DrivenVtn):
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
         entropy, limits = random.SystemRandom(), limits or ServerLimits()
-        proxies = TrustedProxies(trusted_proxies, proxy_header) if trusted_proxies else None
+        proxies = TrustedProxies(trusted_proxies, proxy_header, proxy_address_header) if trusted_proxies else None
         tls = vtn_tls(
             http_cert, http_key, http_key_passphrase, http_ca_file, tls_policy, behind_proxy=proxies is not None
         )
@@ -184,7 +187,13 @@ class OpenADRServer(DrivenVtn):
             most_vens=limits.vens,
             new_vens=limits.new_vens,
             most_undecided=limits.undecided,
+            most_untold=limits.untold,
             most_offered=limits.offered,
+            most_opts=limits.opts,
+            most_requested=limits.requested,
+            most_report_requests=limits.report_requests,
+            most_unsent=limits.unsent,
+            most_queued=limits.queued,
             most_pushes=most_pushes,
         )
         super().__init__(

@@ -20,7 +20,7 @@ from oadr_core.decisions import PollDecision, RegistrationDecision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
-from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
+from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.messages import (
     CancelPartyRegistration,
     CancelReport,
@@ -29,11 +29,13 @@ from oadr_core.messages import (
     EiEvent,
     EventStatus,
     Payload,
+    Poll,
     ProfileName,
     QueryRegistration,
     RegisteredReport,
     Report,
     ReportRequest,
+    RequestEvent,
     RequestReregistration,
     Service,
     TransportName,
@@ -110,6 +112,9 @@ _HOUR: Final = 3600.0
 
 _STRANGERS: Final = 32
 """As how many VENs those count together that are not registered and show no certificate."""
+
+_TELLING_NOTHING: Final = (Poll, QueryRegistration, RequestEvent)
+"""Requests of which the application is told nothing; what it decides on is bounded by itself."""
 
 _FULL: Final = "the VTN registers no further VEN at present"
 
@@ -357,7 +362,7 @@ class Vtn(CoreBase):
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
         :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
-            rule.
+            rule; or ``most_queued`` operations wait for the VEN.
         """
         record = self._known_ven(ven_id)
         if not isinstance(message, QUEUED_MESSAGES):
@@ -370,6 +375,8 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
+        if len(record.queue) >= self.config.most_queued and not VTN_OPERATIONS[type(message)].urgent:
+            raise LocalProtocolError(f"{len(record.queue)} operations wait for the VEN {record.ven_id!r} already")
         verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
 
@@ -629,10 +636,13 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
+            if self.untold(record.ven_id) >= self.config.most_untold and not isinstance(message, _TELLING_NOTHING):
+                return self._refuse(inbound, Failure.BUSY, peer, "says more than the application has heard of")
         elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
-        self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
+        way = TransportName(peer.transport)
+        self._take(record, Asked(message, identity, profile, signer=opened.signer, transport=way), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
