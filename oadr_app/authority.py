@@ -2,6 +2,9 @@
 
 Below a root there is a CA for VTNs and one for VENs, of each kind of key, so that a side can trust the other alone: a
 VEN must not be able to pose as a VTN. A VTN has the names of its hosts in its certificate, a VEN has a number there.
+
+Where they log in to an XMPP server, both have their address there as well, as an id-on-xmppAddr (RFC 6120, 13.7.1.4):
+Prosody and ejabberd read the name of who logs in from that alone, and not from the subject, which rule 515 has it from.
 """
 
 import ipaddress
@@ -31,6 +34,9 @@ PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _ORGANIZATION: Final = "oadr test authority, to be trusted by nobody else"
 _RSA_BITS: Final = 2048
 _CA_LIFE: Final = timedelta(days=3650)
+_XMPP_ADDRESS: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.5")
+"""id-on-xmppAddr, the kind of a name that is an address of XMPP."""
+_UTF8_STRING: Final = 0x0C
 _EARLIER: Final = timedelta(minutes=5)
 """How long before now certificates begin, for peers whose clocks are late."""
 
@@ -109,27 +115,39 @@ class Authority:
         return Kind.RSA if isinstance(self.root.key, rsa.RSAPrivateKey) else Kind.EC
 
     def vtn(
-        self, hosts: Sequence[str], *, life: timedelta = timedelta(days=365), begins: datetime | None = None
+        self,
+        hosts: Sequence[str],
+        *,
+        life: timedelta = timedelta(days=365),
+        begins: datetime | None = None,
+        xmpp_domain: str | None = None,
     ) -> Identity:
         """Make the certificate of a VTN.
 
         :param hosts: its names and addresses, the first one being its subject.
         :param life: how long it is valid.
         :param begins: when that begins; a moment ago if None.
+        :param xmpp_domain: the XMPP server that it logs in to as a client, by the name of its subject; None if none.
         """
-        names = x509.SubjectAlternativeName([name_of_host(one) for one in hosts])
-        return self._entity(Side.VTN, hosts[0], life, begins, names)
+        names = [name_of_host(one) for one in hosts]
+        return self._entity(Side.VTN, hosts[0], life, begins, names, xmpp_domain)
 
     def ven(
-        self, name: str | None = None, *, life: timedelta = timedelta(days=365), begins: datetime | None = None
+        self,
+        name: str | None = None,
+        *,
+        life: timedelta = timedelta(days=365),
+        begins: datetime | None = None,
+        xmpp_domain: str | None = None,
     ) -> Identity:
         """Make the certificate of a VEN.
 
         :param name: its subject; made up in the manner of a MAC address if None.
         :param life: how long it is valid.
         :param begins: when that begins; a moment ago if None.
+        :param xmpp_domain: the XMPP server that it logs in to, by the name of its subject (rule 515); None if none.
         """
-        return self._entity(Side.VEN, name or secrets.token_hex(6).upper(), life, begins, None)
+        return self._entity(Side.VEN, name or secrets.token_hex(6).upper(), life, begins, [], xmpp_domain)
 
     def _entity(
         self,
@@ -137,7 +155,8 @@ class Authority:
         common_name: str,
         life: timedelta,
         begins: datetime | None,
-        names: x509.SubjectAlternativeName | None,
+        names: list[x509.GeneralName],
+        xmpp_domain: str | None,
     ) -> Identity:
         issuer, key = self.issuers[side], new_key(self.kind)
         subject = _name(f"TEST {self.kind.upper()} {side.upper()} Certificate", common_name)
@@ -157,8 +176,10 @@ class Authority:
             critical=True,
         )
         made = made.add_extension(_key_id_of(issuer.key), critical=False)
-        if names is not None:
-            made = made.add_extension(names, critical=False)
+        if xmpp_domain is not None:
+            names = [*names, name_of_address(xmpp_address(common_name, xmpp_domain))]
+        if names:
+            made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = made.sign(issuer.key, hashes.SHA256())
         return Identity(certificate, key, (issuer.certificate,))
 
@@ -237,3 +258,21 @@ def name_of_host(text: str) -> x509.GeneralName:
         if not re.fullmatch(r"[A-Za-z0-9*_-]+(\.[A-Za-z0-9_-]+)*", text):
             raise ValueError(f"{text!r} is neither the name of a host nor an address") from None
         return x509.DNSName(text)
+
+
+def xmpp_address(common_name: str, domain: str) -> str:
+    """The address by which somebody logs in to an XMPP server: their common name is the name of the user (rule 515).
+
+    Such names are the same in upper and lower case, and servers write them in lower case.
+    """
+    return f"{common_name.lower()}@{domain.lower()}"
+
+
+def name_of_address(address: str) -> x509.GeneralName:
+    """An address of XMPP as a name in a certificate."""
+    text = address.encode()
+    length = bytes([len(text)])
+    if len(text) >= 0x80:
+        octets = len(text).to_bytes((len(text).bit_length() + 7) // 8, "big")
+        length = bytes([0x80 | len(octets)]) + octets
+    return x509.OtherName(_XMPP_ADDRESS, bytes([_UTF8_STRING]) + length + text)

@@ -1,4 +1,7 @@
-"""Certificates for trying things out: a test CA, a VTN, VENs, and configuration files that fit them, in one folder."""
+"""Certificates for trying things out: a test CA, a VTN, VENs, and configuration files that fit them, in one folder.
+
+An XMPP server that they log in to can have its certificate from there as well.
+"""
 
 import os
 import re
@@ -20,8 +23,10 @@ from oadr_http.exposure import is_loopback
 
 KINDS: Final = tuple(Kind)
 
+_DOMAIN: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VTN: Final = "vtn"
+_XMPP: Final = "xmpp"
 _PORT: Final = 8443
 
 
@@ -48,12 +53,15 @@ class Made(msgspec.Struct, frozen=True):
     :param issued: the certificates.
     :param trusted_by_vens: the file with the CAs of VTNs, which VENs trust.
     :param trusted_by_vtn: the file with the CAs of VENs, which a VTN trusts.
+    :param trusted_by_xmpp_server: the file with the CAs of both, and the roots above them, which an XMPP server trusts;
+        None without XMPP.
     :param configurations: the configuration files.
     """
 
     issued: tuple[Issued, ...]
     trusted_by_vens: Path
     trusted_by_vtn: Path
+    trusted_by_xmpp_server: Path | None
     configurations: tuple[Path, ...]
 
 
@@ -69,30 +77,49 @@ class CertificateFolder:
     def __init__(self, folder: Path) -> None:
         self._folder: Final = folder
 
-    def make(self, hosts: Sequence[str], vens: Sequence[str], kinds: Sequence[Kind], life: timedelta) -> Made:
+    def make(
+        self,
+        hosts: Sequence[str],
+        vens: Sequence[str],
+        kinds: Sequence[Kind],
+        life: timedelta,
+        xmpp_domain: str | None = None,
+    ) -> Made:
         """Make the certificates that are missing.
 
-        The VTN gets one of each kind of key, as rule 68 wants it, and a VEN one of the first kind.
+        The VTN gets one of each kind of key, as rule 68 wants it, and a VEN and an XMPP server one of the first kind.
 
         :param hosts: the names and addresses of the VTN; where it has its certificates already they are passed over.
         :param vens: the names of the VENs to make certificates for.
         :param kinds: the kinds of keys.
         :param life: how long the certificates are valid.
-        :raises ConfigError: a name is taken, or cannot be a name; or there are other things in the folder.
+        :param xmpp_domain: the domain of an XMPP server, which gets a certificate, and which the others can log in to
+            with theirs (rule 515); if None, that of the server that has its certificate already, if one has.
+        :raises ConfigError: a name is taken, or cannot be a name; or there are other things in the folder, or a server
+            of another domain.
         """
+        there_already = self._xmpp_domain()
+        xmpp_domain = (xmpp_domain or there_already or "").lower() or None
         self._check(hosts, vens)
+        self._check_domain(hosts, xmpp_domain, there_already)
         has_vtn = any(self._certificate(_VTN, kind).exists() for kind in KINDS)
         self._folder.mkdir(parents=True, exist_ok=True)
         authorities = {kind: self._authority(kind, begins=not has_vtn and kind in kinds) for kind in KINDS}
         there = {kind: one for kind, one in authorities.items() if one is not None}
         own = next((kind for kind in kinds if kind in there), next(iter(there)))
-        issued = [] if has_vtn else [self._issue(_VTN, there[kind].vtn(hosts, life=life), kind) for kind in there]
-        issued += [self._issue(name, there[own].ven(name, life=life), own) for name in vens]
+        issued = []
+        if not has_vtn:
+            vtns = {kind: one.vtn(hosts, life=life, xmpp_domain=xmpp_domain) for kind, one in there.items()}
+            issued += [self._issue(_VTN, vtn, kind) for kind, vtn in vtns.items()]
+        issued += [self._issue(name, there[own].ven(name, life=life, xmpp_domain=xmpp_domain), own) for name in vens]
+        if xmpp_domain is not None and there_already is None:
+            issued.append(self._issue(_XMPP, there[own].vtn([xmpp_domain], life=life), own))
         trusted = [self._trusted(side, there.values()) for side in Side]
+        by_server = None if xmpp_domain is None else self._trusted_by_xmpp_server(there.values())
         host = _host_of(_certificate_in(self._certificate(_VTN, next(iter(there)))))
         configurations = [] if has_vtn else [self._configure_vtn(list(there), host)]
-        configurations += [self._configure_ven(one, host, list(there)) for one in issued if one.name != _VTN]
-        return Made(tuple(issued), trusted[0], trusted[1], tuple(configurations))
+        configurations += [self._configure_ven(one, host, list(there)) for one in issued if one.name in vens]
+        return Made(tuple(issued), trusted[0], trusted[1], by_server, tuple(configurations))
 
     def _check(self, hosts: Sequence[str], vens: Sequence[str]) -> None:
         """Refuse what cannot be made before anything is."""
@@ -102,7 +129,7 @@ class CertificateFolder:
             except ValueError as error:
                 raise ConfigError(f"--host: {error}") from None
         for name in vens:
-            if not _NAME.fullmatch(name) or name in (_VTN, *(f"ca-of-{side}s" for side in Side)):
+            if not _NAME.fullmatch(name) or name in (_VTN, _XMPP, *(f"ca-of-{side}s" for side in Side)):
                 raise ConfigError(f"--ven: {name!r} cannot be a name here; letters, digits, dots, - and _ can")
             taken = [self._certificate(name, kind) for kind in KINDS if self._certificate(name, kind).exists()]
             if taken or self._configuration(name).exists():
@@ -112,6 +139,22 @@ class CertificateFolder:
         begun = any(self._ca(kind).exists() for kind in KINDS)
         if not begun and self._folder.exists() and any(self._folder.iterdir()):
             raise ConfigError(f"{self._folder} holds other things; name a new folder, or one of this command")
+
+    def _check_domain(self, hosts: Sequence[str], domain: str | None, there_already: str | None) -> None:
+        """Refuse an XMPP server that cannot be had."""
+        if domain is None:
+            return
+        if there_already not in (None, domain):
+            raise ConfigError(f"--xmpp: the XMPP server of {self._folder} is {there_already}, and there is but one")
+        if not _DOMAIN.fullmatch(domain):
+            raise ConfigError(f"--xmpp: {domain!r} is not the name of a domain")
+        if ":" in hosts[0]:
+            raise ConfigError(f"--host: {hosts[0]} cannot be the name of a user of XMPP; give a name of the VTN first")
+
+    def _xmpp_domain(self) -> str | None:
+        """The domain of the XMPP server that has its certificate already."""
+        there = [self._certificate(_XMPP, kind) for kind in KINDS if self._certificate(_XMPP, kind).exists()]
+        return _host_of(_certificate_in(there[0])) if there else None
 
     # --- where things are --------------------------------------------------------------------------------------------
 
@@ -153,6 +196,17 @@ class CertificateFolder:
         path = self._folder / f"ca-of-{side}s.crt"
         if not path.exists():
             _write(path, pem(*(one.issuers[side].certificate for one in authorities)))
+        return path
+
+    def _trusted_by_xmpp_server(self, authorities: Iterable[Authority]) -> Path:
+        """Write what an XMPP server believes its clients by.
+
+        The VTN may be one of them; and as these servers follow a chain of CAs to its end, the roots have to be there.
+        """
+        path = self._folder / "ca-of-xmpp-clients.crt"
+        if not path.exists():
+            chains = [(*one.issuers.values(), one.root) for one in authorities]
+            _write(path, pem(*(one.certificate for chain in chains for one in chain)))
         return path
 
     def _configure_vtn(self, kinds: Sequence[Kind], host: str) -> Path:
@@ -229,6 +283,8 @@ def lines_of(made: Made) -> Iterator[str]:
     yield ""
     yield f"VENs trust {made.trusted_by_vens}, the VTN trusts {made.trusted_by_vtn}. For tests alone: the CA's keys are"
     yield "beside them, and whoever has those can be anybody."
+    if made.trusted_by_xmpp_server is not None:
+        yield f"The XMPP server trusts {made.trusted_by_xmpp_server}."
     if made.configurations:
         yield ""
         yield "Now, each in a terminal of its own:"

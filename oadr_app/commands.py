@@ -1,6 +1,6 @@
 """What an operator can ask of a running VTN."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -9,12 +9,13 @@ import anyio
 import anyio.to_thread
 
 from oadr_app.asking import ven_id_of
+from oadr_app.config import KnownVen
 from oadr_app.control import Command
 from oadr_app.event_commands import EventCommands
 from oadr_app.report_commands import ReportCommands
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.ven_commands import VenCommands
-from oadr_core import LocalProtocolError
+from oadr_core import LocalProtocolError, VenRecord
 from oadr_http import OpenADRServer
 
 _LONGEST: Final = 5.0
@@ -32,16 +33,22 @@ class Operator:
 
     :param server: the VTN.
     :param store: what it has stored.
+    :param configured: what the configuration says of a VEN, if it says something.
     :param sampling: the spacing of readings, where an operator asks for some and names none.
     """
 
     def __init__(
-        self, server: OpenADRServer, store: SqliteStore, *, sampling: timedelta = timedelta(seconds=10)
+        self,
+        server: OpenADRServer,
+        store: SqliteStore,
+        *,
+        configured: Callable[[VenRecord], KnownVen | None],
+        sampling: timedelta = timedelta(seconds=10),
     ) -> None:
         self._server: Final = server
         self._store: Final = store
         self._events: Final = EventCommands(server)
-        self._vens: Final = VenCommands(server, store)
+        self._vens: Final = VenCommands(server, store, configured)
         self._reports: Final = ReportCommands(server, store, partial(ven_id_of, server), sampling)
 
     def commands(self) -> Mapping[str, Command]:

@@ -267,6 +267,26 @@ class ReadingsWriter:
             self._qualities[text] = found
         return found
 
+    # --- forgetting --------------------------------------------------------------------------------------------------
+
+    def forget_ven(self, ven_id: str, most: int, connection: sqlite3.Connection) -> int:
+        """Delete readings of a VEN; its series with the last of them.
+
+        :param ven_id: the VEN.
+        :param most: how many to delete at most.
+        :param connection: the file.
+        :returns: how many were deleted; fewer than ``most`` where none are left.
+        """
+        deleted = connection.execute(
+            "DELETE FROM readings WHERE (series, time) IN (SELECT series, time FROM readings WHERE series IN "
+            "(SELECT series FROM series WHERE ven_id = ?) LIMIT ?)",
+            (ven_id, most),
+        ).rowcount
+        if deleted < most:
+            connection.execute("DELETE FROM series WHERE ven_id = ?", (ven_id,))
+            self._places.clear()
+        return deleted
+
     # --- retention ---------------------------------------------------------------------------------------------------
 
     def trim(self, keep: "Retention", now: datetime, most: int, connection: sqlite3.Connection) -> int:

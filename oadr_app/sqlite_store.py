@@ -27,6 +27,9 @@ from oadr_app.tables import prepare
 
 _Work = Callable[[sqlite3.Connection], object]
 
+_AT_ONCE: Final = 5_000
+"""How many readings are deleted in one transaction."""
+
 
 class _Write:
     """Some work that waits for its transaction.
@@ -129,6 +132,26 @@ class SqliteStore:
 
         await self._write(trim)
         return deleted[-1]
+
+    async def forget(self, ven_id: str) -> int:
+        """Delete all that a VEN has reported, in short transactions, so that others need not wait.
+
+        :param ven_id: the VEN.
+        :returns: how many readings were deleted.
+        :raises OSError: not all of it was deleted.
+        """
+        counts: list[int] = []
+
+        def some(connection: sqlite3.Connection) -> None:
+            counts.append(self._readings.forget_ven(ven_id, _AT_ONCE, connection))
+
+        def feeds(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM feeds WHERE ven_id = ?", (ven_id,))
+
+        await self._write(feeds)
+        while not counts or counts[-1] == _AT_ONCE:
+            await self._write(some)
+        return sum(counts)
 
     def series(self, ven_id: str | None = None) -> list[StoredSeries]:
         """List the series that have readings, in the order of VEN, report and data point.

@@ -19,8 +19,18 @@ from oadr_app.texts import clean
 _WIDE: Final = 240
 """Columns of a line that goes into a file or to another program."""
 
-OUT: Final = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
-ERR: Final = Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else _WIDE)
+
+def console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """A screen on which texts are shown as they are, whatever they hold: ``[red]`` is no colour, ``:AB:`` no picture.
+
+    :param stderr: whether it is for trouble.
+    :param width: its columns; those of the terminal if None.
+    """
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+OUT: Final = console(width=None if sys.stdout.isatty() else _WIDE)
+ERR: Final = console(stderr=True, width=None if sys.stderr.isatty() else _WIDE)
 
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 VtnConfigFile = Annotated[

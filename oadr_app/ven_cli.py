@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from oadr_app import ven_views
-from oadr_app.checked import read_toml_or_json
+from oadr_app.checked import ConfigError, read_toml_or_json
 from oadr_app.terminal import Json, Socket, VtnConfigFile, ask_vtn, show
 from oadr_app.texts import clean
 
@@ -120,3 +120,56 @@ def remove(ven: _Ven, config_file: VtnConfigFile = None, socket: Socket = None, 
     """End the registration of a VEN; it is gone once it has confirmed, and may register again."""
     answer = ask_vtn(config_file, socket, "vens/remove", ven=ven)
     show(answer, lambda one: f"{clean(one['ven_id'])} will be told that its registration ends", as_json)
+
+
+@vens.command("forget")
+def forget(
+    ven: Annotated[str, typer.Argument(help="The VEN, by its name or id.", show_default=False)],
+    readings: Annotated[bool, typer.Option("--readings", help="Delete what it has reported as well.")] = False,
+    config_file: VtnConfigFile = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Forget a VEN that is gone: its registration, enrolment, opts, answers and requests, without asking it.
+
+    Should it be there after all, it is refused until it registers again. `remove` ends the registration of a VEN that
+    is there.
+    """
+    answer = ask_vtn(config_file, socket, "vens/forget", ven=ven, readings=readings)
+    show(answer, ven_views.forgotten, as_json)
+
+
+@vens.command("certificate")
+def certificate(
+    ven: _Ven,
+    certificate: Annotated[
+        str,
+        typer.Argument(help="Its new certificate: a file in PEM or DER, or the fingerprint.", show_default=False),
+    ],
+    config_file: VtnConfigFile = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a VEN has a new certificate: from now on it is known by that alone, and goes on as before."""
+    answer = ask_vtn(config_file, socket, "vens/certificate", ven=ven, fingerprint=_fingerprint(certificate))
+    show(answer, lambda one: f"{clean(one['ven_id'])} is known by {clean(one['fingerprint'])} now", as_json)
+
+
+def _fingerprint(given: str) -> str:
+    """The fingerprint of a certificate in a file, or one that is given as such.
+
+    :raises ConfigError: it is neither.
+    """
+    from oadr_core import fingerprint, normalised_fingerprint
+
+    try:
+        return normalised_fingerprint(given)
+    except ValueError as error:
+        try:
+            data = Path(given).read_bytes()
+        except OSError as unread:
+            raise ConfigError(f"{given!r} is no fingerprint ({error}), and no file: {unread.strerror}") from None
+    try:
+        return fingerprint(data)
+    except ValueError as error:
+        raise ConfigError(f"{given}: {error}") from None

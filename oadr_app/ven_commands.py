@@ -1,6 +1,6 @@
 """What an operator can ask of a running VTN about its VENs, and have it ask of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from oadr_app.asking import event_of, maybe_text, text_of, texts_of, time_of, ven_id_of
+from oadr_app.config import KnownVen
 from oadr_app.control import Command
 from oadr_app.periods import written
 from oadr_app.sqlite_store import SqliteStore
@@ -41,11 +42,15 @@ class VenCommands:
 
     :param server: the VTN.
     :param store: what it has stored.
+    :param configured: what the configuration says of a VEN, if it says something.
     """
 
-    def __init__(self, server: OpenADRServer, store: SqliteStore) -> None:
+    def __init__(
+        self, server: OpenADRServer, store: SqliteStore, configured: Callable[[VenRecord], KnownVen | None]
+    ) -> None:
         self._server: Final = server
         self._store: Final = store
+        self._configured: Final = configured
 
     def changes(self) -> Mapping[str, Command]:
         """The commands that change something, by name."""
@@ -54,6 +59,8 @@ class VenCommands:
             "vens/ask": self._ask,
             "vens/reregister": self._reregister,
             "vens/remove": self._remove,
+            "vens/forget": self._forget,
+            "vens/certificate": self._certificate,
         }
 
     def views(self) -> Mapping[str, Command]:
@@ -166,6 +173,32 @@ class VenCommands:
         ven_id = self._ven_id(asked)
         self._server.cancel_party_registration(ven_id)
         return {"ven_id": ven_id}
+
+    async def _forget(self, asked: Mapping[str, Any]) -> object:
+        """Forget a VEN that is gone; one that is not registered is named by its id."""
+        named = text_of(asked, "ven")
+        ven_id = named if named in self._server.enrolments else ven_id_of(self._server, named)
+        record = self._server.vens.get(ven_id)
+        self._server.forget_ven(ven_id)
+        readings = await self._store.forget(ven_id) if asked.get("readings") else 0
+        is_configured = record is not None and self._configured(record) is not None
+        return {"ven_id": ven_id, "readings": readings, "configured": is_configured}
+
+    async def _certificate(self, asked: Mapping[str, Any]) -> object:
+        """Take another certificate for that of a VEN."""
+        ven_id, given = self._ven_id(asked), text_of(asked, "fingerprint")
+        known = self._configured(self._server.vens[ven_id])
+        if known is not None and known.fingerprint is not None:
+            raise LocalProtocolError(
+                f"the configuration says which fingerprint {known.name!r} has; change it in [[vens]] there, and start "
+                "the VTN again"
+            )
+        before = self._server.vens[ven_id].identity
+        try:
+            self._server.change_certificate(ven_id, given)
+        except ValueError as error:
+            raise LocalProtocolError(str(error)) from None
+        return {"ven_id": ven_id, "before": before, "fingerprint": self._server.vens[ven_id].identity}
 
     # --- finding -----------------------------------------------------------------------------------------------------
 

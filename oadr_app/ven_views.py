@@ -46,7 +46,7 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
         "registration": shown["registration_id"],
         "speaks": f"{shown['profile']} over {shown['transport']}",
         "address": shown["address"],
-        "certificate": shown["fingerprint"],
+        "JID" if shown["transport"].startswith("xmpp") else "certificate": shown["fingerprint"],
         **_enrolment(shown),
         "readings": shown["readings"],
     }
@@ -106,3 +106,13 @@ def enrolled(answer: Mapping[str, Any]) -> RenderableType:
     """What a VEN belongs to now."""
     parts = [f"{name} {text}" for name, text in _enrolment(answer).items() if text]
     return Text(clean(f"{answer['ven_id']} belongs to {'; '.join(parts) or 'nothing'}"))
+
+
+def forgotten(answer: Mapping[str, Any]) -> RenderableType:
+    """What was forgotten of a VEN."""
+    text = f"{answer['ven_id']} is forgotten"
+    if answer["readings"]:
+        text += f", and {answer['readings']} readings of it"
+    if answer["configured"]:
+        text += "; [[vens]] of the configuration still names it"
+    return Text(clean(text))

@@ -69,8 +69,44 @@ class Transport(Protocol):
         ...
 
 
-class VenTransport(Transport, Protocol):
-    """The way of a VEN to its VTN."""
+class VtnTransport(Transport, Protocol):
+    """The way of a VTN to its VENs."""
+
+    def refuse_address(self, address: str) -> str | None:
+        """Say why nothing is pushed to an address that a VEN registers with.
+
+        :param address: a base URL or a full JID, as the VEN has written it.
+        :returns: why, in words for the VEN and for the operator; None where it may be pushed to, as far as can be told
+            without looking for it.
+        """
+        ...
+
+
+class VenReceiver(Receiver, Protocol):
+    """What takes the requests of the VTN."""
+
+    def reached_at(self, address: str) -> None:
+        """Say where the VTN reaches the VEN from now on; one that does not poll registers with that.
+
+        :param address: a base URL or a full JID.
+        """
+        ...
+
+
+class VenTransport(Protocol):
+    """The way of a VEN to its VTN. Of one that does not poll it is the way back as well."""
+
+    def opened(self) -> AbstractAsyncContextManager[Carrier]:
+        """Carry requests while the body runs; see :class:`Transport`."""
+        ...
+
+    def serving(self, receiver: VenReceiver) -> AbstractAsyncContextManager[None]:
+        """Take what the VTN pushes while the body runs, and tell where the VEN is reached whenever that changes.
+
+        :param receiver: takes the requests, and where the VEN is reached. One that is not told does not register, if it
+            does not poll.
+        """
+        ...
 
     def by_hand(self) -> LooseCarrier:
         """A carrier for single requests.

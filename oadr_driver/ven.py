@@ -139,6 +139,11 @@ class DrivenVen:
         return (self._auto or self._by_hand()).ven.state
 
     @property
+    def address(self) -> str | None:
+        """Where the VTN reaches it by push; None where it polls, or is not reached yet."""
+        return (self._auto or self._by_hand()).ven.address
+
+    @property
     def certificates(self) -> tuple[OwnCertificate, ...]:
         """Its certificates for TLS, as they are in use."""
         return () if self._tls is None else self._tls.own
@@ -309,6 +314,17 @@ class DrivenVen:
         if self._driver is None:
             return Failure.BUSY, b""
         return await self._driver.receive(body, peer, service, profile)
+
+    def reached_at(self, address: str) -> None:
+        """Be reached by push at another address from now on; the VTN is told, by registering again if need be.
+
+        For the transport; an application that knows better than its transport may call it as well.
+
+        :param address: a base URL or a full JID.
+        :raises LocalProtocolError: the VEN polls, or does not run by itself.
+        """
+        core = self._by_itself()
+        self._do(lambda now: core.reached_at(address, now))
 
     async def reload_certificates(self) -> bool:
         """Read the certificates for TLS again, as happens by itself soon after their files have changed.

@@ -353,6 +353,7 @@ class AutoVen:
         for accepted in self.ven.state.report_requests:
             if not _is_for_metadata_once(accepted):  # that is answered with the offers that are told anyway
                 self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
+        self._reporter.resumed([("", one.request.report_request_id) for one in self.ven.state.report_requests])
         self._reporter.start(now)
         if self._is_20a:
             self._begin_in_20a(now)
@@ -386,6 +387,23 @@ class AutoVen:
         self.ven.create_party_registration(now, anew=anew)
         self._timers.stop(("poll", None))
         self._move(StartupInput.ASKED_AGAIN)
+
+    def reached_at(self, address: str, now: Now) -> None:
+        """Be reached by push at an address from now on; where the VTN knows another, register again.
+
+        :param address: a base URL or a full JID.
+        :param now: the present.
+        :raises LocalProtocolError: the VEN polls.
+        """
+        self._now = now
+        self.ven.reached_at(address, now)
+        if self.ven.is_elsewhere and STARTUP.allows(self._phase, StartupInput.ASKED_AGAIN):
+            self._register_elsewhere(now)
+
+    def _register_elsewhere(self, now: Now) -> None:
+        """Tell the VTN where we are reached now."""
+        self._move(StartupInput.ASKED_AGAIN)
+        self._register(now)
 
     def cancel_party_registration(self, now: Now) -> None:
         """End the registration, and stop (rule 407).
@@ -508,7 +526,10 @@ class AutoVen:
             self._exchanged(event.request, answer, now, given_up=isinstance(event, ExchangeAbandoned))
         elif isinstance(event, Registered):
             self._move(StartupInput.REGISTERED)
-            self._tell_offers(now)
+            if self.ven.is_elsewhere:  # it has moved meanwhile
+                self._register_elsewhere(now)
+            else:
+                self._tell_offers(now)
         elif isinstance(event, RegistrationRefused):
             self._refused(event, now)
         elif isinstance(event, RegistrationEnded):

@@ -8,6 +8,7 @@ import msgspec
 from oadr_core.answers import response_to
 from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
+from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.messages import (
     CanceledPartyRegistration,
@@ -81,7 +82,7 @@ class RegistrationService(EventService, ReportService, OptService):
             ven_id=(self._state.ven_id if again else config.ven_id) or None,
             profile_name=ProfileName.V20B,
             transport_name=config.transport,
-            transport_address=None if config.pull else config.address,
+            transport_address=None if config.pull else self._address,
             report_only=config.report_only,
             xml_signature=self._sealer.signs,
             ven_name=config.ven_name or None,
@@ -89,6 +90,36 @@ class RegistrationService(EventService, ReportService, OptService):
         )
         self._sender.withdraw(lambda waiting: isinstance(waiting, Poll))
         return self._send(message, now)
+
+    def reached_at(self, address: str, now: Now) -> None:
+        """Be reached by push at an address from now on; a registration that is not sent yet tells it.
+
+        :param address: a base URL or a full JID.
+        :param now: the present.
+        :raises LocalProtocolError: the VEN polls.
+        """
+        self._now = now
+        if self.config.pull:
+            raise LocalProtocolError("a VEN that polls is reached nowhere")
+        self._address = address
+        self._sender.revise(self._with_address)
+
+    @property
+    def address(self) -> str | None:
+        """Where it is reached by push; None where it polls, or its transport has not told yet."""
+        return self._address
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is reached elsewhere than the VTN was told, so that it has to register again."""
+        if self.config.pull or self._registration is not Registration.REGISTERED:
+            return False
+        return self._address != self._address_told
+
+    def _with_address(self, waiting: Payload) -> Payload:
+        if not isinstance(waiting, CreatePartyRegistration):
+            return waiting
+        return msgspec.structs.replace(waiting, transport_address=self._address)
 
     def cancel_party_registration(self, now: Now) -> TicketId:
         """End the registration (rule 407).
@@ -131,6 +162,7 @@ class RegistrationService(EventService, ReportService, OptService):
             return
         self._move(RegistrationInput.ACCEPTED)
         self._confirmed = True
+        self._address_told = sent.transport_address
         self._asked_again = False
         if not again and self._state.registered:
             self._forget_registration(now)  # as the VTN does, where it is asked to begin all over (rule 406)

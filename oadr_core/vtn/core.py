@@ -20,7 +20,7 @@ from oadr_core.decisions import PollDecision, RegistrationDecision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
-from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
+from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.messages import (
     CancelPartyRegistration,
     CancelReport,
@@ -29,11 +29,13 @@ from oadr_core.messages import (
     EiEvent,
     EventStatus,
     Payload,
+    Poll,
     ProfileName,
     QueryRegistration,
     RegisteredReport,
     Report,
     ReportRequest,
+    RequestEvent,
     RequestReregistration,
     Service,
     TransportName,
@@ -71,6 +73,7 @@ from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
+from oadr_core.vtn.crowding import Crowding
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
@@ -78,8 +81,10 @@ from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.event_making import made, refuse_over, refuse_rewriting
 from oadr_core.vtn.overlaps import overlapping
 from oadr_core.vtn.profile_20a import simplified, why_unfit
+from oadr_core.vtn.pushing import Turns
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
+    AddressCheck,
     Answered,
     Asked,
     Decided,
@@ -93,6 +98,7 @@ from oadr_core.vtn.turn import (
     Shared,
     Step,
     VtnConfig,
+    any_address,
 )
 from oadr_core.wire.verify import verify
 
@@ -107,25 +113,13 @@ _HOUR: Final = 3600.0
 _STRANGERS: Final = 32
 """As how many VENs those count together that are not registered and show no certificate."""
 
+_TELLING_NOTHING: Final = (Poll, QueryRegistration, RequestEvent)
+"""Requests of which the application is told nothing; what it decides on is bounded by itself."""
+
 _FULL: Final = "the VTN registers no further VEN at present"
 
 _Key = tuple[str, str]
 """Tells one question to the application from another: who asks, and a digest of the request."""
-
-
-class _Push(msgspec.Struct):
-    """What goes on with a VEN that is reached by push.
-
-    :param exchange: what is in flight.
-    :param message: what it carries.
-    :param setbacks: failures since the VEN last answered.
-    :param paused: whether a failure is being waited out.
-    """
-
-    exchange: ExchangeId | None = None
-    message: Payload | None = None
-    setbacks: int = 0
-    paused: bool = False
 
 
 class Vtn(CoreBase):
@@ -137,7 +131,9 @@ class Vtn(CoreBase):
     :param saved: what an earlier run saved, by key; other keys than its own are passed over.
     :param asks: the handlers that the application has.
     :param push: how patient it is with push VENs.
-    :param missed_polls: after how many polls that did not come a VEN counts as offline.
+    :param missed_polls: after how many polls that did not come a VEN counts as offline, or a push VEN after how many
+        pushes in a row that did not reach it.
+    :param refuse_address: says why an address that a VEN registers with is not pushed to.
     :raises StateError: something in ``saved`` is damaged.
     """
 
@@ -151,24 +147,23 @@ class Vtn(CoreBase):
         asks: Container[str] = (),
         push: SenderConfig | None = None,
         missed_polls: int = 3,
+        refuse_address: AddressCheck = any_address,
     ) -> None:
         super().__init__(sealer, entropy, asks, config.call_timeout)
         self.config: Final = config
-        self._push_config = push or SenderConfig()
+        self._pushing = Turns(push or SenderConfig(), config.most_pushes, entropy)
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
+        self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
-        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports, refuse_address)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
         self._seen: dict[str, float] = {}
         self._push_vens: dict[str, None] = {}
-        self._woken: dict[str, None] = {}
-        self._pushes: dict[str, _Push] = {}
-        self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
         self._undecided: dict[str, int] = {}  # how many of these there are, by who asks
         self._newcomers = TokenBuckets(config.new_vens / _HOUR, config.new_vens)
@@ -265,14 +260,21 @@ class Vtn(CoreBase):
 
         :param ven_id: the VEN; it need not be registered.
         :param enrolment: its groups, resources, parties and programs; an empty one for none.
-        :raises LocalProtocolError: the enrolment does not hold lists of texts; the text says where.
+        :raises LocalProtocolError: the enrolment does not hold lists of texts, or the VEN would get more events than
+            fit into a list; the text says where, or how many.
         """
         self._now = now
         enrolment = checked(enrolment)
         if not ven_id:
             raise LocalProtocolError("the VEN to enrol needs a venID")
         before = {one.event_id for one in self._book.of(ven_id)}
+        known = self._book.enrolments.get(ven_id, Enrolment())
         self._book.enrol(ven_id, enrolment)
+        try:
+            self._crowding.refuse_list(ven_id, self._book.of(ven_id))
+        except LocalProtocolError:
+            self._book.enrol(ven_id, known)
+            raise
         self._emit(Save(f"{_ENROLMENT}{ven_id}", enrolment.dump() if enrolment else None))
         self._tell_of_new_events(ven_id, before)
         self._wake([ven_id])
@@ -287,7 +289,8 @@ class Vtn(CoreBase):
         :param audience: whom it is for: an :class:`~oadr_core.state.audience.Audience`, or the ids of VENs; those that
             are not registered yet get it when they are. None for whom the target of the event names.
         :returns: the id of the event.
-        :raises LocalProtocolError: the event breaks a rule, its id is taken, or it is for nobody.
+        :raises LocalProtocolError: the event breaks a rule, its id is taken, it is for nobody, or one of its VENs has
+            more events then than fit into a list.
         """
         return self._make(event, audience_for(event, audience), now).event_id
 
@@ -301,6 +304,7 @@ class Vtn(CoreBase):
         if event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError("a new event is not cancelled (rule 10)")
         refuse_over(event, now.utc)
+        self._crowding.refuse_event(record, self._records)
         self._change_event(record, now)
         return record
 
@@ -313,7 +317,8 @@ class Vtn(CoreBase):
         :returns: its modification number: a new one, or the present one where the event is what it was (rule 5). Then
             nobody is told but those that it is now for, or is for no more.
         :raises LocalProtocolError: there is no such event, it or its new form is cancelled, the new form breaks a
-            rule, or it changes what lies in the past (rule 20).
+            rule, it changes what lies in the past (rule 20), or one of its VENs has more events then than fit into a
+            list.
         """
         known = self._known_event(event.event_descriptor.event_id)
         if known.event.event_descriptor.event_status is EventStatus.CANCELLED:
@@ -328,6 +333,7 @@ class Vtn(CoreBase):
             refuse_rewriting(known.event, event, now.utc)
             changed = _modified(changed, event, now)
         if changed != known:
+            self._crowding.refuse_event(changed, self._records)
             self._change_event(changed, now)
         return changed.modification_number
 
@@ -356,7 +362,7 @@ class Vtn(CoreBase):
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
         :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
-            rule.
+            rule; or ``most_queued`` operations wait for the VEN.
         """
         record = self._known_ven(ven_id)
         if not isinstance(message, QUEUED_MESSAGES):
@@ -369,6 +375,8 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
+        if len(record.queue) >= self.config.most_queued and not VTN_OPERATIONS[type(message)].urgent:
+            raise LocalProtocolError(f"{len(record.queue)} operations wait for the VEN {record.ven_id!r} already")
         verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
 
@@ -391,7 +399,8 @@ class Vtn(CoreBase):
         :param identity: the fingerprint of its certificate, which it has to show then.
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
-        :raises LocalProtocolError: there is a VEN of the id, or of the certificate, already.
+        :raises LocalProtocolError: there is a VEN of the id, or of the certificate, already; or nothing is pushed to
+            the address.
         """
         if not ven_id:
             raise LocalProtocolError("a VEN needs an id")
@@ -401,6 +410,9 @@ class Vtn(CoreBase):
             raise LocalProtocolError(f"the VEN {self._by_identity[identity]!r} has this certificate already")
         if poll_interval is not None and poll_interval <= timedelta(0):
             raise LocalProtocolError(f"a VEN polls at intervals of more than {poll_interval}")
+        wrong = None if address is None else self._shared.refuse_address(TransportName.SIMPLE_HTTP, address)
+        if wrong is not None:
+            raise LocalProtocolError(wrong)
         record = VenRecord(
             ven_id=ven_id,
             registration_id="",
@@ -420,7 +432,7 @@ class Vtn(CoreBase):
         self._push(ven_id, now)
 
     def remove_ven(self, ven_id: str, now: Now) -> None:
-        """Forget a 2.0a VEN, which cannot end its registration itself as it has none.
+        """Forget a 2.0a VEN, which cannot end its registration itself as it has none; what it belongs to is kept.
 
         :raises LocalProtocolError: there is no such VEN, or it is one of 2.0b; see :meth:`cancel_party_registration`.
         """
@@ -428,8 +440,58 @@ class Vtn(CoreBase):
         if record.profile is not ProfileName.V20A:
             raise LocalProtocolError(f"{ven_id!r} has registered itself; cancel its registration instead")
         self._now = now
+        self._end(record)
+
+    def forget_ven(self, ven_id: str, now: Now) -> None:
+        """Forget a VEN that is gone, and all that is kept of it, without asking it.
+
+        Its registration goes, its answers, opts and reports, what waits for it, and what it belongs to. Events that
+        name it stay as they are. Should it be there after all, it is a stranger (463), and may register.
+
+        :param ven_id: the VEN; it need not be registered, where it is enrolled.
+        :raises LocalProtocolError: nothing is known of such a VEN.
+        """
+        if ven_id not in self._records and ven_id not in self._book.enrolments:
+            self._known_ven(ven_id)
+        self._now = now
+        if ven_id in self._records:
+            self._end(self._records[ven_id])
+        if self._book.handed(ven_id).event_ids:
+            self._hand(ven_id, ())
+        if ven_id in self._book.enrolments:
+            self._book.enrol(ven_id, Enrolment())
+            self._emit(Save(f"{_ENROLMENT}{ven_id}", None))
+
+    def _end(self, record: VenRecord) -> None:
+        """Forget the registration of a VEN, with what it has asked for."""
         self._drop(record)
-        self._emit(VenDeregistered(ven_id=ven_id, by_peer=False))
+        for one in record.report_requests:
+            self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=record.ven_id))
+        self._emit(VenDeregistered(ven_id=record.ven_id, by_peer=False))
+
+    def change_certificate(self, ven_id: str, fingerprint: str, now: Now) -> None:
+        """Say that a VEN has another certificate: from now on it is known by that alone, and goes on as before.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of the new certificate.
+        :raises LocalProtocolError: there is no such VEN, another one has the certificate, or certificates do not tell
+            who it is, as over XMPP without signatures.
+        """
+        record = self._known_ven(ven_id)
+        changes = {}
+        if record.transport is TransportName.SIMPLE_HTTP:
+            other = self._by_identity.get(fingerprint, ven_id)
+            if other != ven_id:
+                raise LocalProtocolError(f"the VEN {other!r} has this certificate already")
+            changes["identity"] = fingerprint
+        if record.signer is not None:
+            changes["signer"] = fingerprint
+        if not changes:
+            raise LocalProtocolError(f"{ven_id!r} is known by its JID {record.identity}, not by a certificate")
+        self._now = now
+        self._keep(msgspec.structs.replace(record, **changes))
+        self._emit(Save(record.key, self._records[ven_id].dump()))
+        self._wake([ven_id])
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
@@ -574,16 +636,19 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
-        elif isinstance(message, CreatePartyRegistration) and not self._has_room(peer, identity, now):
+            if self.untold(record.ven_id) >= self.config.most_untold and not isinstance(message, _TELLING_NOTHING):
+                return self._refuse(inbound, Failure.BUSY, peer, "says more than the application has heard of")
+        elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
-        self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
+        way = TransportName(peer.transport)
+        self._take(record, Asked(message, identity, profile, signer=opened.signer, transport=way), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take the answer of a push VEN; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        ven_id = self._exchanges.get(exchange)
+        ven_id = self._pushing.whose(exchange)
         if ven_id is None:
             return
         try:
@@ -604,23 +669,23 @@ class Vtn(CoreBase):
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
             return
-        push = self._land(exchange)
-        push.setbacks = 0
-        self._heard_of(self._records[ven_id], now)
+        self._timers.stop(("flight", exchange))
+        push = self._pushing.answered(ven_id)
+        self._reached(self._records[ven_id], now)
         answered = Answered(None if opened is None else opened.message, push.message)
         self._take(self._records[ven_id], answered, None, now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        ven_id = self._exchanges.get(exchange)
+        ven_id = self._pushing.whose(exchange)
         if ven_id is None:
             return
-        push = self._land(exchange)
-        push.setbacks += 1
-        wait = self._push_config.pause(push.setbacks, self._entropy)
-        push.paused = True
+        self._timers.stop(("flight", exchange))
+        push, wait = self._pushing.failed(ven_id, why)
         self._timers.after(("push", ven_id), now.mono + wait)
+        if push.unreached == self._missed_polls:
+            self._lost_sight(self._records[ven_id], now)
         given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
         self._take(self._records[ven_id], given, None, now)
         if push.message is None:
@@ -640,9 +705,10 @@ class Vtn(CoreBase):
                 self._decide_without(key, "took too long", now)
             elif kind == "flight":
                 self.exchange_failed(key, Failure.SILENCE, now=now)
+            elif kind == "crowd":
+                self._give_up_for_others(now)
             elif kind == "push":
-                if key in self._pushes:
-                    self._pushes[key].paused = False
+                self._pushing.resume(key)
                 self._push(key, now)
             elif kind == "seen":
                 self._look_for(key, now)
@@ -654,10 +720,12 @@ class Vtn(CoreBase):
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        while self._woken and not self._outputs:
-            ven_id = next(iter(self._woken))
-            del self._woken[ven_id]
-            self._push(ven_id, now)
+        if not self._outputs:
+            for ven_id in self._pushing.taken():
+                self._hand_to(ven_id, now)
+                if self._outputs:
+                    break
+            self._watch_crowd()
         return self._outputs.popleft() if self._outputs else None
 
     def next_timeout(self) -> Deadline | None:
@@ -696,7 +764,7 @@ class Vtn(CoreBase):
             if ven_id is not None and named is not None and named != ven_id:
                 raise _Unidentified(ResponseCode.INVALID_ID, f"{named} is not the VEN of this certificate")
             if ven_id is None and named in self._records:
-                self._refuse_unknown_certificate(message, self._records[named])
+                return self._with_unknown_certificate(message, self._records[named], signer)
             return self._records.get(ven_id or named or "")
         if isinstance(message, QueryRegistration):
             return None
@@ -712,21 +780,29 @@ class Vtn(CoreBase):
             raise _Unidentified(ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, text)
         return record
 
-    def _refuse_unknown_certificate(self, message: Payload, record: VenRecord) -> None:
-        """See that nobody with a certificate that is not registered is taken for a VEN (decision D28).
+    def _with_unknown_certificate(self, message: Payload, record: VenRecord, signer: str | None) -> VenRecord | None:
+        """Say whom a request may be of that names a VEN, and shows a certificate that is not registered (decision D28).
 
-        One that has registered without a certificate may come to have one; it has to register with it first.
+        One that has registered without a certificate may come to have one; it has to register with it first. One whose
+        certificate was renewed registers anew, and is a stranger until the application has checked the new one: see
+        :meth:`_why_not`. Where it has signed before, it has to sign that as well.
 
-        :raises _Unidentified: it would be.
+        :raises _Unidentified: it is taken for nobody.
         """
         code = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
         if record.identity is not None:
-            raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            is_new = isinstance(message, CreatePartyRegistration) and not message.registration_id
+            if not is_new or (record.signer is not None and signer is None):
+                raise _Unidentified(code, f"{record.ven_id} has another certificate")
+            return None
         if not isinstance(message, CreatePartyRegistration | QueryRegistration):
             raise _Unidentified(code, f"{record.ven_id} is not known by this certificate")
+        return record
 
-    def _has_room(self, peer: Peer, identity: str | None, now: Now) -> bool:
+    def _has_room(self, message: CreatePartyRegistration, peer: Peer, identity: str | None, now: Now) -> bool:
         """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
+        if message.ven_id in self._records:  # it has come to another certificate, and is there already
+            return True
         if len(self._records) >= self.config.most_vens:
             return False
         return identity is not None or self._newcomers.take(peer.host, now.mono) == 0
@@ -765,9 +841,7 @@ class Vtn(CoreBase):
             return
         self._seen[record.ven_id] = now.mono
         if not record.online:
-            self._keep(msgspec.structs.replace(record, online=True))
-            self._emit(VenOnline(ven_id=record.ven_id))
-            self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
+            self._tell_online(record, now)
         key = ("seen", record.ven_id)
         if not self._timers.is_set(key):
             self._timers.after(key, now.mono + self._offline_after(record))
@@ -785,9 +859,17 @@ class Vtn(CoreBase):
         if now.mono < until:
             self._timers.after(("seen", ven_id), until)
             return
+        self._tell_offline(record, now)
+
+    def _tell_online(self, record: VenRecord, now: Now) -> None:
+        self._keep(msgspec.structs.replace(record, online=True))
+        self._emit(VenOnline(ven_id=record.ven_id))
+        self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
+
+    def _tell_offline(self, record: VenRecord, now: Now) -> None:
         self._keep(msgspec.structs.replace(record, online=False))
-        self._emit(VenOffline(ven_id=ven_id))
-        self.tell_in_turn(ven_id, "on_ven_offline", {"ven_id": ven_id}, now)
+        self._emit(VenOffline(ven_id=record.ven_id))
+        self.tell_in_turn(record.ven_id, "on_ven_offline", {"ven_id": record.ven_id}, now)
 
     # --- taking a step -----------------------------------------------------------------------------------------------
 
@@ -824,6 +906,8 @@ class Vtn(CoreBase):
         if after is not None and result.durable:
             self._emit(Save(after.key, after.dump()))
         for event in result.events:
+            if isinstance(event, VenRegistered) and event.ven_id in self._push_vens:
+                self._pushing.reset(event.ven_id)
             self._emit(event)
         for notice in result.notices:
             self.tell_in_turn(notice.ven_id, notice.handler, notice.arguments, now)
@@ -944,9 +1028,11 @@ class Vtn(CoreBase):
             if event.event_descriptor.event_status is cancelled or (end is not None and end <= now.utc):
                 return  # there is nothing to tell
             descriptor = msgspec.structs.replace(event.event_descriptor, modification_number=0)
+            self._refuse_one_more(ven_id, event, now)
             known = self._make(msgspec.structs.replace(event, event_descriptor=descriptor), Audience(), now)
         if not self._book.is_for(ven_id, event_id):
             before = {one.event_id for one in self._book.of(ven_id)}
+            self._refuse_one_more(ven_id, known.event, now)
             self._hand(ven_id, (*self._book.handed(ven_id).event_ids, event_id))
             self._tell_of_new_events(ven_id, before)
         if known.event.event_descriptor.event_status is cancelled:
@@ -955,6 +1041,11 @@ class Vtn(CoreBase):
             self.cancel_event(known.event_id, now)
         else:
             self.modify_event(event, now)
+
+    def _refuse_one_more(self, ven_id: str, event: EiEvent, now: Now) -> None:
+        """Refuse an event that a handler has returned for a VEN, where it is one too many."""
+        record = EventRecord(event=event, audience=Audience(), created_at=now.utc, changed_at=now.utc)
+        self._crowding.refuse_list(ven_id, [*self._book.of(ven_id), record])
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -995,9 +1086,8 @@ class Vtn(CoreBase):
         self._push_vens.pop(record.ven_id, None)
         self._forget_signs(record)
         self._seen.pop(record.ven_id, None)
-        push = self._pushes.pop(record.ven_id, None)
+        push = self._pushing.forget(record.ven_id)
         if push is not None and push.exchange is not None:  # its answer would be about what is no more
-            del self._exchanges[push.exchange]
             self._timers.stop(("flight", push.exchange))
         self._timers.stop(("seen", record.ven_id))
         self._timers.stop(("push", record.ven_id))
@@ -1122,44 +1212,74 @@ class Vtn(CoreBase):
             self._wake(self._book.vens_of(record, self._push_vens))
 
     def _wake(self, ven_ids: Iterable[str]) -> None:
-        """Have push VENs handed what there is for them, one after the other, once other outputs are taken."""
-        self._woken.update((ven_id, None) for ven_id in ven_ids if ven_id in self._push_vens)
+        """Have push VENs handed what there is for them, each when its turn comes, once other outputs are taken."""
+        for ven_id in ven_ids:
+            if ven_id in self._push_vens:
+                self._pushing.wait(ven_id)
 
     def _push(self, ven_id: str, now: Now) -> None:
-        """Hand a push VEN the next thing, if it is free; else come back when something is due."""
+        """See to it that a push VEN is handed what there is for it; at its present address alone."""
         record = self._records.get(ven_id)
         if record is None or record.pull or record.address is None:
             return
-        push = self._pushes.setdefault(ven_id, _Push())
-        if push.exchange is not None or push.paused:
+        push = self._pushing.of(ven_id)
+        if push.exchange is not None and push.to != self._address_of(record):  # it has moved, or shows itself otherwise
+            self._timers.stop(("flight", push.exchange))
+            self._pushing.land(ven_id)
+            self._take(record, PushFailed(push.message), None, now)
+        self._pushing.wait(ven_id)
+
+    def _hand_to(self, ven_id: str, now: Now) -> None:
+        """It is the turn of a push VEN: hand it the next thing; else come back when something is due."""
+        record = self._records.get(ven_id)
+        if record is None or record.pull or record.address is None:
             return
         self._take(record, Hand(), None, now)
-        if push.exchange is None:
+        if self._pushing.of(ven_id).exchange is None:
             record = self._records[ven_id]
             awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
             later = [until for until in awaited if until is not None and until > now.utc]
             if later:
                 self._timers.after(("push", ven_id), now.mono + (min(later) - now.utc).total_seconds())
 
+    def _watch_crowd(self) -> None:
+        """Wait until an exchange has taken so long that its place goes to a VEN that waits for one."""
+        given_up = self._pushing.next_given_up()
+        if given_up is not None and not self._timers.is_set(("crowd", None)):
+            self._timers.after(("crowd", None), given_up[0])
+
+    def _give_up_for_others(self, now: Now) -> None:
+        """Where VENs wait for a place, those that take long give up theirs; they get it for longer the next time."""
+        while (given_up := self._pushing.next_given_up()) is not None and given_up[0] <= now.mono:
+            self.exchange_failed(given_up[1], Failure.SILENCE, now=now)
+
+    def _address_of(self, record: VenRecord) -> Address:
+        """Where a push VEN is reached, and what shows that it is the one."""
+        signed = record.signer is not None
+        return Address(record.transport, record.address or "", record.profile, record.identity, signed)
+
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
-        push = self._pushes[record.ven_id]
-        exchange = ExchangeId(next(self._numbers))
-        push.exchange, push.message = exchange, message
-        self._exchanges[exchange] = record.ven_id
-        self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "", record.profile, record.identity)
+        exchange, to = ExchangeId(next(self._numbers)), self._address_of(record)
+        self._pushing.fly(record.ven_id, exchange, message, to, now)
+        timeout = self._pushing.config.timeout
+        self._timers.after(("flight", exchange), now.mono + timeout)
         service = SERVICE[type(message)]
         sealer, said = self._sealers[record.profile].towards(record.signer), message
         if record.profile is ProfileName.V20A:
             said = simplified(message)
-        self._emit(Transmit(exchange, to, service, said, self._push_config.timeout, sealer))
+        self._emit(Transmit(exchange, to, service, said, timeout, sealer))
 
-    def _land(self, exchange: ExchangeId) -> _Push:
-        ven_id = self._exchanges.pop(exchange)
-        self._timers.stop(("flight", exchange))
-        push = self._pushes[ven_id]
-        push.exchange = None
-        return push
+    def _reached(self, record: VenRecord, now: Now) -> None:
+        """A VEN has answered a push."""
+        if record.pull:
+            self._heard_of(record, now)
+        elif not record.online:
+            self._tell_online(record, now)
+
+    def _lost_sight(self, record: VenRecord, now: Now) -> None:
+        """A push VEN cannot be reached, however often that is tried."""
+        if record.online:
+            self._tell_offline(record, now)
 
     # --- refusing ----------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ def commands() -> Iterator[list[str]]:
 def test_there_are_the_commands_that_there_should_be() -> None:
     programs = {"", "vtn", "ven", "demo", "inspect", "fingerprint", "certificates"}
     of_events = {f"event {name}" for name in ("create", "modify", "list", "show", "cancel")}
-    of_vens = {f"vens {name}" for name in ("list", "show", "available", "enrol", "ask", "reregister", "remove")}
+    verbs = ("list", "show", "available", "enrol", "ask", "reregister", "remove", "forget", "certificate")
+    of_vens = {f"vens {name}" for name in verbs}
     reporting = {"report", "report list", "report request", "report cancel", "report show", "report export"}
     operating = {"vens", "event", *of_events, *of_vens}
     assert {" ".join(one) for one in commands()} == programs | operating | reporting

@@ -52,6 +52,7 @@ NASTY: Final = (
     "\ufeffmarked",
     "\u200bnothing",
     "[red]styled[/red] [/]",
+    ":AB: :smile:",
     "]]><x>&amp;</x><!--",
     "'\"%s%n{0}",
     "=HYPERLINK(1)",
@@ -136,9 +137,10 @@ def test_no_text_of_a_peer_commands_the_terminal_or_styles_what_it_shows(text: s
     vens = printed(ven_views.vens([ven(name=text, ven_id=text, group_ids=[text])]))
     events = printed(event_views.events([event(event_id=text, signals=[text])]))
     assert controls(vens) == controls(events) == []
-    if "[red]" in text:
-        assert "[red]" in vens
-        assert "[red]" in events
+    for one in ("[red]", ":AB:", ":smile:"):
+        if one in text:
+            assert one in vens
+            assert one in events
 
 
 @pytest.mark.parametrize("text", NASTY)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oadr_app import sqlite_store
 from oadr_app.archive import Archive
 from oadr_app.export import Form, export
 from oadr_app.filing import Filing
@@ -235,6 +236,25 @@ def test_what_may_stay_stays(store: SqliteStore, keep: Retention) -> None:
     add(store, POWER, *(at(second) for second in range(5)))
     assert anyio.run(trim, store, keep) == 0
     assert store.count_readings() == {"ven": 5}
+
+
+# --- forgetting ------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_a_ven_has_reported_can_be_deleted_a_bounded_slice_at_a_time(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "_AT_ONCE", 4)
+    other = Series("other", "usage", "power")
+    add(store, POWER, *(at(second) for second in range(8)))
+    add(store, other, at(0))
+    assert anyio.run(store.forget, "ven") == 8
+    assert content(store) == {other: [at(0)]}
+    assert [one.series for one in store.series()] == [other]
+    assert is_consistent(store)
+    add(store, POWER, at(1))
+    assert content(store) == {POWER: [at(1)], other: [at(0)]}
+    assert anyio.run(store.forget, "nobody") == 0
 
 
 # --- files of earlier versions ---------------------------------------------------------------------------------------

@@ -3,14 +3,23 @@
 import json
 import stat
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
+from anyio import to_thread
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
 
-from oadr_core import fingerprint
+from oadr_app import control
+from oadr_app.authority import name_of_address
+from oadr_app.config import VtnFile, read
+from oadr_app.control import ControlError
+from oadr_app.sqlite_store import SqliteStore
+from oadr_app.vtn import VtnProgram
+from oadr_core import VenRecord, fingerprint
 from tests.app.program import Programs, Vtn, oadr, until
 
 
@@ -84,6 +93,34 @@ def test_the_certificates_have_the_shape_of_those_in_the_field(tmp_path: Path) -
     assert "https://vtn.example:8443/" in (tmp_path / "demo" / "bakery.toml").read_text()
 
 
+@pytest.mark.rule(515)
+def test_certificates_log_in_to_an_xmpp_server_by_their_subjects(tmp_path: Path) -> None:
+    made(tmp_path, "demo", "--ven", "0013A2F1", "--host", "vtn.example", "--xmpp", "OADR.example")
+    assert list(made(tmp_path, "demo", "--ven", "mill")) == ["demo/mill-ec.crt"]
+    addresses = {"0013A2F1-ec": "0013a2f1@oadr.example", "mill-ec": "mill@oadr.example"}
+    addresses |= {f"vtn-{kind}": "vtn.example@oadr.example" for kind in ("ec", "rsa")}
+    for name, address in addresses.items():
+        names = certificate(tmp_path / "demo" / f"{name}.crt").extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+        assert names.value.get_values_for_type(x509.OtherName) == [
+            x509.OtherName(
+                x509.ObjectIdentifier("1.3.6.1.5.5.7.8.5"), b"\x0c" + bytes([len(address)]) + address.encode()
+            )
+        ]
+    server = certificate(tmp_path / "demo" / "xmpp-ec.crt")
+    hosts = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert hosts.get_values_for_type(x509.DNSName) == ["oadr.example"]
+    trusted = x509.load_pem_x509_certificates((tmp_path / "demo" / "ca-of-xmpp-clients.crt").read_bytes())
+    assert len(trusted) == 6
+
+
+def test_a_long_address_is_written_as_der_wants_it() -> None:
+    name = name_of_address("v" * 200 + "@oadr.example")
+    assert isinstance(name, x509.OtherName)
+    assert name.value == b"\x0c\x81\xd5" + b"v" * 200 + b"@oadr.example"
+
+
 def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     made(tmp_path, "demo", "--ven", "bakery")
     keys = list((tmp_path / "demo").rglob("*.key"))
@@ -111,12 +148,15 @@ def test_more_vens_can_be_made_later_and_nothing_is_written_over(tmp_path: Path)
         (("full",), "full holds other things"),
         (("new", "--host", "two words"), "neither the name of a host nor an address"),
         (("new", "--kind", "dsa"), "dsa"),
+        (("new", "--xmpp", "two words"), "not the name of a domain"),
+        (("new", "--xmpp", "oadr.example", "--host", "::1"), "cannot be the name of a user"),
+        (("demo", "--xmpp", "other.example"), "is oadr.example, and there is but one"),
     ],
 )
 def test_what_cannot_be_made_is_said_and_nothing_is_left_over(
     tmp_path: Path, arguments: tuple[str, ...], why: str
 ) -> None:
-    made(tmp_path, "demo", "--ven", "bakery")
+    made(tmp_path, "demo", "--ven", "bakery", "--xmpp", "oadr.example")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter").touch()
     before = sorted(tmp_path.rglob("*"))
@@ -151,3 +191,86 @@ def test_what_is_wrong_with_the_configuration_is_said(
     program = programs.start(command, "--config", "file.toml", folder=tmp_path)
     program.says(why)
     assert program.ends() != 0
+
+
+# --- renewed certificates --------------------------------------------------------------------------------------------
+
+OLD, NEW = "00:11:22:33:44:55:66:77:88:99", "AB:5E:12:00:C4:98:31:7F:0D:66"
+
+
+def configured(folder: Path, *lines: str) -> VtnProgram:
+    """A VTN whose configuration names a VEN, which has registered with the old certificate."""
+    (folder / "vtn.toml").write_text("\n".join(['[http]\nport = 0\n[[vens]]\nname = "bakery"', *lines]))
+    return VtnProgram(read(VtnFile, folder / "vtn.toml", {}))
+
+
+async def registered(folder: Path) -> None:
+    """Have it registered."""
+    store = SqliteStore(folder / "vtn.sqlite")
+    record = VenRecord(ven_id="ven-1", registration_id="1", ven_name="bakery", identity=OLD)
+    await store.save([(record.key, record.dump())])
+    store.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("lines", "identity"),
+    [
+        ((f'fingerprint = "{NEW}"',), NEW),
+        ((f'fingerprint = "{NEW}"', 'id = "ven-1"'), NEW),
+        ((f'fingerprint = "{NEW}"', 'id = "another"'), OLD),
+        ((), OLD),
+    ],
+)
+async def test_a_fingerprint_that_is_changed_in_the_configuration_counts_from_the_next_start_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], identity: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await registered(tmp_path)
+    for _ in range(2):
+        program = configured(tmp_path, *lines)
+        assert program.server.vens["ven-1"].identity == identity
+        async with program.running():
+            await program.server.saved()
+
+
+@pytest.mark.anyio
+async def test_a_new_certificate_is_taken_by_command_where_the_configuration_says_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await registered(tmp_path)
+    program = configured(tmp_path, f'fingerprint = "{OLD}"')
+    async with program.running():
+        with pytest.raises(ControlError, match=r"change it in \[\[vens\]\] there, and start the VTN again"):
+            await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **_BAKERY))
+    program = configured(tmp_path)
+    async with program.running():
+        answer = await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **_BAKERY))
+        assert answer == {"ven_id": "ven-1", "before": OLD, "fingerprint": NEW}
+        assert program.server.vens["ven-1"].identity == NEW
+
+
+_BAKERY: Final = {"ven": "bakery", "fingerprint": NEW.lower().replace(":", "")}
+
+
+def test_the_command_takes_a_certificate_as_a_file_or_by_its_fingerprint(programs: Programs, tmp_path: Path) -> None:
+    fingerprints = made(tmp_path, "demo", "--ven", "bakery", "--ven", "mill")
+    vtn = running_vtn(programs, tmp_path)
+    ven = programs.start("ven", "--config", "demo/bakery.toml", "--vtn", vtn.url, "--poll", "1s", folder=tmp_path)
+    until(lambda: vtn.vens().get("bakery"), "it has registered")
+    ven.close()
+    ven_id = vtn.vens()["bakery"]["ven_id"]
+    for name in ("mill", "bakery"):
+        fingerprint_of = fingerprints[f"demo/{name}-ec.crt"]
+        given = f"demo/{name}-ec.crt" if name == "mill" else fingerprint_of
+        ended = oadr("vens", "certificate", "bakery", given, "--socket", "vtn.sock", folder=tmp_path)
+        assert ended == (0, f"{ven_id} is known by {fingerprint_of} now\n", "")
+
+
+def test_a_fingerprint_is_printed_as_it_is(tmp_path: Path) -> None:
+    # Some pairs of digits between colons are names of pictures to the library that prints.
+    contents = (b"\x30" + bytes([number >> 8, number & 0xFF]) for number in range(65536))
+    (tmp_path / "odd.der").write_bytes(next(one for one in contents if ":CD:" in fingerprint(one)))
+    ended = oadr("fingerprint", "odd.der", folder=tmp_path)
+    assert ended.out.strip() == fingerprint((tmp_path / "odd.der").read_bytes())

@@ -1,7 +1,9 @@
 """VENs: who is there, what they belong to, whether they are available, and what they are asked."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,7 @@ def test_a_ven_is_enrolled_list_by_list(asked: Command) -> None:
     assert asked("vens", "enrol", "coming", "--party", "none").out == "coming belongs to nothing\n"
 
 
-@pytest.mark.parametrize("verb", ["show", "available", "enrol", "reregister", "remove"])
+@pytest.mark.parametrize("verb", ["show", "available", "enrol", "reregister", "remove", "forget"])
 def test_whoever_is_not_there_is_said_in_one_line(asked: Command, verb: str) -> None:
     assert asked("vens", verb, "nobody") == (1, "", "oadr: no VEN is called 'nobody'; there are bakery, mill\n")
 
@@ -84,6 +86,42 @@ def test_a_ven_registers_again_when_it_is_asked_to_and_is_gone_when_it_is_remove
     ended = oadr("vens", "remove", "bakery", folder=tmp_path)
     assert ended.out.endswith(" will be told that its registration ends\n")
     until(lambda: oadr("vens", folder=tmp_path).out == "no VEN is registered\n", "the VEN has confirmed and is gone")
+
+
+def test_a_ven_that_is_gone_is_forgotten_and_what_it_has_reported_if_that_is_wanted(
+    programs: Programs, tmp_path: Path
+) -> None:
+    vtn = programs.vtn(tmp_path)
+    for name in ("bakery", "mill"):
+        ven = programs.ven(vtn, name)
+        until(lambda name=name: vtn.vens()[name]["readings"] >= 1, "readings")  # type: ignore[misc]
+        ven.close()
+    ids = {name: one["ven_id"] for name, one in vtn.vens().items()}
+    assert oadr("vens", "enrol", "mill", "--group", "north", folder=tmp_path).status == 0
+    assert oadr("vens", "forget", "bakery", folder=tmp_path).out == f"{ids['bakery']} is forgotten\n"
+    told = json.loads(oadr("vens", "forget", "mill", "--readings", "--json", folder=tmp_path).out)
+    assert (told["ven_id"], told["configured"], told["readings"] >= 1) == (ids["mill"], False, True)
+    assert oadr("vens", folder=tmp_path).out == "no VEN is registered\n"
+    assert oadr("vens", "forget", ids["mill"], folder=tmp_path).status == 1, "nothing is known of it any more"
+    with closing(sqlite3.connect(tmp_path / "vtn.sqlite")) as file:
+        stored = file.execute("SELECT DISTINCT ven_id FROM measured").fetchall()
+    assert stored == [(ids["bakery"],)], "what was reported is kept where nothing else is said"
+
+
+def test_a_ven_that_is_only_enrolled_is_forgotten_by_its_id(asked: Command) -> None:
+    assert asked("vens", "enrol", "expected", "--group", "north", "--new").status == 0
+    assert asked("vens", "forget", "expected").out == "expected is forgotten\n"
+    assert asked("vens", "forget", "expected").status == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [("nothing.pem", "is no fingerprint"), ("pyproject.toml", "certificate"), ("00:11", "is no fingerprint")],
+)
+def test_what_is_no_certificate_is_refused(asked: Command, given: str, why: str) -> None:
+    ended = asked("vens", "certificate", "mill", given)
+    assert (ended.status, ended.out) == (1, "")
+    assert why in ended.err
 
 
 def test_what_the_configuration_says_of_a_ven_counts_from_its_registration_on(

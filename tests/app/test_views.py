@@ -3,18 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from oadr_app import event_views, ven_views
 from oadr_app.demo_views import news
+from oadr_app.terminal import console
 from oadr_app.texts import local, sparkline
 
 
 def printed(shown: RenderableType) -> str:
     """What stands on the screen."""
-    console = Console(width=120, markup=False)
-    with console.capture() as capture:
-        console.print(shown)
+    screen = console(width=120)
+    with screen.capture() as capture:
+        screen.print(shown)
     return capture.get()
 
 

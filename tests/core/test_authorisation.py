@@ -27,9 +27,11 @@ from oadr_core import (
     CreateReport,
     DistributeEvent,
     EiResponse,
+    Enrolment,
     EventResponse,
     ExchangeId,
     Failure,
+    LocalProtocolError,
     Now,
     OptType,
     Output,
@@ -44,13 +46,16 @@ from oadr_core import (
     RegisterReport,
     RegistrationDecision,
     Reply,
+    ReportEnded,
     RequestEvent,
     Response,
     Save,
     Transmit,
+    TransportName,
     UpdatedReport,
     UpdateReport,
     VenConfig,
+    VenDeregistered,
     VenRecord,
     VenState,
     Vtn,
@@ -60,7 +65,7 @@ from oadr_core import (
 from oadr_core.answers import response_in
 from oadr_core.machines.operations import VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.state.opts import OptBook, Schedule
-from oadr_core.state.reports import RequestedReport
+from oadr_core.state.reports import AcceptedRequest, RequestedReport
 from oadr_core.ven import Ven
 from tests.core.kit import NOON, create_opt, created, drained, event, offer, one, request
 from tests.core.test_registration import create
@@ -160,12 +165,14 @@ class Site:
 
     :param yours: the certificate of the other; None where it has none.
     :param pull: whether the other polls.
+    :param most_vens: how many VENs may be registered.
+    :param more: what else is known of the other.
     """
 
-    def __init__(self, *, yours: str | None = YOURS, pull: bool = True, **more: Any) -> None:
+    def __init__(self, *, yours: str | None = YOURS, pull: bool = True, most_vens: int = 100, **more: Any) -> None:
         records = (a_record("mine", MINE), a_record("yours", yours, pull=pull, **more))
         self.vtn = Vtn(
-            VtnConfig(vtn_id="Grid"),
+            VtnConfig(vtn_id="Grid", most_vens=most_vens),
             sealer=PlainSealer(),
             entropy=random.Random(0),
             asks=[one for one in VTN_HANDLERS if one != "ven_lookup"],
@@ -358,6 +365,115 @@ def test_an_application_that_has_checked_the_new_certificate_of_a_ven_may_say_so
     site.is_refused(Poll(ven_id="yours"), YOURS, 463)
 
 
+def renewed(**more: Any) -> dict[str, Any]:
+    """What a VEN says that registers anew, and names its venID."""
+    return {"ven_id": "yours", "ven_name": "name yours", **more}
+
+
+@pytest.mark.rule(517)
+def test_a_ven_that_names_itself_and_comes_with_a_new_certificate_is_taken_once_that_was_checked() -> None:
+    site = Site()
+    decision = RegistrationDecision(certificate_checked=True)
+    assert decided(site, STRANGER, decision, **renewed()).response.ok
+    assert site.vtn.vens["yours"].identity == STRANGER
+    site.is_refused(Poll(ven_id="yours"), YOURS, 463)
+
+
+@pytest.mark.rule(517)
+@pytest.mark.parametrize("decision", [True, None, ("yours", "registration"), ("other", "registration")])
+def test_naming_the_id_of_another_gives_nobody_what_is_not_checked(decision: object) -> None:
+    site = Site()
+    before = site.state_of("yours")
+    answer = decided(site, STRANGER, decision, **renewed())
+    assert answer.response.ok == (decision == ("other", "registration")), "the application may give it another id"
+    assert site.state_of("yours") == before
+    site.is_refused(Poll(ven_id="yours"), STRANGER, 463 if not answer.response.ok else 452)
+
+
+@pytest.mark.rule(514, 517)
+def test_a_ven_that_has_signed_comes_with_a_new_certificate_by_a_signature_alone() -> None:
+    Site(signer=YOURS).is_refused(create(request_id="1", **renewed()), STRANGER, 463)
+
+
+def test_a_vtn_that_is_full_still_takes_a_new_certificate_of_a_ven_that_it_has() -> None:
+    site = Site(most_vens=2)
+    assert decided(site, STRANGER, RegistrationDecision(certificate_checked=True), **renewed()).response.ok
+    assert len(site.vtn.vens) == 2
+
+
+def test_the_operator_may_say_that_a_ven_has_a_new_certificate_and_it_goes_on_as_before() -> None:
+    site = Site(signer=YOURS)
+    before = site.vtn.vens["yours"]
+    site.vtn.change_certificate("yours", STRANGER, NOW)
+    (saved,) = [one for one in drained(site.vtn, NOW) if isinstance(one, Save)]
+    assert VenRecord.load(saved.blob or b"") == but(before, identity=STRANGER, signer=STRANGER)
+    site.is_refused(Poll(ven_id="yours"), YOURS, 463)
+    assert site.vtn.vens["yours"].opts == before.opts
+
+
+@pytest.mark.parametrize("ven_id", ["yours", "nobody"])
+def test_a_certificate_of_another_is_nobodys_new_one(ven_id: str) -> None:
+    site = Site()
+    with pytest.raises(LocalProtocolError, match="has this certificate already" if ven_id == "yours" else "no VEN"):
+        site.vtn.change_certificate(ven_id, MINE, NOW)
+    assert site.vtn.vens["yours"].identity == YOURS
+
+
+def test_a_ven_over_xmpp_is_known_by_its_jid_and_by_the_certificate_that_it_signs_with() -> None:
+    site = Site(transport=TransportName.XMPP, pull=False)
+    with pytest.raises(LocalProtocolError, match="known by its JID BB"):
+        site.vtn.change_certificate("yours", STRANGER, NOW)
+    site = Site(transport=TransportName.XMPP, pull=False, signer="old")
+    site.vtn.change_certificate("yours", "new", NOW)
+    assert (site.vtn.vens["yours"].identity, site.vtn.vens["yours"].signer) == (YOURS, "new")
+
+
+# --- a VEN that is gone ----------------------------------------------------------------------------------------------
+
+
+@ways
+def test_of_a_ven_that_is_forgotten_nothing_is_left(pull: bool) -> None:
+    accepted = AcceptedRequest(request=request("asked by yours"), accepted_at=NOON)
+    site = Site(pull=pull, report_requests=(accepted,))
+    site.vtn.enrol("yours", Enrolment(group_ids=("north",)), NOW)
+    site.vtn.cancel_party_registration("yours", NOW)
+    drained(site.vtn, NOW)
+    site.vtn.forget_ven("yours", NOW)
+    outputs = drained(site.vtn, NOW)
+    saved = {one.key: one.blob for one in outputs if isinstance(one, Save)}
+    assert saved == {"ven/yours": None, "enrolment/yours": None}
+    assert [one.ven_id for one in outputs if isinstance(one, VenDeregistered)] == ["yours"]
+    assert [one.report_request_id for one in outputs if isinstance(one, ReportEnded)] == ["asked by yours"]
+    assert "yours" not in {**site.vtn.vens, **site.vtn.enrolments}
+    answer = one(Reply, site.says(Poll(ven_id="yours"), YOURS)).message
+    assert answer is not None
+    assert code_of(answer) == 463, "should it be there after all, it learns that it is not registered"
+    assert decided(site, YOURS, True, **renewed()).response.ok
+
+
+def test_a_ven_of_2_0a_and_one_that_is_only_enrolled_are_forgotten_as_well() -> None:
+    site = Site(profile=ProfileName.V20A, requests=(), opts=OptBook(), registration_id="")
+    site.vtn.enrol("expected", Enrolment(group_ids=("north",)), NOW)
+    for ven_id in ("yours", "expected"):
+        site.vtn.forget_ven(ven_id, NOW)
+        with pytest.raises(LocalProtocolError, match="there is no VEN"):
+            site.vtn.forget_ven(ven_id, NOW)
+    assert list(site.vtn.vens) == ["mine"]
+    assert not site.vtn.enrolments
+
+
+def test_what_the_application_decides_on_a_ven_that_was_forgotten_meanwhile_comes_to_nothing() -> None:
+    site = Site()
+    message = MESSAGES["oadrRegisterReport"]("yours", of("yours"))
+    call = one(Call, site.says(message, YOURS))
+    site.vtn.forget_ven("yours", NOW)
+    site.vtn.call_returned(call.call, (), now=NOW)
+    answer = one(Reply, drained(site.vtn, NOW)).message
+    assert answer is not None
+    assert code_of(answer) == 463
+    assert list(site.vtn.vens) == ["mine"]
+
+
 def test_a_ven_that_comes_to_have_a_certificate_is_known_by_it_alone_from_then_on() -> None:
     site = Site(yours=None)
     details = {"ven_id": "yours", "registration_id": named("registration", "yours")}
@@ -383,6 +499,40 @@ def test_a_ven_of_2_0a_is_known_by_its_certificate_as_well(name: str) -> None:
 @pytest.mark.parametrize("identity", [None, YOURS])
 def test_a_ven_of_2_0b_is_not_reached_by_the_path_of_2_0a(name: str, identity: str | None) -> None:
     Site(yours=identity).is_refused(MESSAGES[name]("yours", of("yours")), identity, 463, ProfileName.V20A)
+
+
+OLD: Final[dict[str, Any]] = {"profile": ProfileName.V20A, "requests": (), "opts": OptBook(), "registration_id": ""}
+"""What makes the other VEN one of 2.0a."""
+
+
+@pytest.mark.parametrize(("identity", "code"), [(None, 459), (MINE, 463), (STRANGER, 463)])
+def test_an_answer_in_2_0a_names_nobody_and_is_that_of_the_certificate_alone(identity: str | None, code: int) -> None:
+    answer = MESSAGES["oadrResponse"](None, of("yours"))
+    Site(**OLD).is_refused(answer, identity, code, ProfileName.V20A)
+    assert one(Reply, Site(**OLD).says(answer, YOURS, ProfileName.V20A)).message is None, "its own is taken"
+
+
+LISTS: Final = [
+    (ProfileName.V20A, None, 459),
+    (ProfileName.V20A, MINE, 463),  # it is one of 2.0b
+    (ProfileName.V20A, YOURS, 459),
+    (ProfileName.V20A, STRANGER, 459),
+    (ProfileName.V20B, None, 459),
+    (ProfileName.V20B, MINE, 459),
+    (ProfileName.V20B, YOURS, 463),  # it is one of 2.0a
+    (ProfileName.V20B, STRANGER, 459),
+]
+"""Who sends a list of events to a VTN, in which profile, and what it is told."""
+
+
+@pytest.mark.parametrize(("profile", "identity", "code"), LISTS)
+def test_nobody_makes_events_at_a_vtn(profile: ProfileName, identity: str | None, code: int) -> None:
+    given = event("event forged", value=1.0)
+    signal = but(given.event_signals[0], current_value=1.0)
+    forged = DistributeEvent(request_id="1", vtn_id="Grid", events=(but(given, event_signals=(signal,)),))
+    site = Site(**OLD)
+    site.is_refused(forged, identity, code, profile)
+    assert "event forged" not in site.vtn.events
 
 
 # --- at a VEN --------------------------------------------------------------------------------------------------------
@@ -448,6 +598,33 @@ def test_what_somebody_pushes_who_is_not_the_vtn_is_refused_unread(name: str, id
     assert not [one for one in outputs if isinstance(one, Call | Save)]
     assert ven.state.dump() == before
     assert one(Reply, pushed(ven, PUSHED[name]("yours"), "VTN")).refusal is None
+
+
+def a_list(vtn_id: str) -> bytes:
+    """A list of events in 2.0a."""
+    given = event("event", value=1.0)
+    signal = but(given.event_signals[0], current_value=1.0)
+    listed = DistributeEvent(request_id="1", vtn_id=vtn_id, events=(but(given, event_signals=(signal,)),))
+    return encode(listed, profile=ProfileName.V20A)
+
+
+@pytest.mark.rule(21, 517)
+@pytest.mark.parametrize(("identity", "vtn_id"), [(None, "Grid"), ("AA", "Grid"), ("VTN", "Other"), ("VTN", "Grid")])
+def test_a_ven_of_2_0a_takes_events_of_its_vtn_alone(identity: str | None, vtn_id: str) -> None:
+    config = VenConfig(
+        ven_id="yours", profile=ProfileName.V20A, pull=False, address="here", vtn_identity="VTN", vtn_id="Grid"
+    )
+    ven = Ven(config, sealer=PlainSealer(), entropy=random.Random(0))
+    peer = Peer(identity=identity)
+    ven.receive_request(a_list(vtn_id), peer=peer, service=None, now=NOW, profile=ProfileName.V20A)
+    outputs = drained(ven, NOW)
+    refused = one(Reply, outputs).refusal
+    assert refused is (None if identity == "VTN" else Failure.FORBIDDEN)
+    assert bool(ven.state.events) == (identity == "VTN" and vtn_id == "Grid")
+    if identity == "VTN" and vtn_id == "Other":
+        answer = one(Transmit, outputs).message
+        assert isinstance(answer, CreatedEvent)
+        assert answer.response.response_code == 452
 
 
 def test_an_answer_that_nobody_awaits_is_not_looked_at() -> None:

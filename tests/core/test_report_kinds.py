@@ -656,6 +656,24 @@ def test_a_report_may_be_sent_again_corrected(direction: str) -> None:
 
 
 @pytest.mark.rule(346)
+def test_a_report_may_be_sent_again_after_a_restart(direction: str) -> None:
+    pair = Pair(direction)
+    grid = pair.grid
+    pair.want("meter", "load", sampling=SECOND * 10, reporting=SECOND * 30)
+    pair.offer("meter", data_point(lambda: 1, r_id="load", sampling_rate=RATE))
+    grid.run(70)
+    first = pair.data()[0]
+    grid.wire.boot(grid.hosts["ven"] if direction == "VEN to VTN" else grid.host, grid.now)
+    grid.run(30)
+    peer = [] if isinstance(pair.source, AutoVen) else [grid.ven_id()]
+    again = {"values": {"load": [(first.dtstart, 9.0)]}, "dtstart": first.dtstart}
+    pair.source.resend_report(*peer, first.report_request_id, grid.now, **again)  # type: ignore[arg-type]
+    grid.run(15)
+    (corrected,) = (one for one in pair.data() if one.dtstart == first.dtstart and one != first)
+    assert [value for _, _, value, _ in shown(corrected)] == [9.0, 1.0, 1.0]
+
+
+@pytest.mark.rule(346)
 def test_a_correction_says_which_value_it_is_about_where_a_report_has_several(direction: str) -> None:
     pair = Pair(direction)
     pair.want("meter", "load", sampling=SECOND * 10, reporting=SECOND * 30)

@@ -14,8 +14,10 @@ from typing import Any, Final
 import anyio
 import anyio.abc
 import httpx
+import msgspec
 import pytest
 
+from oadr_app.authority import Kind
 from oadr_core import (
     CreatedEvent,
     CreatedPartyRegistration,
@@ -44,7 +46,7 @@ from oadr_core import (
 from oadr_core.answers import response_to
 from oadr_http import PREFIX, Endpoints, OpenADRServer, Server
 from tests.core.kit import created, event
-from tests.http.authorities import Folder, der, ven_identity
+from tests.http.authorities import Folder, authority, der, ven_identity
 from tests.http.desk import office
 from tests.http.test_carrier import response, stranger
 from tests.http.test_tls import a_context, ask, code_of, registering
@@ -176,6 +178,51 @@ async def test_nobody_gets_the_registration_of_another_by_giving_himself_its_nam
         assert (answer.response.response_code, answer.registration_id) == (463, None)
         assert pair.server.vens["plant"] == before
         assert isinstance(await pair.says("victim", Poll(ven_id="plant"), "OadrPoll"), Payload)
+
+
+@pytest.mark.rule(517)
+async def test_a_ven_whose_certificate_was_renewed_comes_back_once_the_new_one_is_known(folder: Folder) -> None:
+    """It registers anew by itself; for an attacker with another valid certificate that brings nothing."""
+    old, new = ven_identity("VEN"), ven_identity("VEN", Kind.RSA)
+    known = {"plant": old.fingerprint}
+    watch = Watch()
+    there = folder.vtn(trusts=(authority(), authority(Kind.RSA)), fingerprint_lookup=known.get)
+    async with there.running():
+        async with folder.ven(there.url, old, ven_id="plant", observe=watch).running():
+            await watch.sees(Registered)
+        before = there.vens["plant"]
+        again = registering("VEN", ven_id="plant")
+        for identity in (ven_identity("attacker"), new):
+            context = a_context(folder, identity)
+            assert code_of(await ask(there, context, "EiRegisterParty", again)) == 463
+            assert code_of(await ask(there, context, "OadrPoll", Poll(ven_id="plant"))) == 463
+        assert msgspec.structs.replace(there.vens["plant"], online=before.online) == before
+        known["plant"] = new.fingerprint
+        watch = Watch()
+        async with folder.ven(there.url, new, ven_id="plant", observe=watch).running():
+            await watch.sees(Registered)
+        assert there.vens["plant"].identity == new.fingerprint
+        old_one = a_context(folder, old)
+        assert code_of(await ask(there, old_one, "OadrPoll", Poll(ven_id="plant"))) == 463
+
+
+@pytest.mark.rule(517)
+async def test_the_operator_tells_of_a_new_certificate_and_the_ven_goes_on_without_registering(folder: Folder) -> None:
+    there = folder.vtn()
+    async with there.running():
+        first, second = (a_context(folder, ven_identity(name)) for name in ("first", "second"))
+        answer = await ask(there, first, "EiRegisterParty", registering("VEN"))
+        assert isinstance(answer, CreatedPartyRegistration)
+        ven_id = answer.ven_id or ""
+        with pytest.raises(ValueError, match="fingerprint"):
+            there.change_certificate(ven_id, "no fingerprint")
+        there.change_certificate(ven_id, ven_identity("second").fingerprint)
+        assert code_of(await ask(there, first, "OadrPoll", Poll(ven_id=ven_id))) == 463
+        handed = await ask(there, second, "OadrPoll", Poll(ven_id=ven_id))
+        assert isinstance(handed, RegisterReport), "it gets what waits for it"
+        there.forget_ven(ven_id)
+        assert code_of(await ask(there, second, "OadrPoll", Poll(ven_id=ven_id))) == 463
+        assert not there.vens
 
 
 # --- 6: no proof of who it is ----------------------------------------------------------------------------------------
