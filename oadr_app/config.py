@@ -12,7 +12,8 @@ from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
-from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
+from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprint
 from oadr_core import Limits as DocumentLimits
 from oadr_http import PREFIX, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
@@ -38,6 +39,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
+    :param proxy_address_header: the header in which they add the address of who asks them, if they do.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
     """
@@ -47,6 +49,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     prefix: _UrlPath = PREFIX
     trusted_proxies: list[_Name] = msgspec.field(default_factory=list)
     proxy_header: _Name = PROXY_HEADER
+    proxy_address_header: _Name | None = None
     allow_insecure: bool = False
 
 
@@ -61,12 +64,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     :param requests_per_address: requests a second of all without one that come from an address.
     :param handshakes: connections on which TLS is being agreed on at a time.
     :param undecided: how many requests of a VEN may wait for a decision.
+    :param untold: how much of a VEN may wait to be told to the application.
+    :param report_requests: how many report requests of a VEN are served at a time.
+    :param unsent: how many reports for a VEN are kept until it has them.
+    :param queued: how many operations may wait for a VEN.
     :param head: bytes of request line and headers.
     :param headers: how many headers a request may have.
     :param body: bytes of a document.
     :param tags: opening and closing tags of a document.
     :param bodies: bytes of all documents that are arriving or being answered.
     :param offered: bytes that the reports that a VEN offers may take up.
+    :param opts: bytes that the opts of a VEN may take up.
+    :param requested: bytes that the report requests of a VEN may take up.
     :param handshake_timeout: how long TLS may take to be agreed on.
     :param head_timeout: how long the head of a request may take to arrive.
     :param body_timeout: how long its body may take.
@@ -83,12 +92,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     requests_per_address: _Rate = _USUAL.requests_per_address
     handshakes: _Count = _USUAL.handshakes
     undecided: _Count = _USUAL.undecided
+    untold: _Count = _USUAL.untold
+    report_requests: _Count = _USUAL.report_requests
+    unsent: _Count = _USUAL.unsent
+    queued: _Count = _USUAL.queued
     head: _Count = _USUAL.head
     headers: _Count = _USUAL.headers
     body: _Count = _USUAL.body
     tags: _Count = _USUAL.tags
     bodies: _Count = _USUAL.bodies
     offered: _Count = _USUAL.offered
+    opts: _Count = _USUAL.opts
+    requested: _Count = _USUAL.requested
     handshake_timeout: Period = Period(seconds=_USUAL.handshake_timeout)
     head_timeout: Period = Period(seconds=_USUAL.head_timeout)
     body_timeout: Period = Period(seconds=_USUAL.body_timeout)
@@ -238,6 +253,7 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param openadr: the profile that it speaks.
     :param fingerprint: the fingerprint of its certificate, for TLS or for signatures; it is registered with no other
         then. If None, the first certificate that it comes with is kept to.
+    :param jid: of one that comes over XMPP, its JID without the resource; it is registered with no other then.
     :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
     :param resource_ids: the resources behind it.
@@ -249,11 +265,24 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fingerprint: Fingerprint | None = None
+    jid: _Name | None = None
     poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
     resource_ids: list[_Name] = msgspec.field(default_factory=list)
     party_ids: list[_Name] = msgspec.field(default_factory=list)
     market_contexts: list[_Name] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse one that would be known in two ways."""
+        if self.jid is not None and self.fingerprint is not None:
+            raise ValueError("give `fingerprint`, over HTTP, or `jid`, over XMPP; a VEN is known by one of them")
+
+    @property
+    def identity(self) -> str | None:
+        """By what its transport has to know it; None where that is not said."""
+        if self.fingerprint is not None:
+            return normalised_fingerprint(self.fingerprint)
+        return None if self.jid is None else self.jid.partition("/")[0].lower()
 
     @property
     def is_enrolled(self) -> bool:
@@ -273,6 +302,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param strict: whether to refuse documents that the schema refuses.
     :param tls: its certificates for TLS, and whom it trusts; plain HTTP if None.
     :param signatures: with what it signs, and who has to; nothing is signed if None.
+    :param xmpp: where it serves VENs over XMPP as well; over HTTP alone if None.
     :param vens: the VENs that are registered; whoever asks if empty.
     """
 
@@ -289,6 +319,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     readings: Readings = msgspec.field(default_factory=Readings)
     tls: VtnTls | None = None
     signatures: VtnSignatures | None = None
+    xmpp: VtnXmpp | None = None
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
     @property
@@ -403,11 +434,23 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
     test_event: bool | None = None
 
 
+class Way(StrEnum):
+    """How a VEN and its VTN reach each other."""
+
+    PULL = "pull"
+    """The VEN polls over HTTP."""
+    PUSH = "push"
+    """Both call each other over HTTP."""
+    XMPP = "xmpp"
+    """Both are logged in at an XMPP server."""
+
+
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     """The configuration of a VEN.
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
+    :param transport: how it and its VTN reach each other; if None, it polls, or uses XMPP where ``xmpp`` says as whom.
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
     :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
@@ -427,12 +470,14 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param tls: its certificate for TLS, and by what it knows the VTN; without, ``vtn`` begins with ``http:``, or the
         VTN asks for no certificate.
     :param signatures: with what it signs, and by what it knows the VTN; nothing is signed if None.
+    :param xmpp: as whom it logs in at an XMPP server.
     :param loads: simulated loads that it reports.
     :param reports: what else it reports; a simulated load if there is nothing at all.
     """
 
     name: _Name = "ven"
     vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
+    transport: Way | None = None
     ven_id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fall_back: bool = False
@@ -450,9 +495,15 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     tls: VenTls | None = None
     signatures: VenSignatures | None = None
+    xmpp: VenXmpp | None = None
     limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def way(self) -> Way:
+        """How it and its VTN reach each other."""
+        return self.transport or (Way.PULL if self.xmpp is None else Way.XMPP)
 
     @property
     def storage(self) -> Path:
@@ -514,7 +565,7 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
         made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
-    for table in (made.tls, made.signatures):
+    for table in (made.tls, made.signatures, made.xmpp):
         if table is not None:
             _anchor_files(table, folder)
     for report in made.reports if isinstance(made, VenFile) else ():
@@ -522,7 +573,7 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
             report.csv = folder / report.csv
 
 
-def _anchor_files(table: TlsFile | Signatures, folder: Path) -> None:
+def _anchor_files(table: TlsFile | Signatures | XmppFile, folder: Path) -> None:
     for name in table.__struct_fields__:
         value = getattr(table, name)
         if isinstance(value, Path):

@@ -191,6 +191,14 @@ class XmppToVens:
         self._heard_at: OrderedDict[str, Any] = OrderedDict()  # where VENs were last heard from, by their bare JIDs
         self._damper = Damper()
 
+    def refuse_address(self, address: str) -> str | None:
+        """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
+        try:
+            jid = JID(address)
+        except InvalidJID:
+            jid = None
+        return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
+
     @property
     def jid(self) -> str | None:
         """Where VENs find the VTN; None while it is not connected."""

@@ -10,7 +10,7 @@ from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.signatures import SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
-from oadr_driver.transport import Transport
+from oadr_driver.transport import VtnTransport
 from oadr_driver.vtn import DrivenVtn
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient, XmppComponent
@@ -66,7 +66,7 @@ class OpenADRServer(DrivenVtn):
         vtn_id: str,
         login: XmppClient | XmppComponent,
         *,
-        transports: Mapping[str, Transport] | None = None,
+        transports: Mapping[str, VtnTransport] | None = None,
         cert: str | Path | None = None,
         key: str | Path | None = None,
         passphrase: str | None = None,

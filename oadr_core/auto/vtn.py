@@ -19,7 +19,15 @@ from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy
 from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, ReportRequest, Service
+from oadr_core.messages import (
+    CreatePartyRegistration,
+    Payload,
+    ProfileName,
+    Report,
+    ReportRequest,
+    Service,
+    TransportName,
+)
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -34,7 +42,7 @@ from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.state.vtn import VenRecord
-from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn import AddressCheck, Vtn, VtnConfig, any_address
 
 
 class _Asks:
@@ -137,6 +145,7 @@ class AutoVtn:
     :param handlers: the application's handlers.
     :param saved: what an earlier run saved, by key.
     :param push: how patient it is with push VENs.
+    :param refuse_address: says why an address that a VEN registers with is not pushed to.
     :raises StateError: something in ``saved`` is damaged.
     """
 
@@ -150,6 +159,7 @@ class AutoVtn:
         handlers: Handlers,
         saved: Mapping[str, bytes] | None = None,
         push: SenderConfig | None = None,
+        refuse_address: AddressCheck = any_address,
     ) -> None:
         self.policy: Final = policy or VtnPolicy()
         self._handlers = handlers
@@ -161,6 +171,7 @@ class AutoVtn:
             asks=_Asks(handlers),
             push=push,
             missed_polls=self.policy.missed_polls,
+            refuse_address=refuse_address,
         )
         self._entropy = entropy
         self._outputs: deque[Output] = deque()
@@ -322,9 +333,11 @@ def _told(call: Call) -> dict[str, object]:
     message = call.arguments.get("message")
     if call.handler == "on_create_party_registration":
         assert isinstance(message, CreatePartyRegistration)
-        identity = call.arguments.get("identity")
-        fingerprint = None if identity is None else str(identity)
-        return {"registration_info": info(message, fingerprint), "fingerprint": fingerprint}
+        identity, signer = call.arguments.get("identity"), call.arguments.get("signer")
+        over_xmpp = message.transport_name is TransportName.XMPP
+        fingerprint = signer if over_xmpp else identity
+        told = {"fingerprint": fingerprint, "jid": identity if over_xmpp else None}
+        return {"registration_info": info(message, None if fingerprint is None else str(fingerprint)), **told}
     if message is None:
         return dict(call.arguments)
     assert isinstance(message, Payload)

@@ -32,6 +32,7 @@ from oadr_core.offers import is_for_metadata, is_once
 from oadr_core.reports.data import last_instant, wrong_with
 from oadr_core.rules import refuse
 from oadr_core.state.reports import ReportsBlob, RequestedReport, digest, pack_offers
+from oadr_core.texts import joined
 
 _FORMER: Final = 16
 """How many ended report requests a record remembers, to take data that were under way."""
@@ -317,7 +318,7 @@ class Requester:
             else:
                 code = code if texts else int(wrong.code)
                 texts.append(str(wrong))
-        response = response_to(message, code, "; ".join(texts) or None)
+        response = response_to(message, code, joined(texts, "; ") or None)
         return Examined(tuple(taken), response, self._record.offers, requests)
 
     def take(self, key: str, taken: Sequence[Report], now: datetime) -> list[Gap]:

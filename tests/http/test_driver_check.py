@@ -7,6 +7,7 @@ from oadr_core.testing import DRIVER_CHECK, Scenario
 from oadr_driver.testing import TransportHarness
 from oadr_http.endpoints import PREFIX
 from oadr_http.server import ServerLimits
+from oadr_http.targets import PushTargets
 from oadr_http.transport import HttpToVens, HttpToVtn
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +30,7 @@ def polling() -> TransportHarness:
                 identified=False,
                 limits=limits,
                 tls=None,
+                targets=PushTargets(["loopback"]),
             )
         )
         return vtns[-1]

@@ -83,7 +83,8 @@ async def test_vens_do_not_reach_each_other(server: XmppServer) -> None:
         assert await asks(one, other.boundjid.full) == "forbidden"
         assert await asks(one, other.boundjid.bare) == "forbidden"
         assert [one for one in heard if one["from"].bare != other.boundjid.bare] == []  # type: ignore[index]
-        await one.plugin["xep_0199"].ping(DOMAIN)
+        for reached in (DOMAIN, one.boundjid.bare, one.boundjid.full):
+            await one.plugin["xep_0199"].ping(reached)
 
 
 async def test_what_is_too_large_ends_the_stream(server: XmppServer) -> None:
