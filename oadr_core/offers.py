@@ -54,3 +54,12 @@ def check_request(request: ReportRequest, offers: Iterable[Report], now: datetim
                 f"{specifier.report_specifier_id} has no rID {payload.r_id}", ResponseCode.INVALID_ID
             )
     check_within(specifier, offer, now)
+
+
+def is_offered(request: ReportRequest, offers: Iterable[Report]) -> bool:
+    """Whether a request asks for no more than was offered, whatever the time is."""
+    try:
+        check_request(request, offers)
+    except RemoteProtocolError:
+        return False
+    return True

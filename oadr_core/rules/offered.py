@@ -14,6 +14,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
+from oadr_core.wire.scalars import write_duration
 
 _PREFIX: Final = "METADATA_"
 
@@ -53,7 +54,7 @@ def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | No
         ("reportBackDuration", specifier.report_back_duration),
     ):
         if not is_zero(duration):
-            raise _too_much(f"the {name} is {duration}; for history it is 0 (rule 317)")
+            raise _too_much(f"the {name} is {write_duration(duration)}; for history it is 0 (rule 317)")
     interval = specifier.report_interval
     if interval is None:
         raise _too_much("there is no reportInterval; history is of a stretch of time (rule 324)")
@@ -61,7 +62,7 @@ def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | No
         raise _too_much(f"history does not begin in the future, at {interval.dtstart}")
     length = _length(interval.duration, "duration of the reportInterval")
     if offer.duration is not None and length > _length(offer.duration, "duration"):
-        raise _too_much(f"{length} is asked for, and {offer.duration} is kept")
+        raise _too_much(f"{write_duration(length)} is asked for, and {write_duration(offer.duration)} is kept")
 
 
 def _check_telemetry(specifier: ReportSpecifier, offer: Report, now: datetime | None) -> None:
@@ -70,9 +71,11 @@ def _check_telemetry(specifier: ReportSpecifier, offer: Report, now: datetime | 
     granularity = _length(specifier.granularity, "granularity")
     back = check_period(specifier.report_back_duration)
     if granularity > back:
-        raise _too_much(f"the granularity {granularity} is above the reportBackDuration {back}")
+        text = f"the granularity {write_duration(granularity)} is above the reportBackDuration {write_duration(back)}"
+        raise _too_much(text)
     if offer.duration is not None and back > _length(offer.duration, "duration"):
-        raise _too_much(f"reports every {back} are asked for, and {offer.duration} is kept")
+        text = f"reports every {write_duration(back)} are asked for, and {write_duration(offer.duration)} is kept"
+        raise _too_much(text)
     interval = specifier.report_interval
     if interval is not None and now is not None and not is_zero(interval.duration):
         end = add_duration(interval.dtstart, interval.duration)
@@ -90,11 +93,13 @@ def _check_sampling(described: ReportDescription, granularity: timedelta, back: 
         if rate is None or not rate.on_change:
             raise _too_much(f"{r_id} is not reported on change")
         if _length(rate.min_period, "oadrMinPeriod") > back:
-            raise _too_much(f"{r_id} is sampled every {rate.min_period}, and reports every {back} are asked for")
+            every, reports = write_duration(rate.min_period), write_duration(back)
+            raise _too_much(f"{r_id} is sampled every {every}, and reports every {reports} are asked for")
     elif rate is not None:
         lowest, highest = _length(rate.min_period, "oadrMinPeriod"), _length(rate.max_period, "oadrMaxPeriod")
         if granularity < lowest or (highest and granularity > highest):
-            raise _too_much(f"{r_id} is sampled every {lowest} to {highest}, not every {granularity}")
+            offered = f"{write_duration(lowest)} to {write_duration(highest)}"
+            raise _too_much(f"{r_id} is sampled every {offered}, not every {write_duration(granularity)}")
 
 
 def check_period(duration: Duration) -> timedelta:
@@ -104,7 +109,7 @@ def check_period(duration: Duration) -> timedelta:
     """
     period = _length(duration, "reportBackDuration")
     if period > _LONGEST_PERIOD:
-        raise _too_much(f"reports every {period} are asked for, which is more than a century")
+        raise _too_much(f"reports every {write_duration(period)} are asked for, which is more than a century")
     return period
 
 

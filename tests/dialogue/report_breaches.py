@@ -149,7 +149,7 @@ REPORT_BREACHES: Final[tuple[tuple[str, str, tuple[RecordedExchange, ...], str],
         "a request for more than is kept, and is accepted",
         (offered(0), wanted(1, report_back_duration=2 * HOUR)),
         (
-            "[1].answer.response: '17' is accepted, where reports every 2:00:00 are asked for, and 1:00:00 is kept; "
+            "[1].answer.response: '17' is accepted, where reports every PT2H are asked for, and PT1H is kept; "
             "a request for more than was offered is answered with 454"
         ),
     ),
@@ -159,7 +159,7 @@ REPORT_BREACHES: Final[tuple[tuple[str, str, tuple[RecordedExchange, ...], str],
         (offered(0), asks(1, POLL, asking(granularity=timedelta(seconds=1))), asks(1, CREATED, NOTHING)),
         (
             "[2].request.response: '17' is accepted, "
-            "where load is sampled every 0:01:00 to 1:00:00, not every 0:00:01; "
+            "where load is sampled every PT1M to PT1H, not every PT1S; "
             "a request for more than was offered is answered with 454"
         ),
     ),
