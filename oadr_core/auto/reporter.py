@@ -263,6 +263,8 @@ class Reporter:
             if serving.key not in self._serving:  # the one before was the last that was wanted (rule 345)
                 return
             self._make(serving, complete, now)
+        if serving.key not in self._serving:
+            return
         done, told = serving.progress()
         for one in told:  # once the report is kept
             self._samples.forget(serving.key, one)
@@ -276,6 +278,17 @@ class Reporter:
         for part in parts:
             self._tell(serving, part, now, last=False)
         self._tell(serving, rest, now, last=plan.once or serving.is_over, until=until)
+        if self._is_made(serving.key):  # it is pending until it is delivered, and nothing is read for it meanwhile
+            self.end(*serving.key)
+
+    def _is_made(self, key: Key) -> bool:
+        """Whether the last report of a request is made, as the one that was to follow its cancel (rule 345)."""
+        peer, request_id = key
+        return any(
+            one.state is ReportAtSource.MADE
+            for one in self._party.accepted(peer)
+            if one.request.report_request_id == request_id
+        )
 
     def _tell(self, serving: Serving, report: Report, now: Now, *, last: bool, until: datetime | None = None) -> None:
         self._made.put(serving.key, report)

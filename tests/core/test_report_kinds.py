@@ -432,6 +432,27 @@ def test_a_vtn_without_reports_that_answers_before_a_restart_does_not_answer_aga
     assert (pair.served, pair.expected) == ((), ())
 
 
+# --- cancels ---------------------------------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.rule(345)
+def test_one_report_follows_a_cancel_however_long_its_receiver_is_away(direction: str, pull: bool) -> None:
+    pair = Pair(direction, pull=pull)
+    pair.offer("meter", data_point(lambda: 1, r_id="load", sampling_rate=RATE))
+    pair.grid.run(30)
+    pair.ask(request("mine", specifier_id="meter", granularity=MINUTE, back=MINUTE))
+    pair.grid.run(150)
+    pair.cancel("mine", to_follow=True)
+    pair.grid.run(15)
+    before = len(pair.reports)
+    receiver = pair.grid.host if direction == "VEN to VTN" else pair.grid.hosts["ven"]
+    pair.grid.run_without(receiver, 400)
+    pair.grid.run(600)
+    assert len(pair.reports) == before + 1
+    assert (pair.served, pair.expected) == ((), ())
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 

@@ -73,8 +73,10 @@ class Enough:
         self.request_ids: set[str] = set()
 
     def of(self, report: Report) -> EndReports | None:
-        """Take a report."""
-        return EndReports() if report.report_request_id in self.request_ids else None
+        """Take a report. That it is enough is said once, whatever becomes of it."""
+        enough = report.report_request_id in self.request_ids
+        self.request_ids.discard(report.report_request_id)
+        return EndReports() if enough else None
 
 
 def the_flow(r_id: str) -> ReportWish | None:

@@ -15,6 +15,7 @@ from oadr_core import (
     CanceledPartyRegistration,
     CanceledReport,
     CancelPartyRegistration,
+    CancelReport,
     CreatedReport,
     CreatePartyRegistration,
     CreateReport,
@@ -25,6 +26,8 @@ from oadr_core import (
     Report,
     ReportPayload,
     ReportRequest,
+    ResponseCode,
+    UpdatedReport,
     UpdateReport,
 )
 from oadr_core.messages import add_duration, is_zero
@@ -62,6 +65,15 @@ class Order(msgspec.Struct):
     enough: bool = False
     void: bool = False
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it was surely taken, has no end, and nobody has ended it."""
+        specifier = self.request.report_specifier
+        interval = specifier.report_interval
+        endless = interval is not None and is_zero(interval.duration) and not is_zero(specifier.report_back_duration)
+        ended = self.void or self.enough or self.cancelled_at is not None
+        return endless and self.certain and not ended and self.kind not in REFUSED
+
 
 class Document(msgspec.Struct):
     """An oadrUpdateReport that has left.
@@ -76,6 +88,17 @@ class Document(msgspec.Struct):
     message: UpdateReport
     first_sent: float
     void: bool = False
+
+
+class Ending(msgspec.Struct):
+    """A request that its source knows to be cancelled.
+
+    :param since: when the source knew; what is made later is not wanted any more.
+    :param to_follow: how many reports may still be made.
+    """
+
+    since: datetime
+    to_follow: int
 
 
 class Ledger:
@@ -101,6 +124,8 @@ class Ledger:
         self._missed: list[tuple[str, datetime, datetime]] = []
         self._carried: dict[tuple[Link, str], frozenset[str]] = {}  # the requests that a document holds
         self._listed: defaultdict[Link, set[str]] = defaultdict(set)  # those that were listed as pending, ever
+        self._cancels: dict[tuple[Link, str], CancelReport] = {}
+        self._ending: dict[tuple[Link, str], Ending] = {}
 
     # --- what may be missing -----------------------------------------------------------------------------------------
 
@@ -119,6 +144,8 @@ class Ledger:
         for (link, request_id), document in self.documents.items():
             if cut and link[1] == host and request_id not in self._taken[link]:
                 document.void = True
+        if cut:  # it may not have saved what it knew
+            self._ending = {key: one for key, one in self._ending.items() if key[0][0] != host}
 
     def is_missed(self, host: str, instant: datetime) -> bool:
         """Whether a machine may have read nothing at a time."""
@@ -140,6 +167,9 @@ class Ledger:
             for request in requests:
                 known = self._requests.setdefault(request.report_request_id, (there, request))
                 assert known == (there, request), "a reportRequestID is used twice (rule 322)"
+                self._ending.pop((there, request.report_request_id), None)  # one that comes late begins anew
+        elif isinstance(message, CancelReport):
+            self._cancels[there, message.request_id] = message
         elif isinstance(message, RegisterReport):
             self._void(link, message.report_request_id)
         elif isinstance(message, CancelPartyRegistration | CanceledPartyRegistration) or (
@@ -176,6 +206,10 @@ class Ledger:
             left_out = listed & set(pending) - set(message.pending_reports)
             assert not left_out, f"the pending list leaves out {', '.join(sorted(left_out))} (rule 329)"
             listed |= set(message.pending_reports)
+        if isinstance(message, CanceledReport):
+            self._is_cancelled(link, message, now.utc)
+        elif isinstance(message, UpdatedReport):
+            self._is_welcome((link[1], link[0]), message)
         if not isinstance(message, UpdateReport):
             return
         known = self.documents.get((link, message.request_id))
@@ -184,7 +218,43 @@ class Ledger:
             return
         self.documents[link, message.request_id] = Document(link, message, now.mono)
         for report in message.reports:
+            self._is_wanted(link, report)
             self._read(link, report)
+
+    def _is_cancelled(self, link: Link, message: CanceledReport, now: datetime) -> None:
+        """A source confirms a cancel: it makes no more reports than one to follow (rules 336 and 345)."""
+        cancel = self._cancels.get((link, message.response.request_id))
+        if cancel is not None and message.response.ok:
+            for request_id in cancel.report_request_id:
+                follows = request_id in message.pending_reports
+                assert cancel.report_to_follow or not follows, f"{request_id} is cancelled, and is pending (rule 336)"
+                self._ending.setdefault((link, request_id), Ending(now, int(follows)))
+
+    def is_cancelled_by_the_way(self, link: Link, cancel: CancelReport, now: datetime) -> None:
+        """A source learns from the answer to its report that no more is wanted (rules 328 and 335).
+
+        :param link: who reports to whom.
+        :param cancel: what the answer says.
+        :param now: the present.
+        """
+        for request_id in cancel.report_request_id:
+            self._ending.setdefault((link, request_id), Ending(now, int(cancel.report_to_follow)))
+
+    def _is_wanted(self, link: Link, report: Report) -> None:
+        """A report leaves for the first time: it was not cancelled when it was made."""
+        ending = self._ending.get((link, report.report_request_id))
+        if ending is not None and self.strict and report.created_date_time > ending.since:
+            assert ending.to_follow, f"{report.report_request_id} goes on after its last report"
+            ending.to_follow -= 1
+
+    def _is_welcome(self, link: Link, message: UpdatedReport) -> None:
+        """A delivery is answered: who has asked for what it holds, and wants it without end, knows that."""
+        document = self.documents.get((link, message.response.request_id))
+        if document is None or message.response.response_code != ResponseCode.INVALID_ID:
+            return
+        for report in document.message.reports:
+            order = self.orders.get(report.report_request_id)
+            assert order is None or not order.goes_on, f"{report.report_request_id} is asked for, and refused"
 
     def _read(self, link: Link, report: Report) -> None:
         """A report is told: is it what was asked for, and does it go on where the one before has ended?"""

@@ -15,6 +15,7 @@ from tests.pair.actors import Ven
 from tests.pair.agreement import HEALING, agree
 from tests.pair.applications import Applications
 from tests.pair.meters import Meter
+from tests.pair.mishaps import Interruptions, LostAnswers
 from tests.pair.network import Network, Time
 from tests.pair.operator import Operator
 from tests.pair.registrations import Registrations
@@ -115,9 +116,9 @@ class Reports(Time, Reporting, Site):
     most_vens = 2
 
 
-class TroubledReports(Troubles, Registrations, Reports):
+class TroubledReports(Interruptions, Troubles, Registrations, Reports):
     """The same, where machines have their troubles and registrations come and go."""
 
 
-class ReportsPair(Network, TroubledReports):
+class ReportsPair(LostAnswers, Network, TroubledReports):
     """The same, where everything happens."""

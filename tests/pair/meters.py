@@ -105,6 +105,9 @@ KINDS: Final[tuple[str, ...]] = (
     "too often",
 )
 
+ENDLESS: Final[tuple[str, ...]] = ("periodic", "together", "log")
+"""The kinds of requests that have readings again and again, without end."""
+
 REFUSED: Final = {"unknown": 452, "too often": 454}
 """The kinds of requests that are refused, and how (rules 304 and 340)."""
 

@@ -1,10 +1,12 @@
 """What a network does while time passes: it delivers, loses, repeats, delays and reorders, and sometimes it works."""
 
+from collections.abc import Callable
 from functools import partial
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from oadr_core.testing import Flight
 from tests.pair.world import World
 
 
@@ -88,19 +90,35 @@ class Network(Time):
     @rule(count=st.integers(0, 3), told=st.booleans())
     def one_answer_is_lost(self, count: int, told: bool) -> None:
         """Everything works until a few answers have arrived; the next one is lost."""
+        for number in range(count + 1):
+            flight = self.works_until(lambda one: one.answered)
+            if flight is not None and number < count:
+                self.move(flight)
+            elif flight is not None:
+                self.guarded(partial(self.wire.lose, flight, self.now, told=told))
+
+    def works_until(self, wanted: Callable[[Flight], bool]) -> Flight | None:
+        """Have everything work until something is on the wire; None where that takes too long.
+
+        :param wanted: what is waited for.
+        """
         for _ in range(100):
-            answered = [flight for flight in self.wire.flights if flight.answered]
-            sent = [flight for flight in self.wire.flights if flight.inbound is None]
-            if answered and count == 0:
-                self.guarded(partial(self.wire.lose, answered[0], self.now, told=told))
-                return
-            if answered:
-                count -= 1
-                self.spent.add(answered[0])
-                self.guarded(partial(self.wire.answer, answered[0], self.now))
-            elif sent:
-                self.guarded(partial(self.wire.deliver, sent[0], self.now))
+            found = next((flight for flight in self.wire.flights if wanted(flight)), None)
+            moving = [one for one in self.wire.flights if one.answered or one.inbound is None]
+            if found is not None:
+                return found
+            if moving:
+                self.move(moving[0])
             elif self.calls:
                 self.guarded(partial(self.run, *self.calls[0]))
             else:
                 self.pass_time(0.0)
+        return None
+
+    def move(self, flight: Flight) -> None:
+        """A request arrives, or the answer to it."""
+        if flight.answered:
+            self.spent.add(flight)
+            self.guarded(partial(self.wire.answer, flight, self.now))
+        else:
+            self.guarded(partial(self.wire.deliver, flight, self.now))

@@ -70,12 +70,16 @@ class Reporting(World):
         """An application wants no more of some reports, or only one more of each."""
         order = data.draw(st.sampled_from(self.standing()))
         orders = [one for one in self.standing() if one.link == order.link] if several else [order]
+        self.cancel(orders, to_follow=to_follow)
+
+    def cancel(self, orders: Sequence[Order], *, to_follow: bool) -> None:
+        """Cancel reports of one source that one receiver wants."""
         ids = [one.request.report_request_id for one in orders]
         for one in orders:
             one.to_follow = to_follow and one.cancelled_at is None
             one.cancelled_at = self.now.mono
         self.of_reports(
-            order.link,
+            orders[0].link,
             lambda core, ven_id, now: core.vtn.cancel_report(ven_id, ids, now, report_to_follow=to_follow),
             lambda core, now: core.ven.cancel_report(ids, now, report_to_follow=to_follow),
             orders,
@@ -85,7 +89,10 @@ class Reporting(World):
     @rule(data=st.data())
     def it_is_enough(self, data: st.DataObject) -> None:
         """An application will say that it wants no more of a report when the next one comes."""
-        order = data.draw(st.sampled_from(self.standing()))
+        self.has_enough(data.draw(st.sampled_from(self.standing())))
+
+    def has_enough(self, order: Order) -> None:
+        """Have an application say that it wants no more of a report when the next one comes."""
         ven = next((ven for ven in self.vens if ven.host.name == order.link[1]), None)
         (self.vtn if ven is None else ven).enough.request_ids.add(order.request.report_request_id)
         order.enough = True

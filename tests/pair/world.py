@@ -15,6 +15,7 @@ from oadr_core import (
     AutoVen,
     AutoVtn,
     Call,
+    CancelReport,
     CreatedEvent,
     CreatePartyRegistration,
     DistributeEvent,
@@ -28,10 +29,12 @@ from oadr_core import (
     ReportsReceived,
     RequestEvent,
     Transmit,
+    UpdatedReport,
     UpdateReport,
     VenRecord,
 )
 from oadr_core.auto.outbox import UnsentReport
+from oadr_core.machines.delivery import Delivery
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.testing import Flight, Host, ManualClock, PowerCut, Wire
 from tests.pair.actors import Ven, Vtn, asked_about
@@ -291,6 +294,16 @@ class World(RuleBasedStateMachine):
             for one in message.event_responses or ():
                 edition = (one.event_id, one.modification_number)
                 self.reader.acknowledged.add((message.ven_id, edition))
+        elif isinstance(message, UpdatedReport) and message.cancel_report is not None:
+            self._vtn_learns_of_cancel(ven, message, message.cancel_report)
+
+    def _vtn_learns_of_cancel(self, ven: Ven, message: UpdatedReport, cancel: CancelReport) -> None:
+        """A pull VEN wants no more of a report of its VTN, which waits for that answer."""
+        record = self._record_of(ven.host)
+        offered = () if record is None else [one.message for one in record.queue if one.state is Delivery.OFFERED]
+        waiting = {one.request_id for one in offered if isinstance(one, UpdateReport)}
+        if message.response.request_id in waiting:
+            self.ledger.is_cancelled_by_the_way((self.vtn.host.name, ven.host.name), cancel, self.now.utc)
 
     def _over(self, flight: Flight) -> None:
         """An exchange is over for the host that began it."""
@@ -304,6 +317,10 @@ class World(RuleBasedStateMachine):
             message = read_once(flight.answer).message
             if isinstance(message, DistributeEvent):
                 self.reader.arrived(flight.source.name, message.request_id)
+            elif isinstance(message, UpdatedReport) and message.cancel_report is not None:
+                self.ledger.is_cancelled_by_the_way(
+                    (flight.source.name, self.vtn.host.name), message.cancel_report, self.now.utc
+                )
 
     def _opt_is_kept(self, told: OptReceived) -> None:
         """What a VTN tells of an answer is about the event as it is, and survives whatever comes."""
