@@ -186,19 +186,31 @@ def _find(turn: Turn, message: Payload, pushed: Payload | None) -> QueuedOperati
     fitting = [one for one in queued if VTN_OPERATIONS[type(one.message)].answer is type(message)]
     if not fitting and isinstance(message, Response):
         return next((one for one in queued if one.state is Delivery.OFFERED), None)
-    offered = next((one for one in fitting if one.state is Delivery.OFFERED), None)
-    return offered or next((one for one in fitting if _may_answer(message, one.message)), None)
+    offered = [one for one in fitting if one.state is Delivery.OFFERED]
+    named = next((one for one in offered if _is_named(message, one.message)), None)
+    return (
+        named or next(iter(offered), None) or next((one for one in fitting if _may_answer(message, one.message)), None)
+    )
 
 
 def _may_answer(message: Payload, operation: Payload) -> bool:
     """Whether an answer may be that to an operation of which nobody knows that it was handed out: a restart forgets it.
 
-    An oadrCreatedReport may also answer requests that came by the way (rule 344), and then says nothing of others.
+    It names it then (rule 303). An answer that comes again, as its own was lost, is about one that has left the queue:
+    what waits must not be taken for delivered by it. An oadrCreatedReport also lists what it has accepted.
     """
-    if not isinstance(message, CreatedReport) or not isinstance(operation, CreateReport):
+    if _is_named(message, operation):
         return True
+    if not isinstance(message, CreatedReport) or not isinstance(operation, CreateReport):
+        return False
     wanted = {one.report_request_id for one in operation.report_requests}
-    return message.response.request_id == operation.request_id or not wanted.isdisjoint(message.pending_reports)
+    return not wanted.isdisjoint(message.pending_reports)
+
+
+def _is_named(message: Payload, operation: Payload) -> bool:
+    """Whether an answer repeats the requestID of an operation, or that has none."""
+    request_id, response = getattr(operation, "request_id", None), response_in(message)
+    return request_id is None or (response is not None and response.request_id == request_id)
 
 
 def nothing_more(turn: Turn, message: Payload, operation: Payload | None) -> None:

@@ -18,6 +18,7 @@ from oadr_core import (
     HandlerFailed,
     Interval,
     LocalProtocolError,
+    Poll,
     RegisteredReport,
     RegisterReport,
     Reply,
@@ -422,7 +423,9 @@ def test_what_was_under_way_when_a_report_was_cancelled_is_still_taken() -> None
     ven_id, _ = registered(grid)
     grid.vtn.vtn.create_report(ven_id, [request("known")], grid.now)
     grid.vtn.vtn.cancel_report(ven_id, ["known"], grid.now)
-    asked(grid.vtn, CanceledReport(response=EiResponse(), ven_id=ven_id), grid.now)
+    (cancel,) = (one.message for one in grid.vtn.vtn.vens[ven_id].queue if isinstance(one.message, CancelReport))
+    response = EiResponse(request_id=cancel.request_id)
+    asked(grid.vtn, CanceledReport(response=response, ven_id=ven_id), grid.now)
     assert not grid.vtn.vtn.vens[ven_id].requests
     assert delivered(grid, ven_id, "known").response.response_code == 200
 
@@ -546,6 +549,28 @@ def test_a_report_with_numbers_that_mean_nothing_is_refused(value: float) -> Non
 
 
 # --- the VTN as a source ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(303, 500)
+def test_an_answer_that_comes_again_does_not_count_for_the_report_that_waits() -> None:
+    grid = Grid()
+    ven_id, _ = registered(grid)
+    metadata = one(Reply, asked(grid.vtn, Poll(ven_id=ven_id), grid.now)).message
+    assert isinstance(metadata, RegisterReport)
+    registered_report = RegisteredReport(response=EiResponse(request_id=metadata.request_id), ven_id=ven_id)
+    asked(grid.vtn, registered_report, grid.now)
+    taken: list[str] = []
+    for number in range(2):
+        grid.vtn.vtn.update_report(ven_id, [data_report(f"mine {number}")], grid.now)
+        for first in taken:  # its answer was lost
+            answer = UpdatedReport(response=EiResponse(request_id=first), ven_id=ven_id)
+            asked(grid.vtn, answer, grid.now)
+        brought = one(Reply, asked(grid.vtn, Poll(ven_id=ven_id), grid.now)).message
+        assert isinstance(brought, UpdateReport)
+        assert [report.report_request_id for report in brought.reports] == [f"mine {number}"]
+        taken.append(brought.request_id)
+        asked(grid.vtn, UpdatedReport(response=EiResponse(request_id=brought.request_id), ven_id=ven_id), grid.now)
+    assert not grid.vtn.vtn.vens[ven_id].queue
 
 
 @pytest.mark.rule(308, 510)
