@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from oadr_core import VenState
 from oadr_core.auto import readings, report_making, reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
@@ -13,9 +14,10 @@ from oadr_core.auto.serving import Serving
 from oadr_core.reports import Requester, Source
 from oadr_core.reports import requester as requester_module
 from oadr_core.reports import source as source_module
+from oadr_core.ven.reports import ReportService
 from oadr_core.vtn import reports as vtn_reports
 from tests.pair.faults import Faults
-from tests.pair.machine import Reports
+from tests.pair.machine import Reports, ReportsPair, TroubledReports
 
 fault: Final = Faults()
 
@@ -133,6 +135,18 @@ def _the_last_one_does_not_follow(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Source, "cancel", wrong)
 
 
+@fault(Reports)
+def _the_end_of_a_bounded_one_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A bounded request is pending after its last report."""
+    right = Source.note_made
+
+    def wrong(self: Source, request_id: str, *, made: bool = True, last: bool = False, until: Any = None) -> None:
+        if made:
+            right(self, request_id, made=made, last=False, until=until)
+
+    patch.setattr(Source, "note_made", wrong)
+
+
 # --- the source: what it keeps ---------------------------------------------------------------------------------------
 
 
@@ -175,3 +189,22 @@ def _offers_replace_nothing(patch: pytest.MonkeyPatch) -> None:
         return replaced
 
     patch.setattr(Requester, "take_offers", wrong)
+
+
+@fault(ReportsPair)
+def _deliveries_count_twice(patch: pytest.MonkeyPatch) -> None:
+    """A delivery that comes again is taken again."""
+    patch.setattr(Requester, "has_received", lambda self, key: False)
+
+
+@fault(TroubledReports)
+def _what_is_not_answered_is_said_once(patch: pytest.MonkeyPatch) -> None:
+    """A VEN does not repeat after a restart what it had asked for, or cancelled, and was not answered."""
+    patch.setattr(ReportService, "deliver_report_requests", lambda self, now: None)
+
+
+@fault(TroubledReports)
+def _a_ven_forgets_what_it_wants(patch: pytest.MonkeyPatch) -> None:
+    """A VEN forgets in a restart which reports it has asked its VTN for."""
+    right = VenState.dump
+    patch.setattr(VenState, "dump", lambda self: right(msgspec.structs.replace(self, requests=())))
