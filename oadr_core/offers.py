@@ -17,6 +17,7 @@ from oadr_core.messages import (
     is_zero,
 )
 from oadr_core.rules import check
+from oadr_core.wire.scalars import write_duration
 
 METADATA: Final = "METADATA"
 """The reportSpecifierID that asks for the offers themselves (rule 327)."""
@@ -79,6 +80,15 @@ def check_request(request: ReportRequest, offers: Iterable[Report], now: datetim
         _check_telemetry(specifier, offer, described, now)
 
 
+def is_offered(request: ReportRequest, offers: Iterable[Report]) -> bool:
+    """Whether a request asks for no more than was offered, whatever the time is."""
+    try:
+        check_request(request, offers)
+    except RemoteProtocolError:
+        return False
+    return True
+
+
 def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | None) -> None:
     """History is told once, as it was recorded, of a stretch of the past (rules 317, 324 and 325)."""
     for name, duration in (
@@ -86,7 +96,7 @@ def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | No
         ("reportBackDuration", specifier.report_back_duration),
     ):
         if not is_zero(duration):
-            raise _too_much(f"the {name} is {duration}; for history it is 0 (rule 317)")
+            raise _too_much(f"the {name} is {write_duration(duration)}; for history it is 0 (rule 317)")
     interval = specifier.report_interval
     if interval is None:
         raise _too_much("there is no reportInterval; history is of a stretch of time (rule 324)")
@@ -94,7 +104,7 @@ def _check_history(specifier: ReportSpecifier, offer: Report, now: datetime | No
         raise _too_much(f"history does not begin in the future, at {interval.dtstart}")
     length = _length(interval.duration, "duration of the reportInterval")
     if offer.duration is not None and length > _length(offer.duration, "duration"):
-        raise _too_much(f"{length} is asked for, and {offer.duration} is kept")
+        raise _too_much(f"{write_duration(length)} is asked for, and {write_duration(offer.duration)} is kept")
 
 
 def _check_telemetry(
@@ -105,9 +115,11 @@ def _check_telemetry(
     granularity = _length(specifier.granularity, "granularity")
     back = _period(specifier.report_back_duration)
     if granularity > back:
-        raise _too_much(f"the granularity {granularity} is above the reportBackDuration {back}")
+        text = f"the granularity {write_duration(granularity)} is above the reportBackDuration {write_duration(back)}"
+        raise _too_much(text)
     if offer.duration is not None and back > _length(offer.duration, "duration"):
-        raise _too_much(f"reports every {back} are asked for, and {offer.duration} is kept")
+        text = f"reports every {write_duration(back)} are asked for, and {write_duration(offer.duration)} is kept"
+        raise _too_much(text)
     interval = specifier.report_interval
     if interval is not None and now is not None and not is_zero(interval.duration):
         end = add_duration(interval.dtstart, interval.duration)
@@ -123,17 +135,19 @@ def _check_sampling(r_id: str, described: ReportDescription, granularity: timede
         if rate is None or not rate.on_change:
             raise _too_much(f"{r_id} is not reported on change")
         if _length(rate.min_period, "oadrMinPeriod") > back:
-            raise _too_much(f"{r_id} is sampled every {rate.min_period}, and reports every {back} are asked for")
+            every, reports = write_duration(rate.min_period), write_duration(back)
+            raise _too_much(f"{r_id} is sampled every {every}, and reports every {reports} are asked for")
     elif rate is not None:
         lowest, highest = _length(rate.min_period, "oadrMinPeriod"), _length(rate.max_period, "oadrMaxPeriod")
         if granularity < lowest or (highest and granularity > highest):
-            raise _too_much(f"{r_id} is sampled every {lowest} to {highest}, not every {granularity}")
+            offered = f"{write_duration(lowest)} to {write_duration(highest)}"
+            raise _too_much(f"{r_id} is sampled every {offered}, not every {write_duration(granularity)}")
 
 
 def _period(duration: Duration) -> timedelta:
     period = _length(duration, "reportBackDuration")
     if period > _LONGEST_PERIOD:
-        raise _too_much(f"reports every {period} are asked for, which is more than a century")
+        raise _too_much(f"reports every {write_duration(period)} are asked for, which is more than a century")
     return period
 
 

@@ -39,6 +39,7 @@ from oadr_core.messages import (
     QueryRegistration,
     RegisterReport,
     Report,
+    ReportRequest,
     RequestEvent,
     Response,
     Service,
@@ -157,6 +158,10 @@ class _VenParty:
         """Find the handler that makes whole reports."""
         function = self._handlers.get("next_report")
         return None if function is None else (function, {**told, "ven_id": self._ven.state.ven_id})
+
+    def ask(self, peer: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask for reports."""
+        self._ven.create_report(requests, now)
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Answer a question of the core."""
