@@ -114,6 +114,7 @@ from oadr_core.seal import (
     SigningKey,
     SigningSealer,
     Trust,
+    certificate_is_for,
     fingerprint,
 )
 from oadr_core.seal import normalised as normalised_fingerprint
@@ -136,6 +137,7 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
+    "certificate_is_for",
     "official_rule",
     *_messages,
     "Accepted",

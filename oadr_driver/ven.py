@@ -139,6 +139,11 @@ class DrivenVen:
         return (self._auto or self._by_hand()).ven.state
 
     @property
+    def address(self) -> str | None:
+        """Where the VTN reaches it by push; None where it polls, or is not reached yet."""
+        return (self._auto or self._by_hand()).ven.address
+
+    @property
     def certificates(self) -> tuple[OwnCertificate, ...]:
         """Its certificates for TLS, as they are in use."""
         return () if self._tls is None else self._tls.own

@@ -157,6 +157,8 @@ class Server:
     :param application: takes the requests; :class:`~oadr_http.endpoints.Endpoints` for OpenADR.
     :param limits: what it puts up with.
     :param tls: how TLS is spoken, asked for each connection; plain HTTP is spoken if None.
+    :param knows: tells the certificates, in DER, of those who may be there; who shows another one has shown none. Any
+        that the CAs vouch for if None.
     """
 
     def __init__(
@@ -165,10 +167,12 @@ class Server:
         limits: ServerLimits | None = None,
         *,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        knows: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._application = application
         self._limits = limits or ServerLimits()
         self._tls = tls
+        self._knows = knows
         self._handshakes: dict[_Connection, None] = {}  # the oldest first
         self._damper = Damper()
         self._connections: set[_Connection] = set()
@@ -279,13 +283,21 @@ class Server:
         stream = TlsStream(connection.stream, self._tls())
         with connection.scope:
             if await self._handshake(connection, stream):
-                connection.stream, connection.identity = stream, stream.fingerprint
+                connection.stream, connection.identity = stream, self._identity(stream)
         if connection.stream is stream:
             connection.scope, connection.stage = anyio.CancelScope(), None
             async with stream:
                 await self._serve(connection)
         elif connection.expired:
             self._tell_no_tls(stream, "the handshake takes too long")
+
+    def _identity(self, stream: TlsStream) -> str | None:
+        """The fingerprint of the certificate that the peer has shown, if it is one of those that may be."""
+        certificate = stream.certificate
+        if certificate is None or self._knows is None or self._knows(certificate):
+            return stream.fingerprint
+        self._tell_no_tls(stream, f"its certificate, {stream.fingerprint}, is not one of those that are expected here")
+        return None
 
     async def _handshake(self, connection: _Connection, stream: TlsStream) -> bool:
         """Agree on TLS; of too many that try, the oldest goes."""

@@ -19,7 +19,7 @@ from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy
 from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, Service
+from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, Service, TransportName
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -317,9 +317,11 @@ def _told(call: Call) -> dict[str, object]:
     message = call.arguments.get("message")
     if call.handler == "on_create_party_registration":
         assert isinstance(message, CreatePartyRegistration)
-        identity = call.arguments.get("identity")
-        fingerprint = None if identity is None else str(identity)
-        return {"registration_info": info(message, fingerprint), "fingerprint": fingerprint}
+        identity, signer = call.arguments.get("identity"), call.arguments.get("signer")
+        over_xmpp = message.transport_name is TransportName.XMPP
+        fingerprint = signer if over_xmpp else identity
+        told = {"fingerprint": fingerprint, "jid": identity if over_xmpp else None}
+        return {"registration_info": info(message, None if fingerprint is None else str(fingerprint)), **told}
     if message is None:
         return dict(call.arguments)
     assert isinstance(message, Payload)

@@ -641,7 +641,8 @@ class Vtn(CoreBase):
         elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
-        self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
+        way = TransportName(peer.transport)
+        self._take(record, Asked(message, identity, profile, signer=opened.signer, transport=way), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:

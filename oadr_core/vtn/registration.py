@@ -78,7 +78,7 @@ def register(turn: Turn, message: CreatePartyRegistration) -> None:
     else:
         turn.question = Ask(
             "on_create_party_registration",
-            {"message": message, "identity": turn.identity},
+            {"message": message, "identity": turn.identity, "signer": turn.signer},
             registration_decision,
             RegistrationDecision(),
             _FAILED,
@@ -121,12 +121,23 @@ def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | N
         return f"the transport {message.transport_name} is not served"
     if any(len(one or "") > _LONGEST for one in (message.ven_name, message.ven_id, message.transport_address)):
         return f"venName, venID and transportAddress may have {_LONGEST} characters"
-    if _pulls(message):
-        return None
+    if message.transport_name is not turn.transport:
+        return f"it came over {turn.transport}, and has to come over {message.transport_name} to be reached there"
+    return None if _pulls(message) else _wrong_address(message, turn)
+
+
+def _wrong_address(message: CreatePartyRegistration, turn: Turn) -> str | None:
+    """What is wrong with where a VEN wants to be reached.
+
+    One that an XMPP server has let in has one JID there (rule 515), so it cannot have messages for it sent to others.
+    """
     address = _address(message)
-    if address is None and message.transport_name is TransportName.SIMPLE_HTTP:
+    if address is None:
         return "a push VEN has to say where it is reached"
-    return None if address is None else turn.shared.refuse_address(message.transport_name, address)
+    own = turn.identity if turn.transport is TransportName.XMPP else None
+    if own is not None and address.partition("/")[0].lower() != own.lower():
+        return f"the VEN is reached at its own address, and that is {own}"
+    return turn.shared.refuse_address(message.transport_name, address)
 
 
 def _pulls(message: CreatePartyRegistration) -> bool:
@@ -165,9 +176,12 @@ def _same_ids(message: CreatePartyRegistration, record: VenRecord) -> bool:
 
 
 def look_up(turn: Turn, message: Payload) -> None:
-    """A VEN that is not registered here talks as if it were; the application may know better."""
+    """A VEN that is not registered here talks as if it were; the application may know better.
+
+    Not of one that has to be pushed to, as where it is reached is told by a registration alone.
+    """
     ven_id = getattr(message, "ven_id", None)
-    if ven_id and "ven_lookup" in turn.shared.asks:
+    if ven_id and turn.transport is TransportName.SIMPLE_HTTP and "ven_lookup" in turn.shared.asks:
         read = partial(known_ven, registers=turn.profile is ProfileName.V20B)
         turn.question = Ask("ven_lookup", {"ven_id": ven_id}, read, None, None)
     else:

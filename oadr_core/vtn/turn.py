@@ -114,6 +114,7 @@ class Asked(msgspec.Struct, frozen=True):
     :param profile: the profile that it was sent in.
     :param key: its digest, where that was worked out already.
     :param signer: the fingerprint of the certificate that it was signed with, where it was.
+    :param transport: the transport that it came over.
     """
 
     message: Payload
@@ -121,6 +122,7 @@ class Asked(msgspec.Struct, frozen=True):
     profile: ProfileName = ProfileName.V20B
     key: str | None = None
     signer: str | None = None
+    transport: TransportName = TransportName.SIMPLE_HTTP
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -267,6 +269,7 @@ class Turn:
     :param now: the present.
     :ivar identity: what its transport or its signature proved about the sender of a request.
     :ivar signer: the fingerprint of the certificate that a request was signed with.
+    :ivar transport: the transport that a request came over.
     :ivar profile: the profile of a request.
     :ivar found: what was found of a request when it came, now that the application has decided about it.
     :ivar key: the digest of a request, where it was worked out; see :meth:`digest`.
@@ -281,6 +284,7 @@ class Turn:
         self.now: Final = now.utc
         self.identity: str | None = None
         self.signer: str | None = None
+        self.transport = TransportName.SIMPLE_HTTP
         self.profile = ProfileName.V20B
         self.key: str | None = None
         self.found: object = None

@@ -37,7 +37,7 @@ class Box:
         receiver = self._post.boxes.get(transmit.to.base or self._to)
         if receiver is None:
             raise ExchangeFailed(Failure.UNREACHABLE)
-        peer = Peer(transport=TransportName.XMPP, identity=self._address, address=self._address)
+        peer = Peer(transport=TransportName.XMPP, identity=self._address.partition("/")[0], address=self._address)
         refusal, answer = await receiver.receive(body, peer, None)
         if refusal is not None:
             raise ExchangeFailed(refusal)
