@@ -22,6 +22,9 @@ _ID: Final = 8
 
 _FORM: Final = "%Y-%m-%d %H:%M:%S"
 
+_INSTANT: Final = timedelta(microseconds=1)
+"""How long a stretch is that begins after the last reading, and that nobody has named an end of."""
+
 
 def listed(vens: Sequence[Mapping[str, Any]]) -> RenderableType:
     """A table of what VENs offer to report, what they are asked for, and what is stored of it."""
@@ -146,7 +149,8 @@ def plotted(
         f"  {clean(series.quantity)} in {clean(unit_of(None, series.unit, series.scale))}" if series.quantity else "",
     )
     if not buckets:
-        text = f"nothing from {wall_clock(begin, _FORM)} to {wall_clock(end, _FORM)}"
+        until = f" to {wall_clock(end, _FORM)}" if end - begin > _INSTANT else " on"
+        text = f"nothing from {wall_clock(begin, _FORM)}{until}"
         if newest is not None:
             text += f"; the newest reading is of {wall_clock(moment(newest[0]), _FORM)}"
         return _fitted([head, Text(text, style="dim")], width)

@@ -134,6 +134,7 @@ class VtnProgram:
             request_reports=file.reports.request,
             shortest_sampling=file.reports.sampling,
             reporting=file.reports.reporting,
+            renew_reports=True,
             strict=file.strict,
             typed=True,
             store=self.store,
