@@ -1,6 +1,5 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -33,10 +32,11 @@ from oadr_core import (
     printable,
 )
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_http import OpenADRServer, Trace
 from oadr_http.exposure import is_loopback
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 
 class VtnProgram:
@@ -134,6 +134,7 @@ class VtnProgram:
             request_reports=file.reports.request,
             shortest_sampling=file.reports.sampling,
             reporting=file.reports.reporting,
+            renew_reports=True,
             strict=file.strict,
             typed=True,
             store=self.store,

@@ -82,6 +82,8 @@ class OpenADRServer(DrivenVtn):
     :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
     :param reporting: how often they are reported then; None for every reading.
     :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
+    :param renew_reports: whether periodic reports that ``create_report`` asked for are asked for again, under new ids,
+        where a VEN registers its reports anew, as after its restart: that ends them (rule 306).
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
@@ -130,6 +132,7 @@ class OpenADRServer(DrivenVtn):
         shortest_sampling: timedelta = timedelta(seconds=10),
         reporting: timedelta | None = None,
         report_rules: Sequence[ReportRule] = (),
+        renew_reports: bool = False,
         strict: bool = True,
         typed: bool = False,
         store: Store | None = None,
@@ -207,6 +210,7 @@ class OpenADRServer(DrivenVtn):
                 shortest_sampling=shortest_sampling,
                 reporting=reporting,
                 report_rules=tuple(report_rules),
+                renew_reports=renew_reports,
             ),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,

@@ -48,6 +48,8 @@ class OpenADRServer(DrivenVtn):
     :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
     :param reporting: how often they are reported then; None for every reading.
     :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
+    :param renew_reports: whether periodic reports that ``create_report`` asked for are asked for again, under new ids,
+        where a VEN registers its reports anew, as after its restart: that ends them (rule 306).
     :param vens: how many VENs may be registered; further ones are refused with 469.
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
@@ -79,6 +81,7 @@ class OpenADRServer(DrivenVtn):
         shortest_sampling: timedelta = timedelta(seconds=10),
         reporting: timedelta | None = None,
         report_rules: Sequence[ReportRule] = (),
+        renew_reports: bool = False,
         vens: int = 100_000,
         strict: bool = True,
         typed: bool = False,
@@ -120,6 +123,7 @@ class OpenADRServer(DrivenVtn):
                 shortest_sampling=shortest_sampling,
                 reporting=reporting,
                 report_rules=tuple(report_rules),
+                renew_reports=renew_reports,
             ),
             typed=typed,
             ven_lookup=ven_lookup,

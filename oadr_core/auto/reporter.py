@@ -23,12 +23,13 @@ from oadr_core.auto.submitted import Submitted
 from oadr_core.auto.taking import Taker
 from oadr_core.build import Collection, DataPoint
 from oadr_core.clock import Deadline, Now, Timers, whole_seconds
-from oadr_core.errors import LocalProtocolError, RemoteProtocolError
+from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import Report, ReportRequest, add_duration, is_zero
-from oadr_core.offers import METADATA, check_request, is_history
+from oadr_core.offers import METADATA, is_offered
 from oadr_core.outputs import CallId, Output
+from oadr_core.rules.offered import is_history
 from oadr_core.state.reports import AcceptedRequest
 
 
@@ -115,7 +116,7 @@ class Reporter:
             self._tell_offers(self._metadata[key], now)
             return
         offer = self._offered.get(accepted.request.report_specifier.report_specifier_id)
-        if offer is None or not _is_within(accepted.request, offer):
+        if offer is None or not is_offered(accepted.request, [offer.report]):
             if not resumed:  # else other offers than before, or none yet, will end it (rule 306)
                 self._party.made(key, None, now, made=False, last=True)
             return
@@ -226,8 +227,8 @@ class Reporter:
         if serving.open_sample(now.utc) is None:
             self._plan(serving.key, now)
             return
-        last = serving.schedule.once or serving.next_due() is None
-        self._party.register(peer, request_id, now)
+        goes_on = self._party.register(peer, request_id, now)
+        last = serving.schedule.once or serving.next_due() is None or not goes_on
         self._party.made(serving.key, None, now, last=last)
         if not last:
             self._plan(serving.key, now)
@@ -298,15 +299,6 @@ _OFFERS: Final = Offer(
     {},
 )
 """What a request for metadata is about: all the offers, whatever they are."""
-
-
-def _is_within(request: ReportRequest, offer: Offer) -> bool:
-    """Whether an offer has all that was asked for."""
-    try:
-        check_request(request, [offer.report])
-    except RemoteProtocolError:
-        return False
-    return True
 
 
 def _past(request: ReportRequest, now: datetime) -> tuple[datetime, datetime]:

@@ -39,6 +39,7 @@ from oadr_core.messages import (
     QueryRegistration,
     RegisterReport,
     Report,
+    ReportRequest,
     RequestEvent,
     Response,
     Service,
@@ -140,10 +141,11 @@ class _VenParty:
         """The requests of the VTN."""
         return self._ven.state.report_requests
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
         """Answer a request of the VTN for metadata."""
         if self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING):
             self._ven.register_report(self._metadata(now), now, report_request_id=report_request_id)
+        return True
 
     def made(
         self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
@@ -157,6 +159,10 @@ class _VenParty:
         """Find the handler that makes whole reports."""
         function = self._handlers.get("next_report")
         return None if function is None else (function, {**told, "ven_id": self._ven.state.ven_id})
+
+    def ask(self, peer: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask for reports."""
+        self._ven.create_report(requests, now)
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Answer a question of the core."""

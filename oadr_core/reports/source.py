@@ -22,7 +22,7 @@ from oadr_core.messages import (
     UpdateReport,
     subtract_duration,
 )
-from oadr_core.offers import check_request, is_for_metadata, is_once
+from oadr_core.offers import check_request, is_for_metadata, is_offered, is_once
 from oadr_core.state.reports import AcceptedRequest, ReportsBlob, digest
 from oadr_core.texts import joined
 
@@ -225,7 +225,7 @@ class Source:
             if not one.outdated:
                 continue
             at_once = is_once(one.request) and one.state is ReportAtSource.RUNNING
-            if (at_once or again.get(request_id) == one.request) and _fits(one.request, offers):
+            if (at_once or again.get(request_id) == one.request) and is_offered(one.request, offers):
                 self._accepted[request_id] = msgspec.structs.replace(one, outdated=False)
             else:
                 self.move(request_id, ReportAtSourceInput.REPLACE)
@@ -293,12 +293,3 @@ def _digest(carrier: Payload, request: ReportRequest) -> str:
     response = response_in(carrier)
     request_id = getattr(carrier, "request_id", "") if response is None else response.request_id
     return digest((request_id, request))
-
-
-def _fits(request: ReportRequest, offers: Sequence[Report]) -> bool:
-    """Whether a request that was accepted could be accepted still, as far as what it asks for goes."""
-    try:
-        check_request(request, offers)
-    except RemoteProtocolError:
-        return False
-    return True
