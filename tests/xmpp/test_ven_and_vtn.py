@@ -26,7 +26,7 @@ from oadr_driver import MemoryStore
 from oadr_xmpp import OpenADRClient, OpenADRServer, XmppComponent, XmppLimits
 from tests.http.watch import Told
 from tests.xmpp.pair import ABSENCE, add_event, as_client, as_component, signed, soon, ven, vtn
-from tests.xmpp.servers import COMPONENT, XmppServer
+from tests.xmpp.servers import COMPONENT, DOMAIN, XmppServer
 
 pytestmark = pytest.mark.anyio
 
@@ -182,3 +182,10 @@ async def test_a_component_has_a_domain_and_a_secret() -> None:
         XmppComponent("vtn@oadr.example", "secret")
     with pytest.raises(LocalProtocolError, match="secret"):
         XmppComponent("vtn.oadr.example", "")
+
+
+@pytest.mark.rule(515)
+async def test_a_vtn_is_found_among_what_the_domain_lists(server: XmppServer) -> None:
+    async with vtn(server) as grid, ven(server, at=DOMAIN) as site:
+        await site.watch.sees(Registered)
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
