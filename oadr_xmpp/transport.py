@@ -171,7 +171,7 @@ class XmppToVtn:
                 if not found and self._vtn is None:
                     self._tell_nothing_found(domain)
                     raise ExchangeFailed(Failure.UNREACHABLE)
-                self._services, self._looked = found, True
+                self._services, self._looked = found, bool(found)  # perhaps the VTN is not there yet
         if not self._services:
             return self._vtn
         jid = self._services.get(service)
