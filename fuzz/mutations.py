@@ -5,6 +5,7 @@ The same series of random numbers makes the same change.
 
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -189,6 +190,6 @@ def _change_value(holder: list[Any], random: Random) -> None:
         other, at = random.choice(places)
         container[key] = json.loads(json.dumps(other[at]))
     elif what == 3 and isinstance(container, dict):
-        container[random.choice((*container, "version", "type"))] = random.choice(_VALUES)
+        container[random.choice((*container, "version", "type"))] = deepcopy(random.choice(_VALUES))
     else:
-        container[key] = random.choice(_VALUES)
+        container[key] = deepcopy(random.choice(_VALUES))  # the same list in two places could come into itself

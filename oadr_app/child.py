@@ -30,13 +30,15 @@ class VtnChild:
 
     :param folder: the folder.
     :param note: takes what there is to tell, a line at a time; called from any thread.
+    :param more: what its configuration holds beside the usual, as tables of TOML.
     :ivar status: what it has told last; empty until it has told anything.
     """
 
-    def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, note: Callable[[str], None], more: str = "") -> None:
         self.status: dict[str, Any] = {}
         self._folder: Final = folder
         self._note = note
+        self._more = more
         self._said: deque[str] = deque(maxlen=5)
         self._answered = False
         self._reader = threading.Thread()
@@ -56,7 +58,7 @@ class VtnChild:
         config = self._folder / "vtn.toml"
         config.write_text(
             'vtn_id = "Demo-VTN"\nstate = "vtn.sqlite"\npoll = "1s"\nanswer_timeout = "5s"\n'
-            f'[http]\nport = {self._port()}\n[reports]\nsampling = "1s"\n'
+            f'[http]\nport = {self._port()}\n[reports]\nsampling = "1s"\n{self._more}'
         )
         self._answered = False
         process = subprocess.Popen(  # noqa: S603 - it is ourselves

@@ -129,11 +129,17 @@ def vtn(
     file = program.file
 
     def welcome() -> None:
-        _say(f"The VTN listens at {program.server.url}; its state is in {file.state}.")
+        xmpp = "" if program.xmpp is None else ", and is logging in at its XMPP server"
+        _say(f"The VTN listens at {program.server.url}{xmpp}; its state is in {file.state}.")
         how = "" if file.socket.absolute() == usual.absolute() else f" with --socket {file.socket}"
         _say(f"oadr vens, event and report talk to it{how}; Ctrl-C stops it.", style="dim")
 
-    _run(program.running, None if quiet else welcome, until_input_ends=until_input_ends)
+    _run(
+        program.running,
+        None if quiet else welcome,
+        event_loop=program.event_loop,
+        until_input_ends=until_input_ends,
+    )
 
 
 @app.command()
@@ -146,6 +152,10 @@ def ven(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     vtn_url: Annotated[str | None, typer.Option("--vtn", help="The base URL of its VTN.")] = None,
+    transport: Annotated[
+        config.Way | None,
+        typer.Option(help="How it and its VTN reach each other; [push] and [xmpp] of the configuration say more."),
+    ] = None,
     ven_id: Annotated[str | None, typer.Option(help="An id that was agreed beforehand.")] = None,
     openadr: Annotated[
         ProfileName | None, typer.Option(help="The profile that it speaks; 2.0a needs --ven-id, and has events alone.")
@@ -222,6 +232,7 @@ def ven(
     flags: dict[str, Any] = {
         "name": name,
         "vtn": vtn_url,
+        "transport": transport,
         "ven_id": ven_id,
         "openadr": openadr,
         "state": None if state is None else str(state),
@@ -250,10 +261,11 @@ def ven(
     )
 
     def welcome() -> None:
-        _say(f"The VEN {program.file.name} talks to {program.file.vtn}; its state is in {program.file.storage}.")
+        where = "" if program.client.address is None else f", which reaches it at {program.client.address}"
+        _say(f"The VEN {program.file.name} talks to {program.vtn}{where}; its state is in {program.file.storage}.")
         _say("Ctrl-C stops it.", style="dim")
 
-    _run(program.running, None if quiet else welcome)
+    _run(program.running, None if quiet else welcome, event_loop=program.event_loop)
 
 
 def _trace(path: Path | None) -> TraceFile | None:
@@ -270,6 +282,7 @@ def _run(
     running: Callable[[], AbstractAsyncContextManager[object]],
     welcome: Callable[[], None] | None,
     *,
+    event_loop: str,
     until_input_ends: bool = False,
 ) -> None:
     """Run a program until it is told to stop, which is how it ends well."""
@@ -285,7 +298,7 @@ def _run(
                         welcome()
                     await anyio.sleep_forever()
 
-    anyio.run(until_told, backend="trio")
+    anyio.run(until_told, backend=event_loop)
 
 
 async def _cancel_when_told(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
@@ -318,6 +331,14 @@ def _log(quiet: bool) -> None:
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="How long it runs; 8 at least.", max=86400)] = 40.0,
+    transport: Annotated[
+        str,
+        typer.Option(
+            help="How the VENs and the VTN reach each other: pull, push, xmpp, or all, which is each its own way. XMPP "
+            "needs Prosody on this machine.",
+            metavar="WAY",
+        ),
+    ] = config.Way.PULL.value,
     folder: Annotated[
         Path | None, typer.Option(help="Keep the state of the VTN here, in a folder without any.", file_okay=False)
     ] = None,
@@ -331,11 +352,23 @@ def demo(
     """Run a VTN and three VENs that behave differently, send them an event, and watch what comes of it."""
     from oadr_app.child import ChildFailed
     from oadr_app.demo import Demo
+    from oadr_app.local_prosody import NoProsody
 
     try:
-        sys.exit(Demo(seconds, as_json=as_json, folder=folder).run())
-    except ChildFailed as error:
+        sys.exit(Demo(seconds, _ways(transport), as_json=as_json, folder=folder).run())
+    except (ChildFailed, NoProsody) as error:
         fail(str(error))
+
+
+def _ways(transport: str) -> tuple[config.Way, ...]:
+    """The ways of the three VENs of the demo."""
+    if transport == "all":
+        return tuple(config.Way)
+    try:
+        return (config.Way(transport),) * len(config.Way)
+    except ValueError:
+        known = ", ".join(config.Way)
+        raise config.ConfigError(f"--transport: {transport!r} is none; it is one of {known} or all") from None
 
 
 @app.command()

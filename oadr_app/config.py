@@ -12,9 +12,10 @@ from oadr_app.checked import ConfigError as ConfigError
 from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
-from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode
+from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprint
 from oadr_core import Limits as DocumentLimits
-from oadr_http import PREFIX, ServerLimits, SignaturePolicy
+from oadr_http import PREFIX, Push, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
 
 _USUAL: Final = ServerLimits()
@@ -38,8 +39,12 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
+    :param proxy_address_header: the header in which they add the address of who asks them, if they do.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
+    :param push_to: where VENs may be that are reached by push: networks and addresses, ``public``, ``private`` and
+        ``loopback``. If None, ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param pushes: how many requests may be under way to such VENs at a time, one to each.
     """
 
     host: _Name = "127.0.0.1"
@@ -47,7 +52,10 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     prefix: _UrlPath = PREFIX
     trusted_proxies: list[_Name] = msgspec.field(default_factory=list)
     proxy_header: _Name = PROXY_HEADER
+    proxy_address_header: _Name | None = None
     allow_insecure: bool = False
+    push_to: list[_Name] | None = None
+    pushes: _Count = 256
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,12 +69,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     :param requests_per_address: requests a second of all without one that come from an address.
     :param handshakes: connections on which TLS is being agreed on at a time.
     :param undecided: how many requests of a VEN may wait for a decision.
+    :param untold: how much of a VEN may wait to be told to the application.
+    :param report_requests: how many report requests of a VEN are served at a time.
+    :param unsent: how many reports for a VEN are kept until it has them.
+    :param queued: how many operations may wait for a VEN.
     :param head: bytes of request line and headers.
     :param headers: how many headers a request may have.
     :param body: bytes of a document.
     :param tags: opening and closing tags of a document.
     :param bodies: bytes of all documents that are arriving or being answered.
     :param offered: bytes that the reports that a VEN offers may take up.
+    :param opts: bytes that the opts of a VEN may take up.
+    :param requested: bytes that the report requests of a VEN may take up.
     :param handshake_timeout: how long TLS may take to be agreed on.
     :param head_timeout: how long the head of a request may take to arrive.
     :param body_timeout: how long its body may take.
@@ -83,12 +97,18 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     requests_per_address: _Rate = _USUAL.requests_per_address
     handshakes: _Count = _USUAL.handshakes
     undecided: _Count = _USUAL.undecided
+    untold: _Count = _USUAL.untold
+    report_requests: _Count = _USUAL.report_requests
+    unsent: _Count = _USUAL.unsent
+    queued: _Count = _USUAL.queued
     head: _Count = _USUAL.head
     headers: _Count = _USUAL.headers
     body: _Count = _USUAL.body
     tags: _Count = _USUAL.tags
     bodies: _Count = _USUAL.bodies
     offered: _Count = _USUAL.offered
+    opts: _Count = _USUAL.opts
+    requested: _Count = _USUAL.requested
     handshake_timeout: Period = Period(seconds=_USUAL.handshake_timeout)
     head_timeout: Period = Period(seconds=_USUAL.head_timeout)
     body_timeout: Period = Period(seconds=_USUAL.body_timeout)
@@ -238,6 +258,7 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param openadr: the profile that it speaks.
     :param fingerprint: the fingerprint of its certificate, for TLS or for signatures; it is registered with no other
         then. If None, the first certificate that it comes with is kept to.
+    :param jid: of one that comes over XMPP, its JID without the resource; it is registered with no other then.
     :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
     :param resource_ids: the resources behind it.
@@ -249,11 +270,24 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fingerprint: Fingerprint | None = None
+    jid: _Name | None = None
     poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
     resource_ids: list[_Name] = msgspec.field(default_factory=list)
     party_ids: list[_Name] = msgspec.field(default_factory=list)
     market_contexts: list[_Name] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse one that would be known in two ways."""
+        if self.jid is not None and self.fingerprint is not None:
+            raise ValueError("give `fingerprint`, over HTTP, or `jid`, over XMPP; a VEN is known by one of them")
+
+    @property
+    def identity(self) -> str | None:
+        """By what its transport has to know it; None where that is not said."""
+        if self.fingerprint is not None:
+            return normalised_fingerprint(self.fingerprint)
+        return None if self.jid is None else self.jid.partition("/")[0].lower()
 
     @property
     def is_enrolled(self) -> bool:
@@ -273,6 +307,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param strict: whether to refuse documents that the schema refuses.
     :param tls: its certificates for TLS, and whom it trusts; plain HTTP if None.
     :param signatures: with what it signs, and who has to; nothing is signed if None.
+    :param xmpp: where it serves VENs over XMPP as well; over HTTP alone if None.
     :param vens: the VENs that are registered; whoever asks if empty.
     """
 
@@ -289,6 +324,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     readings: Readings = msgspec.field(default_factory=Readings)
     tls: VtnTls | None = None
     signatures: VtnSignatures | None = None
+    xmpp: VtnXmpp | None = None
     vens: list[KnownVen] = msgspec.field(default_factory=list)
 
     @property
@@ -403,11 +439,51 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
     test_event: bool | None = None
 
 
+class Way(StrEnum):
+    """How a VEN and its VTN reach each other."""
+
+    PULL = "pull"
+    """The VEN polls over HTTP."""
+    PUSH = "push"
+    """Both call each other over HTTP."""
+    XMPP = "xmpp"
+    """Both are logged in at an XMPP server."""
+
+
+class VenPush(msgspec.Struct, forbid_unknown_fields=True):
+    """``[push]`` of a VEN: where the VTN reaches it over HTTP.
+
+    :param host: the address to listen on; anything but loopback needs TLS, signatures that are required, or
+        ``allow_insecure``.
+    :param port: the port; 0 takes a free one.
+    :param url: the base URL that the VTN is told, where that is another than what follows from the others.
+    :param prefix: the path before the names of the services; as follows from ``url`` if None.
+    :param answers_lists: whether a list of events is answered with an oadrResponse at once (decision D47).
+    :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
+        anybody there can pose as the VTN.
+    """
+
+    host: _Name = "127.0.0.1"
+    port: _Port = 8081
+    url: _Url | None = None
+    prefix: _UrlPath | None = None
+    answers_lists: bool = False
+    allow_insecure: bool = False
+
+    def how(self) -> Push:
+        """Say it in the argument of an OpenADRClient.
+
+        :raises LocalProtocolError: it does not say where the VEN is reached.
+        """
+        return Push(**{name: getattr(self, name) for name in self.__struct_fields__})
+
+
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     """The configuration of a VEN.
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
+    :param transport: how it and its VTN reach each other; if None, what there is a table for, and else it polls.
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
     :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
@@ -427,12 +503,15 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param tls: its certificate for TLS, and by what it knows the VTN; without, ``vtn`` begins with ``http:``, or the
         VTN asks for no certificate.
     :param signatures: with what it signs, and by what it knows the VTN; nothing is signed if None.
+    :param push: where the VTN reaches it over HTTP.
+    :param xmpp: as whom it logs in at an XMPP server.
     :param loads: simulated loads that it reports.
     :param reports: what else it reports; a simulated load if there is nothing at all.
     """
 
     name: _Name = "ven"
     vtn: _Url = f"http://127.0.0.1:8080{PREFIX}"
+    transport: Way | None = None
     ven_id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
     fall_back: bool = False
@@ -450,9 +529,18 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     tls: VenTls | None = None
     signatures: VenSignatures | None = None
+    push: VenPush | None = None
+    xmpp: VenXmpp | None = None
     limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
+
+    @property
+    def way(self) -> Way:
+        """How it and its VTN reach each other."""
+        if self.transport is not None:
+            return self.transport
+        return Way.XMPP if self.xmpp is not None else Way.PULL if self.push is None else Way.PUSH
 
     @property
     def storage(self) -> Path:
@@ -514,7 +602,7 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
         made.state = folder / made.state
     if isinstance(made, VtnFile) and made.control is not None:
         made.control = folder / made.control
-    for table in (made.tls, made.signatures):
+    for table in (made.tls, made.signatures, made.xmpp):
         if table is not None:
             _anchor_files(table, folder)
     for report in made.reports if isinstance(made, VenFile) else ():
@@ -522,7 +610,7 @@ def _anchor(made: VtnFile | VenFile, folder: Path) -> None:
             report.csv = folder / report.csv
 
 
-def _anchor_files(table: TlsFile | Signatures, folder: Path) -> None:
+def _anchor_files(table: TlsFile | Signatures | XmppFile, folder: Path) -> None:
     for name in table.__struct_fields__:
         value = getattr(table, name)
         if isinstance(value, Path):

@@ -1,14 +1,15 @@
 """``oadr demo``: a VTN and three VENs that behave differently, an event, and what came of it.
 
-The VTN is a process of its own; all that is shown and summed up comes from what it has stored.
+The VENs poll over HTTP, or use the way that was asked for, or each has another. The VTN is a process of its own; all
+that is shown and summed up comes from what it has stored.
 """
 
 import json
 import logging
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +21,15 @@ from rich.live import Live
 from oadr_app import demo_views
 from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
-from oadr_app.config import Load, Profile, VenFile
+from oadr_app.config import Load, Profile, VenFile, VenPush, Way
 from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
+from oadr_app.local_prosody import COMPONENT, DOMAIN, LocalProsody
 from oadr_app.periods import Period
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.terminal import console
 from oadr_app.ven import VenProgram
+from oadr_app.xmpp_config import VenXmpp
 from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_driver.groups import alone
 from oadr_http import MemoryStore
@@ -46,16 +49,24 @@ _BEHAVIOURS: Final = (
 )
 
 
+_ALL_PULL: Final = (Way.PULL,) * len(_BEHAVIOURS)
+
+
 class Demo:
     """The demo.
 
     :param seconds: how long it runs.
+    :param ways: how the VENs and the VTN reach each other, a way for each VEN.
     :param as_json: print for machines: where the VTN is each time that it starts, and last what came of it.
     :param folder: where the VTN keeps its state; a temporary folder if None.
     """
 
-    def __init__(self, seconds: float, *, as_json: bool, folder: Path | None = None) -> None:
+    def __init__(
+        self, seconds: float, ways: Sequence[Way] = _ALL_PULL, *, as_json: bool, folder: Path | None = None
+    ) -> None:
         self.seconds: Final = max(seconds, _SHORTEST)
+        self._ways = dict(zip((one.name for one in _BEHAVIOURS), ways, strict=True))
+        self._prosody: LocalProsody | None = None
         self._json = as_json
         self._kept = folder
         self._console = console(stderr=as_json)
@@ -71,18 +82,34 @@ class Demo:
         :returns: the exit status: 0 if the VTN has stored what it should have.
         :raises ConfigError: there is a state in the folder already.
         :raises ChildFailed: the VTN does not start.
+        :raises NoProsody: XMPP is wanted, and there is no server for it.
         """
-        with self._taking_the_log(), tempfile.TemporaryDirectory(prefix="oadr-demo-") as temporary:
+        with (
+            self._taking_the_log(),
+            ExitStack() as stack,
+            tempfile.TemporaryDirectory(prefix="oadr-demo-") as temporary,
+        ):
             folder = self._kept or Path(temporary)
             if (folder / "vtn.sqlite").exists():
                 raise ConfigError(f"--folder: there is a state in {folder} already, and the demo begins without any")
             folder.mkdir(parents=True, exist_ok=True)
-            vtn = VtnChild(folder, self._note)
+            over_xmpp = tuple(name for name, way in self._ways.items() if way is Way.XMPP)
+            if over_xmpp:
+                self._prosody = stack.enter_context(LocalProsody(Path(temporary) / "prosody", over_xmpp))
+            vtn = VtnChild(folder, self._note, self._tables())
             try:
-                anyio.run(self._play, vtn, backend="trio")
+                anyio.run(self._play, vtn, backend="asyncio" if over_xmpp else "trio")
             finally:
                 vtn.stop()
             return self._sum_up(folder)
+
+    def _tables(self) -> str:
+        """What the configuration of the VTN holds for the sake of the ways to its VENs."""
+        server = self._prosody
+        if server is None:
+            return ""
+        secret, port = server.secret_file, server.component_port
+        return f'[xmpp]\ncomponent = "{COMPONENT}"\nsecret_file = "{secret}"\nport = {port}\n'
 
     # --- the play ----------------------------------------------------------------------------------------------------
 
@@ -117,6 +144,9 @@ class Demo:
             poll=Period(seconds=1),
             sampling=Period(seconds=1),
             loads=[_load(behaviour)],
+            transport=self._ways[behaviour.name],
+            push=VenPush(port=0),
+            xmpp=self._login(behaviour.name),
         )
 
         def observe(event: Event) -> None:
@@ -134,6 +164,20 @@ class Demo:
         )
         async with program.running():
             await anyio.sleep_forever()
+
+    def _login(self, name: str) -> VenXmpp | None:
+        """As whom a VEN logs in, where it does."""
+        server = self._prosody
+        if server is None or name not in server.password_files:
+            return None
+        return VenXmpp(
+            jid=f"{name}@{DOMAIN}",
+            vtn=COMPONENT,
+            password_file=server.password_files[name],
+            host=server.host,
+            port=server.port,
+            authorities=server.authorities,
+        )
 
     async def _operate(self, vtn: VtnChild, began: float) -> None:
         """Send an event once everybody is there: it begins soon, and ends before the demo does."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 import msgspec
 
@@ -39,6 +39,17 @@ def form_of(name: str) -> Form | None:
     return endings.get(Path(name).suffix.lower())
 
 
+class Exported(NamedTuple):
+    """How much was written.
+
+    :param readings: the readings.
+    :param series: the series that had any.
+    """
+
+    readings: int
+    series: int
+
+
 def export(
     archive: Archive,
     chosen: Sequence[StoredSeries],
@@ -48,7 +59,7 @@ def export(
     begin: datetime | None = None,
     end: datetime | None = None,
     advance: Callable[[int], object],
-) -> int:
+) -> Exported:
     """Write series, one after the other, each from old to new.
 
     :param archive: where they are.
@@ -58,16 +69,17 @@ def export(
     :param begin: from when on.
     :param end: until before when.
     :param advance: is told after each chunk how many readings it had.
-    :returns: how many readings were written.
+    :returns: how much was written.
     """
     write = _as_csv(sink) if form is Form.CSV else _as_json_lines(sink)
-    total = 0
+    counts = []
     for one in chosen:
+        counts.append(0)
         for rows in archive.chunks(one, begin, end):
             write(one.series, rows)
             advance(len(rows))
-            total += len(rows)
-    return total
+            counts[-1] += len(rows)
+    return Exported(sum(counts), sum(map(bool, counts)))
 
 
 _Write = Callable[[Series, Sequence[tuple[Any, ...]]], None]

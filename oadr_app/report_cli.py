@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,6 +120,8 @@ def request_report(
     content: dict[str, Any] = {"ven": ven, "report": report, "points": point, "once": once, "past": past}
     content["sampling"] = _seconds("--sampling", sampling)
     content["reporting"] = _seconds("--reporting", reporting)
+    if content["sampling"] and content["reporting"] is not None and content["reporting"] < content["sampling"]:
+        raise config.ConfigError("--reporting: it must not be shorter than --sampling, as reports hold values")
     if not past:
         with flag("--start"):
             begins = instant(start, now)
@@ -236,7 +239,9 @@ def export_reports(
     """
     begin, end = _stretch(since, until, last, datetime.now(UTC))
     to_file = output is not None and str(output) != "-"
-    form = form or (form_of(str(output)) if to_file else None) or Form.CSV
+    form = form or (form_of(str(output)) if to_file else Form.CSV)
+    if form is None:
+        raise config.ConfigError(f"{output}: neither .csv nor .jsonl; say with --format what is to be written")
     with ExitStack() as stack:
         archive = stack.enter_context(Archive(_state(config_file, state)))
         chosen = _chosen(archive, ven, report, point)
@@ -245,11 +250,13 @@ def export_reports(
         whole = begin is None and end is None
         total = sum(one.readings if whole else archive.count(one, begin, end) for one in chosen)
         task = bar.add_task("readings", total=total)
-        number = export(
-            archive, chosen, sink, form, begin=begin, end=end, advance=lambda count: bar.advance(task, count)
-        )
+        told = export(archive, chosen, sink, form, begin=begin, end=end, advance=lambda count: bar.advance(task, count))
     if to_file and not quiet:
-        ERR.print(f"{number:,} readings of {len(chosen):,} series are in {output}", style="dim", soft_wrap=True)
+        words = ("reading", "is") if told.readings == 1 else ("readings", "are")
+        text = f"{told.readings:,} {words[0]} of {told.series:,} series {words[1]} in {output}"
+        ERR.print(
+            text if told.readings else f"{output} is empty: there are no such readings", style="dim", soft_wrap=True
+        )
 
 
 def _standard_output() -> TextIO:
@@ -286,9 +293,19 @@ def _chosen(archive: Archive, ven: str | None, report: str | None, point: str | 
     there = archive.series()
     if not there:
         raise config.ConfigError(f"{archive.path}: no VEN has reported anything yet")
-    nearer = archive.series(ven) or there
-    some = "; ".join(path_of(one.series) for one in nearer[:5]) + ("; …" if len(nearer) > 5 else "")
+    nearer = archive.series(ven)
+    if not nearer:
+        names = sorted({one.series.ven_name for one in there})
+        raise config.ConfigError(
+            f"nothing is stored of a VEN that is called {ven!r}; there is something of {_few(names)}"
+        )
+    some = _few([path_of(one.series) for one in nearer])
     raise config.ConfigError(f"there is no such series; there is {some}")
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return "; ".join(names[:5]) + ("; …" if len(names) > 5 else "")
 
 
 def _stretch(
@@ -324,4 +341,7 @@ def _seconds(name: str, text: str | None) -> float | None:
     if text is None:
         return None
     with flag(name):
-        return period(text).total_seconds()
+        length = period(text).total_seconds()
+        if length % 1:
+            raise ValueError(f"{text!r} is a part of a second; OpenADR knows whole ones only")
+        return length

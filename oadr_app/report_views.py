@@ -22,6 +22,9 @@ _ID: Final = 8
 
 _FORM: Final = "%Y-%m-%d %H:%M:%S"
 
+_INSTANT: Final = timedelta(microseconds=1)
+"""How long a stretch is that begins after the last reading, and that nobody has named an end of."""
+
 
 def listed(vens: Sequence[Mapping[str, Any]]) -> RenderableType:
     """A table of what VENs offer to report, what they are asked for, and what is stored of it."""
@@ -141,12 +144,13 @@ def plotted(
     :param width: the columns that there are.
     """
     head = Text.assemble(
-        (_words(path_of(series)), "bold"),
-        f"  {_words(series.resource)}" if series.resource and series.resource not in series.r_id else "",
-        f"  {_words(series.quantity)} in {_words(unit_of(None, series.unit, series.scale))}" if series.quantity else "",
+        (clean(path_of(series)), "bold"),
+        f"  {clean(series.resource)}" if series.resource and series.resource not in series.r_id else "",
+        f"  {clean(series.quantity)} in {clean(unit_of(None, series.unit, series.scale))}" if series.quantity else "",
     )
     if not buckets:
-        text = f"nothing from {wall_clock(begin, _FORM)} to {wall_clock(end, _FORM)}"
+        until = f" to {wall_clock(end, _FORM)}" if end - begin > _INSTANT else " on"
+        text = f"nothing from {wall_clock(begin, _FORM)}{until}"
         if newest is not None:
             text += f"; the newest reading is of {wall_clock(moment(newest[0]), _FORM)}"
         return _fitted([head, Text(text, style="dim")], width)
@@ -154,13 +158,8 @@ def plotted(
     is_status = newest is not None and newest[5] is not None
     lines = [head, *plot.lines(buckets, steps=is_status), *figures]
     if newest is not None and is_status:
-        lines.append(Text(f"status at last: {_words(_status(newest[5]))}", style="dim"))
+        lines.append(Text(f"status at last: {clean(_status(newest[5]))}", style="dim"))
     return _fitted(lines, width)
-
-
-def _words(text: object) -> str:
-    """A text of a peer's making, on one line."""
-    return clean(text).replace("\n", " ").replace("\t", " ")
 
 
 def _fitted(lines: Sequence[Text], width: int) -> Group:
@@ -178,7 +177,7 @@ def _figures(series: Series, buckets: Sequence[Bucket], begin: datetime, end: da
     known = [one for one in buckets if one.low is not None and one.high is not None and one.mean is not None]
     if known:
         unit = unit_of(None, series.unit, series.scale)
-        unit = "" if unit == "–" else f" {_words(unit)}"
+        unit = "" if unit == "–" else f" {clean(unit)}"
         values = sum(one.values for one in known)
         mean = sum((one.mean or 0.0) / values * one.values for one in known)
         low, high = min(one.low or 0.0 for one in known), max(one.high or 0.0 for one in known)

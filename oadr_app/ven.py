@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from oadr_app.config import ConfigError, VenFile, VenReport
+from msgspec import structs
+
+from oadr_app.config import ConfigError, VenFile, VenPush, VenReport, Way
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
@@ -26,7 +28,8 @@ from oadr_core import (
     VenState,
     schedule_of,
 )
-from oadr_http import OpenADRClient, Store, Trace
+from oadr_driver import DrivenVen, Store, Trace
+from oadr_http import OpenADRClient as HttpClient
 
 _LONGEST: Final = timedelta(hours=1)
 """The time between samples at most."""
@@ -66,30 +69,15 @@ class VenProgram:
         self.file: Final = file
         self.loads: Final = [SimulatedLoad(load) for load in file.simulated]
         self._own = None if store is not None else FileStore(file.storage)
-        poll = None if file.poll is None else file.poll.total_seconds()
         try:
-            self.client: Final = OpenADRClient(
-                file.name,
-                file.vtn,
-                ven_id=file.ven_id,
-                profile=file.openadr,
-                fall_back=file.fall_back,
-                strict=file.strict,
-                market_contexts=file.market_contexts,
-                group_ids=file.group_ids,
-                resource_ids=file.resource_ids,
-                party_ids=file.party_ids,
-                device_classes=file.device_classes,
-                signals=file.signals,
+            self.client: Final = self._client(
+                file,
                 typed=True,
                 call_timeout=call_timeout,
                 longest_wait=longest_wait,
-                policy=VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
-                limits=Limits(size=file.limits.body, tags=file.limits.tags),
                 store=store or self._own,
                 observe=observe,
                 trace=trace,
-                **_identity(file),
             )
             self._take_part_again(store or self._own)
             if file.openadr is ProfileName.V20B:
@@ -105,6 +93,46 @@ class VenProgram:
         self.client.add_handler("on_event", decide or self._decide)
         self.client.add_handler("on_update_event", decide or self._decide)
         self.client.add_handler("on_event_status", self._follow)
+
+    @staticmethod
+    def _client(file: VenFile, **common: Any) -> DrivenVen:
+        """Make the VEN, with the way to its VTN that the configuration names."""
+        poll = None if file.poll is None else file.poll.total_seconds()
+        common |= {
+            "ven_id": file.ven_id,
+            "strict": file.strict,
+            "market_contexts": file.market_contexts,
+            "group_ids": file.group_ids,
+            "resource_ids": file.resource_ids,
+            "party_ids": file.party_ids,
+            "device_classes": file.device_classes,
+            "signals": file.signals,
+            "policy": VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
+        }
+        if file.way is Way.XMPP:
+            return _over_xmpp(file, common)
+        return HttpClient(
+            file.name,
+            file.vtn,
+            profile=file.openadr,
+            fall_back=file.fall_back,
+            limits=Limits(size=file.limits.body, tags=file.limits.tags),
+            push=(file.push or VenPush()).how() if file.way is Way.PUSH else None,
+            **common,
+            **_identity(file),
+        )
+
+    @property
+    def event_loop(self) -> str:
+        """What it has to run on: XMPP needs asyncio."""
+        return "asyncio" if self.file.way is Way.XMPP else "trio"
+
+    @property
+    def vtn(self) -> str:
+        """Where its VTN is, for people."""
+        if self.file.way is not Way.XMPP or self.file.xmpp is None:
+            return self.file.vtn
+        return self.file.xmpp.vtn or self.file.xmpp.jid.rpartition("@")[2].partition("/")[0]
 
     def _offer(self) -> None:
         """Offer the power of each load, and what else the configuration names."""
@@ -202,6 +230,21 @@ def _level(signals: Sequence[PresentSignal]) -> float:
     """What SIMPLE asks for: 0 normal to 3 special (rule 9)."""
     simple = (SignalName.SIMPLE, SignalName.SIMPLE_IN_LOWER_CASE)
     return max((one.value or 0.0 for one in signals if one.signal_name in simple), default=0.0)
+
+
+def _over_xmpp(file: VenFile, common: dict[str, Any]) -> DrivenVen:
+    from oadr_xmpp import (
+        OpenADRClient as XmppClient,  # who does without XMPP does not wait for its library to be loaded
+    )
+
+    if file.xmpp is None:
+        raise ConfigError("transport: there is no [xmpp], which says as whom the VEN logs in")
+    if file.openadr is not ProfileName.V20B or file.fall_back:
+        raise ConfigError("openadr: OpenADR 2.0a is spoken over HTTP alone")
+    arguments = file.xmpp.arguments({} if file.signatures is None else file.signatures.arguments())
+    if "signature_policy" in arguments:
+        arguments["signature_policy"] = structs.replace(arguments["signature_policy"], prefixes=False)
+    return XmppClient(file.name, arguments.pop("jid"), **arguments, **common)
 
 
 def _identity(file: VenFile) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
         "registration": shown["registration_id"],
         "speaks": f"{shown['profile']} over {shown['transport']}",
         "address": shown["address"],
-        "certificate": shown["fingerprint"],
+        "JID" if shown["transport"].startswith("xmpp") else "certificate": shown["fingerprint"],
         **_enrolment(shown),
         "readings": shown["readings"],
     }

@@ -1,6 +1,5 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -8,10 +7,11 @@ from random import SystemRandom
 from typing import Any, Final
 
 import anyio
+from msgspec import structs
 
 from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
-from oadr_app.config import KnownVen, VtnFile
+from oadr_app.config import KnownVen, VtnFile, VtnSignatures
 from oadr_app.control import ControlSocket
 from oadr_app.filing import Filing
 from oadr_app.readings import Retention
@@ -32,10 +32,11 @@ from oadr_core import (
     printable,
 )
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_http import OpenADRServer, Trace
 from oadr_http.exposure import is_loopback
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 
 class VtnProgram:
@@ -55,6 +56,10 @@ class VtnProgram:
                 "to tell who they are; allow_insecure = true in [http], or --allow-insecure, says that this is meant"
             )
         self.file: Final = file
+        try:
+            self.xmpp: Final = None if file.xmpp is None else file.xmpp.to_vens()
+        except LocalProtocolError as error:
+            raise ConfigError(f"xmpp: {error}") from None
         self.store: Final = SqliteStore(file.state)
         try:
             self.server: Final = self._server(trace)
@@ -121,21 +126,38 @@ class VtnProgram:
             http_path_prefix=file.http.prefix,
             trusted_proxies=file.http.trusted_proxies,
             proxy_header=file.http.proxy_header,
+            proxy_address_header=file.http.proxy_address_header,
             allow_insecure=file.http.allow_insecure,
+            push_to=file.http.push_to,
+            most_pushes=file.http.pushes,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
             missed_polls=file.missed_polls,
             request_reports=file.reports.request,
             shortest_sampling=file.reports.sampling,
             reporting=file.reports.reporting,
+            renew_reports=True,
             strict=file.strict,
             typed=True,
             store=self.store,
             limits=file.limits.for_server(),
             trace=trace,
-            **({} if file.signatures is None else file.signatures.arguments()),
+            transports={} if self.xmpp is None else {TransportName.XMPP: self.xmpp},
+            **({} if file.signatures is None else self._signing(file.signatures)),
             **({} if file.tls is None else file.tls.arguments()),
         )
+
+    def _signing(self, signatures: VtnSignatures) -> dict[str, Any]:
+        """How it signs: where it serves over XMPP as well, in the one form that is left alone there."""
+        given = signatures.arguments()
+        if self.xmpp is not None:
+            given["signature_policy"] = structs.replace(given["signature_policy"], prefixes=False)
+        return given
+
+    @property
+    def event_loop(self) -> str:
+        """What it has to run on: XMPP needs asyncio."""
+        return "trio" if self.xmpp is None else "asyncio"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["VtnProgram"]:
@@ -191,24 +213,24 @@ class VtnProgram:
         return None
 
     async def _admit(self, registration_info: Mapping[str, Any], fingerprint: str | None) -> RegistrationDecision:
-        """Register the VENs of the configuration, and no others, each with its own certificate."""
+        """Register the VENs of the configuration, and no others, each with its own certificate or JID."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
             if known.name == name and known.openadr is ProfileName.V20B:
                 ven_id = self._id_of(known)
                 if not self._is_its(known, ven_id, fingerprint):
-                    text = f"the VEN {name!r} has another certificate"
+                    text = f"the VEN {name!r} has another certificate, or another JID"
                     return RegistrationDecision(accepted=False, description=text)
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())
                     self._enrol(ven_id, known)
-                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.fingerprint is not None)
+                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.identity is not None)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
 
     def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None) -> bool:
         """Whether a certificate is that of a VEN: of the configuration, or that which it registered with before."""
-        if known.fingerprint is not None:
-            return normalised_fingerprint(known.fingerprint) == fingerprint
+        if known.identity is not None:
+            return known.identity == fingerprint
         record = None if ven_id is None else self.server.vens.get(ven_id)
         return record is None or record.identity in (None, fingerprint)
 

@@ -22,6 +22,7 @@ from oadr_core.messages import (
     Response,
     UpdatedReport,
 )
+from oadr_core.texts import shortened
 
 _TEXTS: Final[Mapping[int, str]] = {
     ResponseCode.OK: "OK",
@@ -41,8 +42,8 @@ _TEXTS: Final[Mapping[int, str]] = {
 
 
 def response_to(request: Payload, code: int = ResponseCode.OK, description: str | None = None) -> EiResponse:
-    """Build the response block that answers a request, with its requestID (rule 303)."""
-    text = _TEXTS.get(code) if description is None else description
+    """Build the response block that answers a request, with its requestID (rule 303); a long description is cut."""
+    text = _TEXTS.get(code) if description is None else shortened(description)
     return EiResponse(response_code=int(code), response_description=text, request_id=request_id_of(request))
 
 

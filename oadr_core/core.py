@@ -127,6 +127,7 @@ class CoreBase:
         self._numbers: Iterator[int] = itertools.count(1)
         self._outputs: deque[Output] = deque()
         self._questions: dict[CallId, Question[Any]] = {}
+        self._withdrawn: dict[CallId, float] = {}  # until when the application may be at them
         self._timers: Timers[tuple[str, Any]] = Timers()
         self._turns: dict[str, dict[str | int, _Told]] = {}  # what waits to be told, by turn
         self._now: Now | None = None
@@ -174,6 +175,10 @@ class CoreBase:
             waiting.pop(key, None)
             waiting[key] = told
 
+    def untold(self, turn: str) -> int:
+        """How much waits to be told in a turn, as the application is slow."""
+        return len(self._turns.get(turn, ()))
+
     def _tell_next(self, turn: str, told: _Told, now: Now) -> None:
         def then(_: None, later: Now) -> None:
             waiting = self._turns[turn]
@@ -206,6 +211,18 @@ class CoreBase:
         self._emit(Call(call, question.handler, question.arguments, Deadline(until, question.handler)))
         return call
 
+    def _withdraw_question(self, call: CallId | None, now: Now) -> None:
+        """Want no answer any more; the application goes on with it all the same, for as long as it may take."""
+        if call is not None and call in self._questions:
+            self._forget_question(call)
+            self._withdrawn[call] = now.mono + self._call_timeout
+
+    def _open_calls(self, now: Now) -> int:
+        """With how many questions the application is busy, those included whose answers are not wanted any more."""
+        for call in [one for one, until in self._withdrawn.items() if until <= now.mono]:
+            del self._withdrawn[call]
+        return len(self._questions) + len(self._withdrawn)
+
     def _forget_question(self, call: CallId | None) -> None:
         if call is not None and self._questions.pop(call, None) is not None:
             self._timers.stop(("call", call))
@@ -213,6 +230,7 @@ class CoreBase:
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Take what a handler returned; ignored where policy has decided meanwhile."""
         self._now = now
+        self._withdrawn.pop(call, None)
         question = self._questions.get(call)
         if question is None:
             return
@@ -227,6 +245,7 @@ class CoreBase:
     def call_raised(self, call: CallId, error: BaseException, *, now: Now) -> None:
         """Take note that a handler raised: policy decides, and other calls are not touched."""
         self._now = now
+        self._withdrawn.pop(call, None)
         self._decide_without(call, f"raised {type(error).__name__}: {error}", now)
 
     def _decide_without(self, call: CallId, why: str, now: Now) -> None:

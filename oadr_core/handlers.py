@@ -48,7 +48,7 @@ VEN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
 VTN_HANDLERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ven_lookup": ("ven_id",),
     "on_query_registration": ("payload",),
-    "on_create_party_registration": ("registration_info", "fingerprint"),
+    "on_create_party_registration": ("registration_info", "fingerprint", "jid"),
     "on_cancel_party_registration": ("payload", "ven_id"),
     "on_register_report": ("report", "ven_id"),
     "on_registered_report": ("payload", "ven_id"),
@@ -205,7 +205,7 @@ def _parameters(function: Handler) -> dict[str, inspect.Parameter] | None:
 
 
 def info(message: Payload, fingerprint: str | None) -> dict[str, object]:
-    """What ``on_create_party_registration`` is told: the registration, and the fingerprint of a TLS certificate."""
+    """What ``on_create_party_registration`` is told: the registration, and the fingerprint of a certificate."""
     told = part_to_dict(message)
     if fingerprint is not None:
         told["fingerprint"] = fingerprint

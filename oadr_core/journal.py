@@ -7,6 +7,7 @@ from typing import Any, Final
 from oadr_core import outputs as told
 from oadr_core.messages import CreateOpt
 from oadr_core.outputs import Event
+from oadr_core.texts import shortened
 
 
 class Level(IntEnum):
@@ -185,5 +186,6 @@ def line(event: Event) -> tuple[Level, str] | None:
 
 
 def printable(text: str) -> str:
-    """Make a text that a peer had a say in fit for one line: no line breaks, nothing that commands a terminal."""
+    """Make a text that a peer had a say in fit for one line: cut, no line breaks, nothing that commands a terminal."""
+    text = shortened(text)
     return text if text.isprintable() else "".join(one if one.isprintable() else _REPLACEMENT for one in text)

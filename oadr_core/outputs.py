@@ -39,12 +39,14 @@ class Address(msgspec.Struct, frozen=True):
     :param profile: the profile that is spoken there; each has paths of its own over HTTP (rule 511).
     :param identity: what the transport has to prove of whoever is there before anything is sent, such as the
         fingerprint of the certificate that a VEN has registered with; None where nothing was agreed on.
+    :param signed: whether whoever is there proves it by signatures too, so that the transport need not.
     """
 
     transport: str
     base: str = ""
     profile: ProfileName = ProfileName.V20B
     identity: str | None = None
+    signed: bool = False
 
 
 class Transmit(msgspec.Struct, frozen=True):

@@ -8,7 +8,16 @@ from oadr_driver.store import MemoryStore, Store
 from oadr_driver.tls import Tls, TlsPolicy
 from oadr_driver.tls_files import OwnCertificate
 from oadr_driver.tls_keeper import CertificateExpires, CertificatesReloaded
-from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, Transport, VenReceiver, VenTransport
+from oadr_driver.transport import (
+    Carrier,
+    ExchangeFailed,
+    LooseCarrier,
+    Receiver,
+    Transport,
+    VenReceiver,
+    VenTransport,
+    VtnTransport,
+)
 from oadr_driver.ven import DrivenVen
 from oadr_driver.vtn import DrivenVtn
 
@@ -34,4 +43,5 @@ __all__ = [
     "Transport",
     "VenReceiver",
     "VenTransport",
+    "VtnTransport",
 ]

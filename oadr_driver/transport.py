@@ -69,6 +69,19 @@ class Transport(Protocol):
         ...
 
 
+class VtnTransport(Transport, Protocol):
+    """The way of a VTN to its VENs."""
+
+    def refuse_address(self, address: str) -> str | None:
+        """Say why nothing is pushed to an address that a VEN registers with.
+
+        :param address: a base URL or a full JID, as the VEN has written it.
+        :returns: why, in words for the VEN and for the operator; None where it may be pushed to, as far as can be told
+            without looking for it.
+        """
+        ...
+
+
 class VenReceiver(Receiver, Protocol):
     """What takes the requests of the VTN."""
 

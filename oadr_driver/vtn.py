@@ -1,6 +1,5 @@
 """A VTN for applications, whatever carries its messages: handlers in, dicts out."""
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -53,17 +52,18 @@ from oadr_core import (
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
 from oadr_driver.fingerprints import bound
+from oadr_driver.logs import logger
 from oadr_driver.offering import Offering
 from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
 from oadr_driver.tls_keeper import TlsKeeper, keeping
-from oadr_driver.transport import Carrier, Carriers, Transport
+from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 Callback = Callable[..., object]
 """Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event.
@@ -100,7 +100,7 @@ class DrivenVtn:
         self,
         config: VtnConfig,
         *,
-        transports: Mapping[str, Transport],
+        transports: Mapping[str, VtnTransport],
         sealer: Sealer,
         entropy: Random,
         policy: VtnPolicy,
@@ -133,6 +133,7 @@ class DrivenVtn:
             handlers=self._handlers,
             saved=None if store is None else store.load(),
             push=SenderConfig(),
+            refuse_address=self._refuse_address,
         )
         self._offering = Offering(self._core, entropy)
         self._driver: Driver | None = None
@@ -384,7 +385,8 @@ class DrivenVtn:
         :param fingerprint: that of its certificate, which it has to show then; needed where VENs show certificates.
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
-        :raises LocalProtocolError: there is a VEN of the id already, or 2.0a is not served.
+        :raises LocalProtocolError: there is a VEN of the id already, nothing is pushed to the address, or 2.0a is not
+            served.
         :raises ValueError: the fingerprint is none.
         """
         self._check_profile_20a()
@@ -674,6 +676,10 @@ class DrivenVtn:
         if self._driver is None:
             return Failure.BUSY, b""
         return await self._driver.receive(body, peer, service, profile)
+
+    def _refuse_address(self, transport: str, address: str) -> str | None:
+        """Say why an address that a VEN registers with is not pushed to."""
+        return self._transports[transport].refuse_address(address)
 
     def _check_profile_20a(self) -> None:
         """See that VENs of 2.0a are served.

@@ -12,6 +12,7 @@ from oadr_driver.transport import Carrier, ExchangeFailed
 from oadr_http.asgi import AsgiApp
 from oadr_http.client import HttpCarrier
 from oadr_http.endpoints import PREFIX, Answer, Endpoints
+from oadr_http.push import PUSH_LIMITS, Push
 from oadr_http.server import Server, ServerLimits
 from oadr_http.trusted_proxy import TrustedProxies
 from oadr_http.ven import OpenADRClient
@@ -20,6 +21,7 @@ from oadr_http.vtn import OpenADRServer
 __all__ = [
     "PREFIX",
     "PROFILE_CIPHERS",
+    "PUSH_LIMITS",
     "Answer",
     "AsgiApp",
     "Carrier",
@@ -34,6 +36,7 @@ __all__ = [
     "OpenADRServer",
     "OptFailed",
     "OwnCertificate",
+    "Push",
     "RegistrationFailed",
     "Server",
     "ServerLimits",

@@ -1,6 +1,5 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
-import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,18 +8,21 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
+import httpcore
 import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.tls import Tls
 from oadr_driver.tls_errors import reason
 from oadr_driver.tls_guard import expecting
 from oadr_driver.transport import ExchangeFailed
 from oadr_http.compression import BadCoding, decompressed
 from oadr_http.outcomes import failure
+from oadr_http.targets import CheckedNetwork, PushTargets
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
 """Bytes of an answer that are taken where nothing else is said, before and after decompression."""
@@ -44,6 +46,7 @@ class HttpCarrier:
     :param longest: bytes of an answer that are taken, before and after decompression.
     :param tls: how TLS is spoken with peers whose URL begins with ``https``; without certificates of our own, and with
         the CAs of the system, if None.
+    :param targets: where it may connect to; anywhere if None.
     :raises LocalProtocolError: ``url`` is no URL of a server.
     """
 
@@ -55,6 +58,7 @@ class HttpCarrier:
         compression: bool = True,
         longest: int = LONGEST_ANSWER,
         tls: Tls | None = None,
+        targets: PushTargets | None = None,
     ) -> None:
         self._url = base_url(url) if url else ""
         self._tls = tls or Tls()
@@ -67,7 +71,8 @@ class HttpCarrier:
             "Accept-Encoding": "gzip, deflate" if compression else "identity",
             "User-Agent": "oadr",
         }
-        self._pool = _Pool(self._tls.client)
+        self._network = None if targets is None else CheckedNetwork(targets)
+        self._pool = _Pool(self._tls.client, self._network)
 
     async def __aenter__(self) -> Self:
         """Be open; connections are made when they are needed."""
@@ -90,14 +95,15 @@ class HttpCarrier:
         try:
             url = self._address(transmit)
             with anyio.fail_after(timeout), expecting(self._tls.fingerprints if identity is None else {identity}):
-                self._refuse_plain(url, identity)
+                if not transmit.to.signed:
+                    self._refuse_plain(url, identity)
                 return await self._post(url, body)
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpcore.TimeoutException):
             raise ExchangeFailed(Failure.SILENCE) from None
-        except httpx.ConnectError as error:
+        except httpcore.ConnectError as error:
             self._tell_no_tls(url, error)
             raise ExchangeFailed(Failure.UNREACHABLE) from None
-        except (httpx.TransportError, ssl.SSLError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
             self._tell_no_tls(url, error)
             raise ExchangeFailed(Failure.BROKEN) from None
         except BadCoding:
@@ -113,7 +119,7 @@ class HttpCarrier:
         if identity is not None and not url.startswith("https:"):
             if self._damper.lets(url):
                 _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", printable(url))
-            raise ExchangeFailed(Failure.FORBIDDEN)
+            raise ExchangeFailed(Failure.UNREACHABLE)  # until it registers with another address
 
     def _tell_no_tls(self, url: str, error: Exception) -> None:
         """Tell the operator why there is no TLS, where that is why an exchange fails."""
@@ -123,7 +129,7 @@ class HttpCarrier:
 
     async def _post(self, url: str, body: bytes) -> bytes:
         if self._pool.context is not self._tls.client:  # the certificates were read again
-            before, self._pool = self._pool, _Pool(self._tls.client)
+            before, self._pool = self._pool, _Pool(self._tls.client, self._network)
             await before.close()
         async with self._pool.lent() as client:
             return await self._post_with(client, url, body)
@@ -165,20 +171,26 @@ class _Pool:
     """A pool of connections, which is closed when nobody uses it any more.
 
     :param context: how TLS is spoken.
+    :param network: makes the connections; as usual if None.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
         self.context: Final = context
         # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
         # the core has one request in flight for each peer, which is limit enough.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEEP)
+        pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=None,
+            max_keepalive_connections=100,
+            keepalive_expiry=_KEEP,
+            network_backend=network,
+        )
         self._client = httpx.AsyncClient(
-            limits=limits,
+            transport=_Connections(pool),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
             timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
             follow_redirects=False,
             trust_env=False,
-            verify=context,
         )
         self._users = 0
         self._closing = False
@@ -203,6 +215,49 @@ class _Pool:
     async def _close(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._client.aclose()
+
+
+class _Connections(httpx.AsyncBaseTransport):
+    """Has a pool of httpcore do what a client of httpx wants; that of httpx itself takes no network of ours."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and bring the head of the response."""
+        url = request.url
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        response = await self._pool.handle_async_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Answer(response), extensions=response.extensions
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+
+class _Answer(httpx.AsyncByteStream):
+    """The body of a response, as it comes."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Read it, once."""
+        return self._response.aiter_stream()
+
+    async def aclose(self) -> None:
+        """Let the connection be used again, or close it where the body was not read."""
+        await self._response.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -230,7 +285,7 @@ async def _read(response: httpx.Response, longest: int) -> bytes:
             answer += piece
             if len(answer) > longest:
                 await response.aclose()  # fails the iteration, which would not be cleaned up if it were left
-    except httpx.TransportError:
+    except (httpcore.NetworkError, httpcore.ProtocolError):
         if len(answer) <= longest:
             raise
     if len(answer) > longest:

@@ -1,9 +1,8 @@
-"""The endpoints of a VTN over HTTP: which requests are let in, and how answers leave (section 9.1 of the profile).
+"""The endpoints over HTTP: which requests are let in, and how answers leave (section 9.1 of the profile).
 
 The server of this package and the ASGI app ask here, so that both behave alike.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,13 +12,14 @@ from urllib.parse import unquote
 
 from oadr_core import LocalProtocolError, Peer, ProfileName, Service
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.throttle import Throttle
 from oadr_driver.transport import Receiver
 from oadr_http.compression import compressed
 from oadr_http.outcomes import status
 from oadr_http.trusted_proxy import TrustedProxies
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 VTN_SERVICES: Final = (
     Service.EI_REGISTER_PARTY,
@@ -32,6 +32,9 @@ VTN_SERVICES: Final = (
 
 PREFIX: Final = "/OpenADR2/Simple/2.0b"
 """Where the services are found if nothing else is said (rule 511)."""
+
+VEN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT)
+"""The services that a VEN serves that is pushed to."""
 
 COME_BACK: Final = ((b"retry-after", b"1"),)
 """Tells a peer that is not served for want of means when it may try again (section 9.1.5)."""
@@ -65,6 +68,7 @@ class Endpoints:
     :param prefix_20a: the path before EiEvent for VENs of 2.0a; they are not served if None.
     :param proxies: proxies in front, and how they tell who a VEN is; None where there are none.
     :param identified: whether all requests are refused whose sender has shown no certificate (rule 517, decision D1).
+    :param compresses: whether answers are compressed for who can read that; nothing lets a VEN do so.
     :param throttle: counts requests, and says which are too many; any number is taken if None.
     :raises LocalProtocolError: the two prefixes are the same.
     """
@@ -78,11 +82,13 @@ class Endpoints:
         prefix_20a: str | None = None,
         proxies: TrustedProxies | None = None,
         identified: bool = False,
+        compresses: bool = True,
         throttle: Throttle | None = None,
     ) -> None:
         self._receiver = receiver
         self._proxies = proxies
         self._identified = identified
+        self._compresses = compresses
         self._throttle = throttle
         self._damper = Damper()
         base = _folder(prefix)
@@ -136,7 +142,7 @@ class Endpoints:
         code = status(refusal)
         if not content:
             return Answer(code)
-        sent, coding = compressed(content, headers.get(b"accept-encoding", b""))
+        sent, coding = compressed(content, headers.get(b"accept-encoding", b"") if self._compresses else b"")
         answer_headers = [(b"content-type", b"application/xml")]
         if coding is not None:
             answer_headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]

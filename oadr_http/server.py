@@ -3,7 +3,6 @@
 Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one hands it on.
 """
 
-import logging
 import math
 import ssl
 import time
@@ -21,12 +20,13 @@ import anyio.abc
 from oadr_core import Peer
 from oadr_driver.damping import Damper
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_http.endpoints import COME_BACK, Answer
 from oadr_http.parser import Headers, Parser, Request, Stage
 from oadr_http.tls_stream import TlsStream
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,14 @@ class ServerLimits:
         an hour; further ones are refused with 469.
     :param undecided: how many requests of a VEN may wait for the handlers of the application; further ones are told to
         come back later.
+    :param untold: how much of a VEN may wait to be told to the application; whatever brings more of it is told to come
+        back later.
     :param offered: bytes that the reports that a VEN offers may take up; more are refused with 469.
+    :param opts: bytes that the opts of a VEN may take up; more are refused with 469.
+    :param requested: bytes that the report requests of a VEN may take up; more are refused with 469.
+    :param report_requests: how many report requests of a VEN are served at a time; more are refused with 469.
+    :param unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
+    :param queued: how many operations may wait for a VEN; the application can ask it for no more.
     """
 
     connections: int = 10_000
@@ -79,7 +86,13 @@ class ServerLimits:
     vens: int = 100_000
     new_vens: int = 1000
     undecided: int = 32
+    untold: int = 1000
     offered: int = 1024 * 1024
+    opts: int = 256 * 1024
+    requested: int = 2 * 1024 * 1024
+    report_requests: int = 16
+    unsent: int = 100
+    queued: int = 1000
 
 
 class Application(Protocol):
@@ -144,6 +157,8 @@ class Server:
     :param application: takes the requests; :class:`~oadr_http.endpoints.Endpoints` for OpenADR.
     :param limits: what it puts up with.
     :param tls: how TLS is spoken, asked for each connection; plain HTTP is spoken if None.
+    :param knows: tells the certificates, in DER, of those who may be there; who shows another one has shown none. Any
+        that the CAs vouch for if None.
     """
 
     def __init__(
@@ -152,10 +167,12 @@ class Server:
         limits: ServerLimits | None = None,
         *,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        knows: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._application = application
         self._limits = limits or ServerLimits()
         self._tls = tls
+        self._knows = knows
         self._handshakes: dict[_Connection, None] = {}  # the oldest first
         self._damper = Damper()
         self._connections: set[_Connection] = set()
@@ -266,13 +283,21 @@ class Server:
         stream = TlsStream(connection.stream, self._tls())
         with connection.scope:
             if await self._handshake(connection, stream):
-                connection.stream, connection.identity = stream, stream.fingerprint
+                connection.stream, connection.identity = stream, self._identity(stream)
         if connection.stream is stream:
             connection.scope, connection.stage = anyio.CancelScope(), None
             async with stream:
                 await self._serve(connection)
         elif connection.expired:
             self._tell_no_tls(stream, "the handshake takes too long")
+
+    def _identity(self, stream: TlsStream) -> str | None:
+        """The fingerprint of the certificate that the peer has shown, if it is one of those that may be."""
+        certificate = stream.certificate
+        if certificate is None or self._knows is None or self._knows(certificate):
+            return stream.fingerprint
+        self._tell_no_tls(stream, f"its certificate, {stream.fingerprint}, is not one of those that are expected here")
+        return None
 
     async def _handshake(self, connection: _Connection, stream: TlsStream) -> bool:
         """Agree on TLS; of too many that try, the oldest goes."""

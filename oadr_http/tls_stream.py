@@ -49,6 +49,11 @@ class TlsStream(anyio.abc.ByteStream):
         """That of the client's certificate."""
         return self._tls.fingerprint if isinstance(self._tls, Guarded) else None
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The client's certificate in DER."""
+        return self._tls.getpeercert(True)
+
     async def receive(self, max_bytes: int = _CHUNK) -> bytes:
         """Receive some bytes; see :class:`anyio.abc.ByteReceiveStream`."""
         try:

@@ -35,19 +35,20 @@ class TrustedProxies:
 
     :param addresses: the proxies, as addresses or networks, such as ``10.1.0.0/16``.
     :param header: the header.
+    :param address_header: a header such as ``X-Forwarded-For``, in which the proxies add the address of who has asked
+        them behind whatever it held; so that those who show no certificate are told apart. None where they do not.
     :raises LocalProtocolError: there is no address, or one is none.
     """
 
-    def __init__(self, addresses: Sequence[str], header: str = HEADER) -> None:
+    def __init__(self, addresses: Sequence[str], header: str = HEADER, address_header: str | None = None) -> None:
         if isinstance(addresses, str) or not addresses:
             raise LocalProtocolError("trusted proxies must be a list of addresses or networks, with one at least")
         try:
             self._networks = tuple(ipaddress.ip_network(one, strict=False) for one in addresses)
         except ValueError as error:
             raise LocalProtocolError(f"a trusted proxy must be an address or a network: {error}") from None
-        if not header or not header.isascii() or not header.replace("-", "").replace("_", "").isalnum():
-            raise LocalProtocolError(f"{header!r} is no name of a header")
-        self._header: Final = header.lower().encode()
+        self._header: Final = _name_of_header(header)
+        self._address_header: Final = None if address_header is None else _name_of_header(address_header)
         self._is_listed: Final = lru_cache(maxsize=1024)(self._look_up)
         self._shown: Final = lru_cache(maxsize=1024)(_read)  # each request asks twice, and VENs come again
 
@@ -63,11 +64,33 @@ class TrustedProxies:
             return peer
         shown = self._shown(headers.get(self._header, b""))
         valid = shown is not None and shown.not_before <= system_now().utc < shown.not_after  # rule 516
-        return Peer(peer.transport, shown.fingerprint if shown is not None and valid else None, peer.address)
+        address = peer.address
+        if self._address_header is not None:
+            address = self._address(headers.get(self._address_header, b"")) or address
+        return Peer(peer.transport, shown.fingerprint if shown is not None and valid else None, address)
+
+    def _address(self, told: bytes) -> str | None:
+        """Find who has asked the proxy: the last address that is none of a proxy, as others could stand before it."""
+        for one in reversed(told.decode("latin-1").split(",")):
+            host = one.strip()
+            if not self._is_listed(host):
+                found = address_of(host)
+                return None if found is None else f"{found}:0"
+        return None
 
     def _look_up(self, host: str) -> bool:
         address = address_of(host)
         return address is not None and any(address in one for one in self._networks)
+
+
+def _name_of_header(name: str) -> bytes:
+    """The name of a header as requests are searched for it.
+
+    :raises LocalProtocolError: it is none.
+    """
+    if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+        raise LocalProtocolError(f"{name!r} is no name of a header")
+    return name.lower().encode()
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

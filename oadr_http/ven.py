@@ -14,7 +14,8 @@ from oadr_driver.store import Store
 from oadr_driver.tls import Tls, TlsPolicy
 from oadr_driver.ven import DrivenVen
 from oadr_http.client import base_url
-from oadr_http.transport import HttpToVtn
+from oadr_http.push import Push, vtn_by_certificate
+from oadr_http.transport import HttpBothWays, HttpToVtn
 
 _T = TypeVar("_T")
 
@@ -73,11 +74,15 @@ class OpenADRClient(DrivenVen):
     :param signals: the signals that it supports, as pairs of name and type; an event with another gets 460.
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
     :param limits: how large an answer may be, also once it is decompressed; see :class:`oadr_core.Limits`.
+    :param push: how the VTN reaches it, so that it does not poll; it polls if None. With ``https`` it listens with its
+        ``cert``, and lets in nobody but the VTN, which shows a certificate of ``vtn_fingerprint``, or else one for
+        the host of ``vtn_url``, that ``ca_file`` has issued.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
     :raises LocalProtocolError: ``vtn_url`` is no URL, there is no such profile, a ``ven_id`` is missing,
-        ``longest_wait`` is nothing, or a file of certificates cannot be used; the text says what would be right.
+        ``longest_wait`` is nothing, somebody else could pose as the VTN that pushes, or a file of certificates cannot
+        be used; the text says what would be right.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class OpenADRClient(DrivenVen):
         signals: Sequence[tuple[str, str]] | None = None,
         policy: VenPolicy | None = None,
         limits: Limits | None = None,
+        push: Push | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
@@ -133,6 +139,7 @@ class OpenADRClient(DrivenVen):
                 ca_file=ca_file,
                 fingerprints=vtn_fingerprint or (),
                 check_hostname=check_hostname,
+                serving=push is not None,
                 policy=tls_policy,
             )
         config = VenConfig(
@@ -148,6 +155,8 @@ class OpenADRClient(DrivenVen):
             party_ids=_maybe(party_ids),
             device_classes=_maybe(device_classes),
             signals=_maybe(signals),
+            pull=push is None,
+            answers_lists=push is not None and push.answers_lists,
             manual=not auto_polling,
             sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
         )
@@ -174,9 +183,14 @@ class OpenADRClient(DrivenVen):
                 "OpenADR 2.0a has no signatures, so they cannot be required where it is spoken; use TLS, or say "
                 "disable_signature=True and give nothing that signatures of the VTN are known by"
             )
+        transport = HttpToVtn(url, compression=compression, longest=limits.size, tls=tls)
+        if push is not None:
+            push.refuse_exposure(identified=tls is not None or sealer.requires)
+            knows = None if tls is None else vtn_by_certificate(url, vtn_fingerprint, check_hostname=check_hostname)
+            transport = HttpBothWays(url, push, compression=compression, longest=limits.size, tls=tls, knows=knows)
         super().__init__(
             config,
-            transport=HttpToVtn(url, compression=compression, longest=limits.size, tls=tls),
+            transport=transport,
             sealer=sealer,
             entropy=entropy,
             policy=policy or _policy(poll_interval),

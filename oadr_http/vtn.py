@@ -13,12 +13,13 @@ from oadr_driver.signatures import SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
 from oadr_driver.tls_files import Files
-from oadr_driver.transport import Transport
+from oadr_driver.transport import VtnTransport
 from oadr_driver.vtn import DrivenVtn
 from oadr_http.asgi import AsgiApp
 from oadr_http.endpoints import PREFIX
-from oadr_http.exposure import refuse_exposure
+from oadr_http.exposure import is_loopback, refuse_exposure
 from oadr_http.server import ServerLimits
+from oadr_http.targets import LOOPBACK, PUBLIC, PushTargets
 from oadr_http.transport import HttpToVens
 from oadr_http.trusted_proxy import HEADER, TrustedProxies
 
@@ -59,9 +60,16 @@ class OpenADRServer(DrivenVtn):
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
+    :param proxy_address_header: a header such as ``X-Forwarded-For`` in which these proxies add the address of who asks
+        them, so that VENs without certificates are told apart; None where they do not.
     :param require_certificate: whether requests without a valid certificate are refused with 403 (rule 517); if None,
         where there is TLS or a trusted proxy. For :meth:`asgi`, where the server hands certificates on.
     :param allow_insecure: serve others than this machine, without proof of who they are: anybody can pose as any VEN.
+    :param push_to: where VENs are pushed to that register with an address: networks and addresses, such as
+        ``192.168.1.0/24``; and the words ``public`` for all that anybody can reach, ``private`` for private networks,
+        and ``loopback`` for this machine. A VEN that is anywhere else cannot register for push. If None, it is
+        ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param most_pushes: how many requests may be under way to push VENs at a time, one to each.
     :param transports: other ways to VENs that it serves beside HTTP, by the names that VENs register with, such as
         ``xmpp``.
     :param ven_lookup: the handler of that name; see :meth:`add_handler`.
@@ -74,6 +82,8 @@ class OpenADRServer(DrivenVtn):
     :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
     :param reporting: how often they are reported then; None for every reading.
     :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
+    :param renew_reports: whether periodic reports that ``create_report`` asked for are asked for again, under new ids,
+        where a VEN registers its reports anew, as after its restart: that ends them (rule 306).
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
@@ -107,9 +117,12 @@ class OpenADRServer(DrivenVtn):
         fingerprint_lookup: Callable[..., object] | None = None,
         trusted_proxies: Sequence[str] = (),
         proxy_header: str = HEADER,
+        proxy_address_header: str | None = None,
         require_certificate: bool | None = None,
         allow_insecure: bool = False,
-        transports: Mapping[str, Transport] | None = None,
+        push_to: Sequence[str] | None = None,
+        most_pushes: int = 256,
+        transports: Mapping[str, VtnTransport] | None = None,
         ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
@@ -119,6 +132,7 @@ class OpenADRServer(DrivenVtn):
         shortest_sampling: timedelta = timedelta(seconds=10),
         reporting: timedelta | None = None,
         report_rules: Sequence[ReportRule] = (),
+        renew_reports: bool = False,
         strict: bool = True,
         typed: bool = False,
         store: Store | None = None,
@@ -126,10 +140,12 @@ class OpenADRServer(DrivenVtn):
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
+        if most_pushes < 1:
+            raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
         entropy, limits = random.SystemRandom(), limits or ServerLimits()
-        proxies = TrustedProxies(trusted_proxies, proxy_header) if trusted_proxies else None
+        proxies = TrustedProxies(trusted_proxies, proxy_header, proxy_address_header) if trusted_proxies else None
         tls = vtn_tls(
             http_cert, http_key, http_key_passphrase, http_ca_file, tls_policy, behind_proxy=proxies is not None
         )
@@ -150,6 +166,9 @@ class OpenADRServer(DrivenVtn):
         )
         if not secure and not allow_insecure and not sealer.requires:
             refuse_exposure(http_host)
+        local = (
+            is_loopback(http_host) and proxies is None and not allow_insecure and (secure or not require_certificate)
+        )
         self._http = HttpToVens(
             http_host,
             http_port,
@@ -159,6 +178,7 @@ class OpenADRServer(DrivenVtn):
             identified=known if require_certificate is None else require_certificate,
             limits=limits,
             tls=tls,
+            targets=PushTargets(_usual_targets(local) if push_to is None else push_to, secure=known),
         )
         self._endpoints = self._http.endpoints(self)
         self._exposed = self._http.identified or allow_insecure
@@ -170,7 +190,14 @@ class OpenADRServer(DrivenVtn):
             most_vens=limits.vens,
             new_vens=limits.new_vens,
             most_undecided=limits.undecided,
+            most_untold=limits.untold,
             most_offered=limits.offered,
+            most_opts=limits.opts,
+            most_requested=limits.requested,
+            most_report_requests=limits.report_requests,
+            most_unsent=limits.unsent,
+            most_queued=limits.queued,
+            most_pushes=most_pushes,
         )
         super().__init__(
             config,
@@ -183,6 +210,7 @@ class OpenADRServer(DrivenVtn):
                 shortest_sampling=shortest_sampling,
                 reporting=reporting,
                 report_rules=tuple(report_rules),
+                renew_reports=renew_reports,
             ),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,
@@ -226,3 +254,11 @@ class OpenADRServer(DrivenVtn):
         or from ``trusted_proxies``; else clients on other machines are refused, unless there is ``allow_insecure``.
         """
         return AsgiApp(self._endpoints, self.driving, longest_body=self._http.longest_body, exposed=self._exposed)
+
+
+def _usual_targets(local: bool) -> tuple[str, ...]:
+    """Where VENs are pushed to if nothing is said.
+
+    :param local: whether nobody but this machine can reach the VTN, so that nobody gains anything by having it call it.
+    """
+    return (PUBLIC, LOOPBACK) if local else (PUBLIC,)

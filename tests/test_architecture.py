@@ -15,11 +15,12 @@ from typing import Any, Final
 import pytest
 
 import oadr_core
+import oadr_core.testing
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 LAYERS: Final = (
-    ("buckets", "codes", "errors", "clock", "entropy"),
+    ("buckets", "codes", "errors", "clock", "entropy", "texts"),
     ("messages",),
     ("wire", "seal", "rules"),
     ("machines",),
@@ -150,7 +151,7 @@ def from_outside(module: str, source: str) -> list[str]:
 
 def not_public(module: str, source: str) -> list[str]:
     """What a module outside the core imports of it that is not public."""
-    public = set(oadr_core.__all__)
+    public = set(oadr_core.__all__) | {f"testing.{name}" for name in oadr_core.testing.__all__}
     imported = {f"{one.module}.{one.name}" if one.name else one.module for one in imports(source)}
     used = {name for name in names_in(source) if name.count(".") == 1}
     ours = {name for name in imported | used if name.startswith("oadr_core.")}
@@ -295,6 +296,8 @@ def test_a_use_of_what_is_not_public_is_noticed(source: str) -> None:
     assert len(not_public("oadr_http.ven", source)) == 1
     assert not_public("oadr_http.ven", "from oadr_core import Ven, Transmit") == []
     assert not_public("oadr_http.ven", "import oadr_core\noadr_core.Ven.poll") == []
+    assert not_public("oadr_driver.testing", "from oadr_core.testing import Harness") == []
+    assert len(not_public("oadr_driver.testing", "from oadr_core.testing.harness import Harness")) == 1
 
 
 def test_what_is_public_is_there_and_named_once() -> None:

@@ -50,6 +50,7 @@ VirtualHost "oadr.example"
 		cafile = "/etc/prosody/certs/ca-of-xmpp-clients.crt";
 		verify = { "peer" };
 		protocol = "tlsv1_2+";
+		ciphers = "HIGH:!aNULL:!eNULL:!3DES:@STRENGTH"; -- with the two suites of the profile (rule 67)
 	}
 
 Component "vtn.oadr.example"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
+import msgspec
+
 from oadr_core.auto.report_wishes import (
     ReportCallback,
     ReportRule,
@@ -23,8 +25,11 @@ from oadr_core.decisions import EndReports
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, Handlers, arguments, by_name
+from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import RegisterReport, Report, ReportRequest, UpdateReport
+from oadr_core.offers import is_for_metadata, is_offered, is_once
 from oadr_core.outputs import Call, CallId, HandlerFailed, Output
+from oadr_core.reports import is_over
 from oadr_core.rules import refuse
 from oadr_core.state.reports import ReportsBlob
 
@@ -44,6 +49,13 @@ class RequesterParty(Protocol):
 
     def new_call(self) -> CallId:
         """Make the id of a call."""
+        ...
+
+    def ask(self, peer: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask a peer for reports.
+
+        :raises LocalProtocolError: a request breaks a rule.
+        """
         ...
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
@@ -78,6 +90,7 @@ class Asker:
     :param entropy: the source of ids.
     :param rules: what is asked for where no ``on_register_report`` handler says what is wanted.
     :param takes: the name of the handler that takes whole reports.
+    :param renew: whether periodic reports that were asked for by hand are asked for again where new offers end them.
     """
 
     def __init__(
@@ -88,6 +101,8 @@ class Asker:
         entropy: Entropy,
         rules: Sequence[ReportRule],
         takes: str,
+        *,
+        renew: bool = False,
     ) -> None:
         self._party = party
         self._handlers = handlers
@@ -95,6 +110,7 @@ class Asker:
         self._entropy = entropy
         self._rules = tuple(rules)
         self._takes = takes
+        self._renew = renew
         self._callbacks: dict[str, dict[_Binding, ReportCallback]] = {}  # by peer
         self._bound: set[str] = set()  # peers whose callbacks are known since the start of this run
         self._gathers: dict[CallId, tuple[_Gather, object]] = {}
@@ -246,7 +262,34 @@ class Asker:
         for request, alike in made:
             for one in alike:
                 self._bind(peer, (request.report_request_id, one.r_id), one.callback)
+        before = self._by_hand(peer, now) if self._renew else ()
         self._party.call_returned(call.call, [request for request, _ in made], now=now)
+        self._ask_again(peer, before, offers, now)
+
+    def _by_hand(self, peer: str, now: Now) -> Sequence[ReportRequest]:
+        """The periodic reports that a peer was asked for by hand, and is still to deliver."""
+        record = self._party.record(peer)
+        return tuple(
+            one.request
+            for one in (() if record is None else record.requests)
+            if one.state is ReportAtRequester.RUNNING
+            and not (one.by_the_way or is_for_metadata(one.request) or is_once(one.request) or is_over(one, now.utc))
+        )
+
+    def _ask_again(self, peer: str, before: Sequence[ReportRequest], offers: Sequence[Report], now: Now) -> None:
+        """Ask once more for what new offers have ended, as far as it is still offered (rule 306)."""
+        record = self._party.record(peer)
+        if record is None:
+            return
+        stands = {one.request_id for one in record.requests}
+        for request in before:
+            if request.report_request_id in stands or not is_offered(request, offers):
+                continue
+            again = msgspec.structs.replace(request, report_request_id=new_id(self._entropy))
+            for (request_id, r_id), callback in list(self._callbacks.get(peer, {}).items()):
+                if request_id == request.report_request_id:
+                    self._bind(peer, (again.report_request_id, r_id), callback)
+            self._party.ask(peer, [again], now)
 
     def _requests_of(
         self, offer: Report, wishes: Mapping[str, Sequence[ReportWish]], now: datetime

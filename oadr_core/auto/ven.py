@@ -39,6 +39,7 @@ from oadr_core.messages import (
     QueryRegistration,
     RegisterReport,
     Report,
+    ReportRequest,
     RequestEvent,
     Response,
     Service,
@@ -140,10 +141,11 @@ class _VenParty:
         """The requests of the VTN."""
         return self._ven.state.report_requests
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
         """Answer a request of the VTN for metadata."""
         if self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING):
             self._ven.register_report(self._metadata(now), now, report_request_id=report_request_id)
+        return True
 
     def made(
         self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
@@ -157,6 +159,10 @@ class _VenParty:
         """Find the handler that makes whole reports."""
         function = self._handlers.get("next_report")
         return None if function is None else (function, {**told, "ven_id": self._ven.state.ven_id})
+
+    def ask(self, peer: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask for reports."""
+        self._ven.create_report(requests, now)
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Answer a question of the core."""
@@ -352,6 +358,7 @@ class AutoVen:
         for accepted in self.ven.state.report_requests:
             if not _is_for_metadata_once(accepted):  # that is answered with the offers that are told anyway
                 self._reporter.begin("", accepted.request.report_request_id, now, resumed=True)
+        self._reporter.resumed([("", one.request.report_request_id) for one in self.ven.state.report_requests])
         self._reporter.start(now)
         if self._is_20a:
             self._begin_in_20a(now)

@@ -4,7 +4,7 @@ It stands on a :class:`~oadr_core.vtn.Vtn` and has the same surface, so the same
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +19,15 @@ from oadr_core.clock import Deadline, Now
 from oadr_core.entropy import Entropy
 from oadr_core.handlers import Handler, Handlers, info
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, Report, Service
+from oadr_core.messages import (
+    CreatePartyRegistration,
+    Payload,
+    ProfileName,
+    Report,
+    ReportRequest,
+    Service,
+    TransportName,
+)
 from oadr_core.outputs import (
     Call,
     CallId,
@@ -34,7 +42,7 @@ from oadr_core.seal import Peer, Sealer
 from oadr_core.sender import SenderConfig
 from oadr_core.state.reports import AcceptedRequest
 from oadr_core.state.vtn import VenRecord
-from oadr_core.vtn import Vtn, VtnConfig
+from oadr_core.vtn import AddressCheck, Vtn, VtnConfig, any_address
 
 
 class _Asks:
@@ -55,6 +63,8 @@ class VtnPolicy(msgspec.Struct, frozen=True, kw_only=True):
     :param shortest_sampling: the spacing of readings at least, for ``request_reports``.
     :param reporting: how often to report, for ``request_reports``; None for every reading.
     :param report_rules: which other reports are asked for where no ``on_register_report`` handler says which.
+    :param renew_reports: whether periodic reports that were asked for by hand are asked for again, under new ids, where
+        a VEN registers its reports anew, as after its restart: that ends them (rule 306). Else the application does it.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     """
 
@@ -62,6 +72,7 @@ class VtnPolicy(msgspec.Struct, frozen=True, kw_only=True):
     shortest_sampling: timedelta = timedelta(seconds=10)
     reporting: timedelta | None = None
     report_rules: tuple[ReportRule, ...] = ()
+    renew_reports: bool = False
     missed_polls: int = 3
 
     def rules(self) -> tuple[ReportRule, ...]:
@@ -95,10 +106,11 @@ class _VtnParty:
         record = self._vtn.vens.get(peer)
         return () if record is None else record.report_requests
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
-        """Answer a request of a VEN for metadata."""
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
+        """Answer a request of a VEN for metadata; a VTN that has none to tell of tells that once (rule 510)."""
         if peer in self._vtn.vens:
             self._vtn.offer_to(peer, now, report_request_id=report_request_id)
+        return bool(self._vtn.offers)
 
     def made(
         self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None
@@ -110,6 +122,10 @@ class _VtnParty:
         """Find the handler that makes whole reports."""
         function = self._handlers.get("on_request_report")
         return None if function is None else (function, told)
+
+    def ask(self, peer: str, requests: Sequence[ReportRequest], now: Now) -> None:
+        """Ask for reports."""
+        self._vtn.create_report(peer, requests, now)
 
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Answer a question of the core."""
@@ -130,6 +146,7 @@ class AutoVtn:
     :param handlers: the application's handlers.
     :param saved: what an earlier run saved, by key.
     :param push: how patient it is with push VENs.
+    :param refuse_address: says why an address that a VEN registers with is not pushed to.
     :raises StateError: something in ``saved`` is damaged.
     """
 
@@ -143,6 +160,7 @@ class AutoVtn:
         handlers: Handlers,
         saved: Mapping[str, bytes] | None = None,
         push: SenderConfig | None = None,
+        refuse_address: AddressCheck = any_address,
     ) -> None:
         self.policy: Final = policy or VtnPolicy()
         self._handlers = handlers
@@ -154,6 +172,7 @@ class AutoVtn:
             asks=_Asks(handlers),
             push=push,
             missed_polls=self.policy.missed_polls,
+            refuse_address=refuse_address,
         )
         self._entropy = entropy
         self._outputs: deque[Output] = deque()
@@ -161,8 +180,9 @@ class AutoVtn:
         self._runs = False
         party = _VtnParty(self.vtn, handlers)
         rules = self.policy.rules()
-        self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report")
-        self._reporter = Reporter(party, self._outputs.append, saved, keeps_samples=True)
+        renew = self.policy.renew_reports
+        self._asker = Asker(party, handlers, self._outputs.append, entropy, rules, "on_update_report", renew=renew)
+        self._reporter = Reporter(party, self._outputs.append, saved)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart."""
@@ -314,9 +334,11 @@ def _told(call: Call) -> dict[str, object]:
     message = call.arguments.get("message")
     if call.handler == "on_create_party_registration":
         assert isinstance(message, CreatePartyRegistration)
-        identity = call.arguments.get("identity")
-        fingerprint = None if identity is None else str(identity)
-        return {"registration_info": info(message, fingerprint), "fingerprint": fingerprint}
+        identity, signer = call.arguments.get("identity"), call.arguments.get("signer")
+        over_xmpp = message.transport_name is TransportName.XMPP
+        fingerprint = signer if over_xmpp else identity
+        told = {"fingerprint": fingerprint, "jid": identity if over_xmpp else None}
+        return {"registration_info": info(message, None if fingerprint is None else str(fingerprint)), **told}
     if message is None:
         return dict(call.arguments)
     assert isinstance(message, Payload)

@@ -22,6 +22,7 @@ class Failure(Enum):
     NOT_ACCEPTABLE = "the peer finds the request malformed"
     FORBIDDEN = "the peer does not accept us"
     BAD_ANSWER = "the answer cannot be read or trusted"
+    TOO_LARGE = "the message is larger than the transport carries"
 
 
 class Remedy(Enum):
@@ -44,6 +45,7 @@ REMEDY: Final[Mapping[Failure, Remedy]] = {
     Failure.UNSUPPORTED: Remedy.GIVE_UP,
     Failure.NOT_ACCEPTABLE: Remedy.GIVE_UP,
     Failure.FORBIDDEN: Remedy.GIVE_UP,
+    Failure.TOO_LARGE: Remedy.GIVE_UP,
 }
 
 

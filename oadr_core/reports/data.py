@@ -16,6 +16,7 @@ from oadr_core.messages import (
 from oadr_core.rules import check
 from oadr_core.rules.registry import check_alone
 from oadr_core.rules.reports import forbidden_times
+from oadr_core.texts import joined
 
 _READABLE: Final = ("R314", "R315")
 """The rules without which nobody can tell which value holds when."""
@@ -41,7 +42,7 @@ def wrong_with(report: Report, request: ReportRequest | None, offer: Report | No
     }
     wanted = {payload.r_id for payload in specifier.specifier_payloads}
     if found - wanted:
-        return _unknown(f"{report.report_request_id} asks for no rID {', '.join(sorted(found - wanted))}")
+        return _unknown(f"{report.report_request_id} asks for no rID {joined(sorted(found - wanted))}")
     return _unreadable(report, offer) or _incomplete(report, wanted - found)
 
 
@@ -67,7 +68,7 @@ def _incomplete(report: Report, missing: set[str]) -> RemoteProtocolError | None
     """Green Button data name no data point; they are in the feed."""
     if not missing or any(isinstance(one, GreenButtonPayload) for each in report.intervals for one in each.payloads):
         return None
-    return _bad(f"{report.report_request_id} lacks the rID {', '.join(sorted(missing))} (rule 300)")
+    return _bad(f"{report.report_request_id} lacks the rID {joined(sorted(missing))} (rule 300)")
 
 
 def last_instant(report: Report) -> datetime | None:

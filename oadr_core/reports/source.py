@@ -22,8 +22,9 @@ from oadr_core.messages import (
     UpdateReport,
     subtract_duration,
 )
-from oadr_core.offers import check_request, is_for_metadata, is_once
+from oadr_core.offers import check_request, is_for_metadata, is_offered, is_once
 from oadr_core.state.reports import AcceptedRequest, ReportsBlob, digest
+from oadr_core.texts import joined
 
 _REMEMBERED: Final = 8
 """How many requests that one report has answered a record remembers, to know one that comes again."""
@@ -31,8 +32,8 @@ _REMEMBERED: Final = 8
 _STRETCHES: Final = 8
 """How many stretches of time that were told a record remembers of a request."""
 
-_MOST_BYTES: Final = 2**21
-"""How much the requests of a peer may take up, packed; 10 000 data points take up half of it."""
+_MOST_REFUSALS: Final = 8
+"""How many refusals of one message are told in words: there may be thousands."""
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
@@ -43,7 +44,7 @@ class Source:
     :param record: what is remembered of them.
     :ivar begun: the ids of those that were accepted now.
     :ivar ended: the ids of those that ended now.
-    :ivar refused: why others were not accepted.
+    :ivar refused: why others were not accepted; the first of them, as one message may bring thousands.
     """
 
     def __init__(self, record: ReportsBlob) -> None:
@@ -53,6 +54,7 @@ class Source:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.refused: list[RemoteProtocolError] = []
+        self._unsaid = 0  # refusals beyond those
         self._size: int | None = None  # of the requests, packed; as it is dear, not before it matters
 
     @property
@@ -95,6 +97,7 @@ class Source:
         now: datetime,
         *,
         most: int,
+        most_bytes: int,
         ven_id: str | None,
         decision: EiResponse | None = None,
     ) -> CreatedReport:
@@ -107,17 +110,18 @@ class Source:
         :param offers: what was offered.
         :param now: the present.
         :param most: how many are served at a time; more are refused with 469.
+        :param most_bytes: how much they may take up, packed; more are refused with 469.
         :param ven_id: the VEN of the two.
         :param decision: what the application says of those that are new; all are welcome if None.
         """
         for request in requests:
             try:
-                self._accept(carrier, request, offers, now, most, decision)
+                self._accept(carrier, request, offers, now, most, most_bytes, decision)
             except RemoteProtocolError as error:
-                self.refused.append(error)
+                self._refuse(error)
         code, text = int(ResponseCode.OK), None
         if self.refused:
-            code, text = int(self.refused[0].code), "; ".join(str(one) for one in self.refused)
+            code, text = int(self.refused[0].code), joined([str(one) for one in self.refused], "; ", self._unsaid)
         response = response_to(carrier, code, text)
         return CreatedReport(response=response, pending_reports=self.pending, ven_id=ven_id)
 
@@ -128,6 +132,7 @@ class Source:
         offers: Sequence[Report],
         now: datetime,
         most: int,
+        most_bytes: int,
         decision: EiResponse | None,
     ) -> None:
         request_id = request.report_request_id
@@ -146,19 +151,26 @@ class Source:
             raise RemoteProtocolError(text, decision.response_code)
         if len(self._accepted) >= most:
             raise RemoteProtocolError(f"{most} report requests are served already", ResponseCode.DEPLOYMENT_ERROR)
-        self._reserve(request)
+        self._reserve(request, most_bytes)
         state = REPORT_AT_SOURCE.step(ReportAtSource.REFUSED, ReportAtSourceInput.ACCEPT)
         self._accepted[request_id] = AcceptedRequest(request=request, accepted_at=whole_seconds(now), state=state)
         self.begun.append(request_id)
         if is_once(request):
             self._accepted_once = (*self._accepted_once[-(_REMEMBERED - 1) :], _digest(carrier, request))
 
-    def _reserve(self, request: ReportRequest) -> None:
+    def _refuse(self, why: RemoteProtocolError) -> None:
+        """Note a refusal; of many only how many there are."""
+        if len(self.refused) < _MOST_REFUSALS:
+            self.refused.append(why)
+        else:
+            self._unsaid += 1
+
+    def _reserve(self, request: ReportRequest, most_bytes: int) -> None:
         """See that there is room for one request more."""
         if self._size is None:
             self._size = len(msgspec.msgpack.encode([one.request for one in self._accepted.values()]))
         size = self._size + len(msgspec.msgpack.encode(request))
-        if size > _MOST_BYTES:
+        if size > most_bytes:
             raise RemoteProtocolError("the report requests take up too much room", ResponseCode.DEPLOYMENT_ERROR)
         self._size = size
 
@@ -173,7 +185,7 @@ class Source:
     def cancelled(self, message: CancelReport, unknown: Sequence[str], ven_id: str | None) -> CanceledReport:
         """Answer a cancel: what was not known in it, and what is still to come (rules 329 and 336)."""
         code = ResponseCode.INVALID_ID if unknown else ResponseCode.OK
-        text = f"unknown reportRequestID {', '.join(unknown)}" if unknown else None
+        text = f"unknown reportRequestID {joined(unknown)}" if unknown else None
         return CanceledReport(response=response_to(message, code, text), pending_reports=self.pending, ven_id=ven_id)
 
     def cancel_by_the_way(self, sent: UpdateReport, message: CancelReport) -> list[str]:
@@ -213,7 +225,7 @@ class Source:
             if not one.outdated:
                 continue
             at_once = is_once(one.request) and one.state is ReportAtSource.RUNNING
-            if (at_once or again.get(request_id) == one.request) and _fits(one.request, offers):
+            if (at_once or again.get(request_id) == one.request) and is_offered(one.request, offers):
                 self._accepted[request_id] = msgspec.structs.replace(one, outdated=False)
             else:
                 self.move(request_id, ReportAtSourceInput.REPLACE)
@@ -281,12 +293,3 @@ def _digest(carrier: Payload, request: ReportRequest) -> str:
     response = response_in(carrier)
     request_id = getattr(carrier, "request_id", "") if response is None else response.request_id
     return digest((request_id, request))
-
-
-def _fits(request: ReportRequest, offers: Sequence[Report]) -> bool:
-    """Whether a request that was accepted could be accepted still, as far as what it asks for goes."""
-    try:
-        check_request(request, offers)
-    except RemoteProtocolError:
-        return False
-    return True

@@ -1,7 +1,7 @@
 """Who said it: opening documents with proof of their origin, and sealing ours."""
 
 from oadr_core.seal.algorithms import Accepted, Canonicalization
-from oadr_core.seal.certificates import Trust
+from oadr_core.seal.certificates import Trust, certificate_is_for
 from oadr_core.seal.fingerprint import fingerprint, normalised
 from oadr_core.seal.keys import SigningKey
 from oadr_core.seal.opened import Opened, Peer, Sealer
@@ -20,6 +20,7 @@ __all__ = [
     "SigningKey",
     "SigningSealer",
     "Trust",
+    "certificate_is_for",
     "fingerprint",
     "normalised",
     "signed_ahead",

@@ -191,6 +191,20 @@ def _is_for(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and "." in host and name[2:] == host.partition(".")[2])
 
 
+def certificate_is_for(certificate: bytes, host: str) -> bool:
+    """Tell whether a certificate is for a host.
+
+    :param certificate: the certificate in DER.
+    :param host: a name or an address.
+    :returns: also False where it cannot be read, or its key is of a kind or size that OpenADR does not use.
+    """
+    try:
+        read = Certificate(certificate)
+    except ValueError:
+        return False
+    return any(_is_for(name, host) for name in read.names())
+
+
 class CertificateCache:
     """Certificates by how they stand in documents, as reading one takes longer than verifying a signature."""
 

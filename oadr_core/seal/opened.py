@@ -20,7 +20,7 @@ class Peer(msgspec.Struct, frozen=True):
     """Who is at the other end of a connection, as the transport knows it.
 
     :param transport: ``simpleHttp`` or ``xmpp``.
-    :param identity: what the transport has verified: the fingerprint of a TLS certificate, or a full JID. None where
+    :param identity: what the transport has verified: the fingerprint of a TLS certificate, or a bare JID. None where
         nothing was verified.
     :param address: where the connection comes from, for people; proves nothing.
     """

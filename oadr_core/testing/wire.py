@@ -200,7 +200,7 @@ class Wire:
         host = self.destination(flight)
         if self.on_deliver is not None:
             self.on_deliver(flight)
-        peer = Peer("simpleHttp", flight.source.identity, flight.source.name)
+        peer = Peer(flight.to.transport, flight.source.identity, flight.source.name)
         inbound = host.core.receive_request(
             flight.body, peer=peer, service=flight.service, now=host.reads(now), profile=flight.to.profile
         )

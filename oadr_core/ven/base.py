@@ -13,7 +13,7 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.machines.registration import REGISTRATION, Registration, RegistrationInput
 from oadr_core.machines.table import NotAllowed
-from oadr_core.messages import CreateOpt, Payload, ProfileName, TransportName
+from oadr_core.messages import CreateOpt, Payload, ProfileName, RegisterReport, TransportName
 from oadr_core.outputs import Address, EventDecided, InboundId, Output, PeerMisbehaved, Reply, Save, TicketId
 from oadr_core.seal import Sealer
 from oadr_core.sender import Sender
@@ -114,9 +114,26 @@ class VenBase(CoreBase):
         if inbound is not None:
             self._reply(inbound, None)
         self._send(answer, now)
+        self._bound_answers(answer)
+
+    def _bound_answers(self, answer: Payload) -> None:
+        """Keep no more answers of a kind than may wait; a VTN that fails at each of them could pile them up."""
+        waiting = [one for one in self._sender.messages(type(answer)) if _is_answer(one)]
+        surplus = waiting[: -self.config.most_answers]
+        if surplus:
+            self._sender.withdraw(lambda message: any(message is one for one in surplus))
+            self._misbehaved(f"takes no answers: the oldest {answer.message_type()} that waits is dropped")
 
     def _reply(self, inbound: InboundId, message: Payload | None) -> None:
         self._emit(Reply(inbound, message, None, self._sealer))
+
+    def _put_off(self, message: Payload, now: Now) -> bool:
+        """Whether the application has so much to decide and to hear that it is asked nothing more; tells it."""
+        waiting = self._open_calls(now)
+        if waiting < self.config.most_undecided:
+            return False
+        self._misbehaved(f"sent {message.message_type()} while {waiting} questions wait for the application")
+        return True
 
     # --- what it remembers -------------------------------------------------------------------------------------------
 
@@ -209,3 +226,8 @@ class VenBase(CoreBase):
 
     def _misbehaved(self, what: str, code: int = 0) -> None:
         self._emit(PeerMisbehaved(who=self._vtn_name, what=what, code=int(code)))
+
+
+def _is_answer(message: Payload) -> bool:
+    """Whether a message answers what the VTN has asked; offers do where they name a request for metadata."""
+    return not isinstance(message, RegisterReport) or message.report_request_id is not None

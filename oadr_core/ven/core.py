@@ -68,6 +68,9 @@ _BEFORE_REGISTRATION: Final = (
 )
 """What a VEN may send while it is not registered."""
 
+_ASKING: Final = (CreateReport, DistributeEvent, RegisterReport, UpdateReport)
+"""What the application may have to decide on."""
+
 
 class Ven(RegistrationService):
     """The VEN core.
@@ -395,6 +398,10 @@ class Ven(RegistrationService):
             answer = self._refuser.refuse(message, ResponseCode.INVALID_ID, text, self._state.ven_id)
             self._answer(message, answer, inbound, now)
             return
+        if isinstance(message, _ASKING) and self._put_off(message, now):
+            if inbound is not None:
+                self._emit(Reply(inbound, None, Failure.BUSY, self._sealer))
+            return  # without an answer to what it polled the VTN hands it out again
         _TAKE_OPERATION[type(message)](self, message, inbound, now)
 
     def _refuse(self, inbound: InboundId, why: Failure, what: str) -> InboundId:

@@ -90,7 +90,7 @@ class EventService(VenBase):
         known = self._changeable(event_id, decision, now)
         deciding = self._deciding.get(event_id)
         if deciding is not None:
-            self._forget_question(deciding[1])
+            self._withdraw_question(deciding[1], now)
             self._decided(event_id, decision, now)
             return
         changed = decided(known, decision)
@@ -129,6 +129,8 @@ class EventService(VenBase):
         assert isinstance(answer, DistributeEvent)
         if self._overtaken is not None and self._overtaken == sent:
             self._ask_for_list(now)
+            return
+        if self._put_off(answer, now):
             return
         complete = not (isinstance(sent, RequestEvent) and sent.reply_limit is not None)
         self._asked_last = True
@@ -188,16 +190,22 @@ class EventService(VenBase):
             self._misbehaved(f"sent a list of events that is a refusal: {text}", message.response.response_code)
             return
         if self._state.vtn_id and message.vtn_id != self._state.vtn_id:
-            self._refuse_list(message, now)
+            # another VTN made it (rules 21 and 512)
+            self._refuse_list(message, ResponseCode.INVALID_ID, f"vtnID {message.vtn_id} is not our VTN", now)
             return
         earlier = self._list
-        taken = self._list = take_list(self._state.events, message, now.utc, complete=complete)
+        taken = take_list(self._state.events, message, now.utc, complete=complete)
+        if len(taken.known) > self.config.most_events:
+            text = f"this VEN knows {self.config.most_events} events at most"
+            self._refuse_list(message, ResponseCode.DEPLOYMENT_ERROR, text, now)
+            return
+        self._list = taken
         if earlier is not None and not complete:
             taken.take_over(earlier)
         for event_id, (number, call) in list(self._deciding.items()):
             known = taken.known.get(event_id)
             if known is None or known.event.event_descriptor.modification_number != number:
-                self._forget_question(call)
+                self._withdraw_question(call, now)
                 del self._deciding[event_id]
         refused = self._refuse_events(taken, now)
         self._change(
@@ -257,20 +265,16 @@ class EventService(VenBase):
             ends = None if was is None else ending(was, now.utc, self._entropy)
             if ends is not None:
                 found[ends.event_id] = ends
-        return tuple(one for one in found.values() if one.event_id not in listed)
+        return tuple(one for one in found.values() if one.event_id not in listed)[: self.config.most_ending]
 
     def ended(self, event_id: str, now: Now) -> None:
         """Take note that an event that was cancelled has ended now, and remember it no longer."""
         self._change(now, ending=tuple(one for one in self._state.ending if one.event_id != event_id))
 
-    def _refuse_list(self, message: DistributeEvent, now: Now) -> None:
-        """A list that another VTN made is refused as a whole (rules 21 and 512)."""
-        self._misbehaved(f"sent events of the VTN {message.vtn_id!r}", ResponseCode.INVALID_ID)
-        response = EiResponse(
-            response_code=ResponseCode.INVALID_ID,
-            response_description=f"vtnID {message.vtn_id} is not our VTN",
-            request_id=message.request_id,
-        )
+    def _refuse_list(self, message: DistributeEvent, code: ResponseCode, text: str, now: Now) -> None:
+        """A list is refused as a whole."""
+        self._misbehaved(f"sent a list of events that is refused: {text}", code)
+        response = response_to(message, code, text)
         self._sender.revise(lambda waiting: None if _is_refusal_of_a_list(waiting) else waiting)
         self._send(CreatedEvent(response=response, ven_id=self._state.ven_id), now)
 
@@ -358,7 +362,9 @@ class EventService(VenBase):
         message = CreatedEvent(
             response=EiResponse(response_description="OK"), event_responses=responses, ven_id=self._state.ven_id
         )
-        return self._send(message, now, patient=patient)
+        ticket = self._send(message, now, patient=patient)
+        self._bound_answers(message)
+        return ticket
 
     def _stop_answering(self) -> None:
         self._list = None

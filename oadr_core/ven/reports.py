@@ -39,7 +39,8 @@ from oadr_core.outputs import (
     TicketId,
 )
 from oadr_core.reports import Examined, Requester, Source, is_over
-from oadr_core.state.reports import digest
+from oadr_core.state.reports import digest, pack_offers
+from oadr_core.texts import joined
 from oadr_core.ven.base import VenBase
 
 _REQUESTED: Final = ReportAtRequesterInput
@@ -91,7 +92,10 @@ class ReportService(VenBase):
             ven_id=self._state.ven_id,
             report_request_id=report_request_id,
         )
-        return self._send(message, now)
+        ticket = self._send(message, now)
+        if report_request_id is not None:
+            self._bound_answers(message)
+        return ticket
 
     def update_report(self, reports: Sequence[Report], now: Now, *, request_id: str | None = None) -> TicketId:
         """Deliver reports; kept and sent again until the VTN has them.
@@ -130,12 +134,15 @@ class ReportService(VenBase):
         """Ask the VTN for reports; the requests are kept, over a restart too, until it has answered.
 
         :param requests: what is asked for; whatever reading types they have are left out (rule 338).
-        :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, or its id is in use.
+        :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, its id is in use, or
+            ``most_asked`` reports are asked for.
         """
         self._require_20b("reports")
         self._require_registration()
         requester = Requester(self._state)
         ready = requester.ready(requests)
+        if len(self._state.requests) + len(ready) > self.config.most_asked:
+            raise LocalProtocolError(f"{len(self._state.requests)} reports of the VTN are asked for already")
         requester.ask(ready)
         self._change(now, **requester.changes())
         return self._send_requests(ready, now)
@@ -211,7 +218,7 @@ class ReportService(VenBase):
         foreign = source.cancel_by_the_way(sent, answer.cancel_report)
         self._keep_source(source, now)
         if foreign:
-            self._misbehaved(f"cancelled {', '.join(foreign)} in oadrUpdatedReport, which was not in the report")
+            self._misbehaved(f"cancelled {joined(foreign)} in oadrUpdatedReport, which was not in the report")
 
     def _take_created_report(self, sent: Payload, answer: Payload, now: Now) -> None:
         assert isinstance(answer, CreatedReport)
@@ -299,6 +306,7 @@ class ReportService(VenBase):
             self._offers,
             now.utc,
             most=self.config.most_report_requests,
+            most_bytes=self.config.most_requested,
             ven_id=self._state.ven_id,
             decision=decision,
         )
@@ -345,8 +353,14 @@ class ReportService(VenBase):
         assert isinstance(message, RegisterReport)
         requester = Requester(self._state)
         new = not requester.has_taken(message)
+        if new and len(pack_offers(message.reports)) > self.config.most_offered:
+            text = "the offers of the VTN take up too much room"
+            self._misbehaved(text, ResponseCode.DEPLOYMENT_ERROR)
+            refused = self._refuser.refuse(message, ResponseCode.DEPLOYMENT_ERROR, text, self._state.ven_id)
+            self._answer(message, refused, inbound, now)
+            return
         if new:
-            requester.take_offers(message, (), now.utc)
+            requester.take_offers(message, (), now.utc, of_vtn=True)
             self._change(now, **requester.changes())
         answer = RegisteredReport(
             response=response_to(message), report_requests=self._still_wanted(requester), ven_id=self._state.ven_id

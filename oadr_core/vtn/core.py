@@ -20,7 +20,7 @@ from oadr_core.decisions import PollDecision, RegistrationDecision
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.errors import LocalProtocolError, SchemaError, SealError, SealTooOld
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
-from oadr_core.machines.operations import SERVICE, VEN_REQUESTS
+from oadr_core.machines.operations import SERVICE, VEN_REQUESTS, VTN_OPERATIONS
 from oadr_core.messages import (
     CancelPartyRegistration,
     CancelReport,
@@ -29,11 +29,13 @@ from oadr_core.messages import (
     EiEvent,
     EventStatus,
     Payload,
+    Poll,
     ProfileName,
     QueryRegistration,
     RegisteredReport,
     Report,
     ReportRequest,
+    RequestEvent,
     RequestReregistration,
     Service,
     TransportName,
@@ -79,8 +81,10 @@ from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.event_making import made, refuse_over, refuse_rewriting
 from oadr_core.vtn.overlaps import overlapping
 from oadr_core.vtn.profile_20a import simplified, why_unfit
+from oadr_core.vtn.pushing import Turns
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
+    AddressCheck,
     Answered,
     Asked,
     Decided,
@@ -94,6 +98,7 @@ from oadr_core.vtn.turn import (
     Shared,
     Step,
     VtnConfig,
+    any_address,
 )
 from oadr_core.wire.verify import verify
 
@@ -108,25 +113,13 @@ _HOUR: Final = 3600.0
 _STRANGERS: Final = 32
 """As how many VENs those count together that are not registered and show no certificate."""
 
+_TELLING_NOTHING: Final = (Poll, QueryRegistration, RequestEvent)
+"""Requests of which the application is told nothing; what it decides on is bounded by itself."""
+
 _FULL: Final = "the VTN registers no further VEN at present"
 
 _Key = tuple[str, str]
 """Tells one question to the application from another: who asks, and a digest of the request."""
-
-
-class _Push(msgspec.Struct):
-    """What goes on with a VEN that is reached by push.
-
-    :param exchange: what is in flight.
-    :param message: what it carries.
-    :param setbacks: failures since the VEN last answered.
-    :param paused: whether a failure is being waited out.
-    """
-
-    exchange: ExchangeId | None = None
-    message: Payload | None = None
-    setbacks: int = 0
-    paused: bool = False
 
 
 class Vtn(CoreBase):
@@ -138,7 +131,9 @@ class Vtn(CoreBase):
     :param saved: what an earlier run saved, by key; other keys than its own are passed over.
     :param asks: the handlers that the application has.
     :param push: how patient it is with push VENs.
-    :param missed_polls: after how many polls that did not come a VEN counts as offline.
+    :param missed_polls: after how many polls that did not come a VEN counts as offline, or a push VEN after how many
+        pushes in a row that did not reach it.
+    :param refuse_address: says why an address that a VEN registers with is not pushed to.
     :raises StateError: something in ``saved`` is damaged.
     """
 
@@ -152,25 +147,23 @@ class Vtn(CoreBase):
         asks: Container[str] = (),
         push: SenderConfig | None = None,
         missed_polls: int = 3,
+        refuse_address: AddressCheck = any_address,
     ) -> None:
         super().__init__(sealer, entropy, asks, config.call_timeout)
         self.config: Final = config
-        self._push_config = push or SenderConfig()
+        self._pushing = Turns(push or SenderConfig(), config.most_pushes, entropy)
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
         self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
-        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports)
+        self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports, refuse_address)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
         self._seen: dict[str, float] = {}
         self._push_vens: dict[str, None] = {}
-        self._woken: dict[str, None] = {}
-        self._pushes: dict[str, _Push] = {}
-        self._exchanges: dict[ExchangeId, str] = {}
         self._asking: dict[_Key, list[InboundId]] = {}
         self._undecided: dict[str, int] = {}  # how many of these there are, by who asks
         self._newcomers = TokenBuckets(config.new_vens / _HOUR, config.new_vens)
@@ -369,7 +362,7 @@ class Vtn(CoreBase):
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
         :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
-            rule.
+            rule; or ``most_queued`` operations wait for the VEN.
         """
         record = self._known_ven(ven_id)
         if not isinstance(message, QUEUED_MESSAGES):
@@ -382,6 +375,8 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
+        if len(record.queue) >= self.config.most_queued and not VTN_OPERATIONS[type(message)].urgent:
+            raise LocalProtocolError(f"{len(record.queue)} operations wait for the VEN {record.ven_id!r} already")
         verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
 
@@ -404,7 +399,8 @@ class Vtn(CoreBase):
         :param identity: the fingerprint of its certificate, which it has to show then.
         :param poll_interval: how often it polls, to tell when it is silent; as often as 2.0b VENs are asked to if None.
         :param address: the base URL where it is reached by push; it polls if None.
-        :raises LocalProtocolError: there is a VEN of the id, or of the certificate, already.
+        :raises LocalProtocolError: there is a VEN of the id, or of the certificate, already; or nothing is pushed to
+            the address.
         """
         if not ven_id:
             raise LocalProtocolError("a VEN needs an id")
@@ -414,6 +410,9 @@ class Vtn(CoreBase):
             raise LocalProtocolError(f"the VEN {self._by_identity[identity]!r} has this certificate already")
         if poll_interval is not None and poll_interval <= timedelta(0):
             raise LocalProtocolError(f"a VEN polls at intervals of more than {poll_interval}")
+        wrong = None if address is None else self._shared.refuse_address(TransportName.SIMPLE_HTTP, address)
+        if wrong is not None:
+            raise LocalProtocolError(wrong)
         record = VenRecord(
             ven_id=ven_id,
             registration_id="",
@@ -637,16 +636,19 @@ class Vtn(CoreBase):
             self._note_signed(record, opened, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
+            if self.untold(record.ven_id) >= self.config.most_untold and not isinstance(message, _TELLING_NOTHING):
+                return self._refuse(inbound, Failure.BUSY, peer, "says more than the application has heard of")
         elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
             return inbound
-        self._take(record, Asked(message, identity, profile, signer=opened.signer), inbound, now)
+        way = TransportName(peer.transport)
+        self._take(record, Asked(message, identity, profile, signer=opened.signer, transport=way), inbound, now)
         return inbound
 
     def receive_response(self, exchange: ExchangeId, body: bytes, *, now: Now) -> None:
         """Take the answer of a push VEN; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        ven_id = self._exchanges.get(exchange)
+        ven_id = self._pushing.whose(exchange)
         if ven_id is None:
             return
         try:
@@ -667,23 +669,23 @@ class Vtn(CoreBase):
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
             return
-        push = self._land(exchange)
-        push.setbacks = 0
-        self._heard_of(self._records[ven_id], now)
+        self._timers.stop(("flight", exchange))
+        push = self._pushing.answered(ven_id)
+        self._reached(self._records[ven_id], now)
         answered = Answered(None if opened is None else opened.message, push.message)
         self._take(self._records[ven_id], answered, None, now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        ven_id = self._exchanges.get(exchange)
+        ven_id = self._pushing.whose(exchange)
         if ven_id is None:
             return
-        push = self._land(exchange)
-        push.setbacks += 1
-        wait = self._push_config.pause(push.setbacks, self._entropy)
-        push.paused = True
+        self._timers.stop(("flight", exchange))
+        push, wait = self._pushing.failed(ven_id, why)
         self._timers.after(("push", ven_id), now.mono + wait)
+        if push.unreached == self._missed_polls:
+            self._lost_sight(self._records[ven_id], now)
         given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
         self._take(self._records[ven_id], given, None, now)
         if push.message is None:
@@ -703,9 +705,10 @@ class Vtn(CoreBase):
                 self._decide_without(key, "took too long", now)
             elif kind == "flight":
                 self.exchange_failed(key, Failure.SILENCE, now=now)
+            elif kind == "crowd":
+                self._give_up_for_others(now)
             elif kind == "push":
-                if key in self._pushes:
-                    self._pushes[key].paused = False
+                self._pushing.resume(key)
                 self._push(key, now)
             elif kind == "seen":
                 self._look_for(key, now)
@@ -717,10 +720,12 @@ class Vtn(CoreBase):
     def next_output(self, now: Now) -> Output | None:
         """Take the next thing to do; see :class:`~oadr_core.core.Core`."""
         self._now = now
-        while self._woken and not self._outputs:
-            ven_id = next(iter(self._woken))
-            del self._woken[ven_id]
-            self._push(ven_id, now)
+        if not self._outputs:
+            for ven_id in self._pushing.taken():
+                self._hand_to(ven_id, now)
+                if self._outputs:
+                    break
+            self._watch_crowd()
         return self._outputs.popleft() if self._outputs else None
 
     def next_timeout(self) -> Deadline | None:
@@ -836,9 +841,7 @@ class Vtn(CoreBase):
             return
         self._seen[record.ven_id] = now.mono
         if not record.online:
-            self._keep(msgspec.structs.replace(record, online=True))
-            self._emit(VenOnline(ven_id=record.ven_id))
-            self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
+            self._tell_online(record, now)
         key = ("seen", record.ven_id)
         if not self._timers.is_set(key):
             self._timers.after(key, now.mono + self._offline_after(record))
@@ -856,9 +859,17 @@ class Vtn(CoreBase):
         if now.mono < until:
             self._timers.after(("seen", ven_id), until)
             return
+        self._tell_offline(record, now)
+
+    def _tell_online(self, record: VenRecord, now: Now) -> None:
+        self._keep(msgspec.structs.replace(record, online=True))
+        self._emit(VenOnline(ven_id=record.ven_id))
+        self.tell_in_turn(record.ven_id, "on_ven_online", {"ven_id": record.ven_id}, now)
+
+    def _tell_offline(self, record: VenRecord, now: Now) -> None:
         self._keep(msgspec.structs.replace(record, online=False))
-        self._emit(VenOffline(ven_id=ven_id))
-        self.tell_in_turn(ven_id, "on_ven_offline", {"ven_id": ven_id}, now)
+        self._emit(VenOffline(ven_id=record.ven_id))
+        self.tell_in_turn(record.ven_id, "on_ven_offline", {"ven_id": record.ven_id}, now)
 
     # --- taking a step -----------------------------------------------------------------------------------------------
 
@@ -895,6 +906,8 @@ class Vtn(CoreBase):
         if after is not None and result.durable:
             self._emit(Save(after.key, after.dump()))
         for event in result.events:
+            if isinstance(event, VenRegistered) and event.ven_id in self._push_vens:
+                self._pushing.reset(event.ven_id)
             self._emit(event)
         for notice in result.notices:
             self.tell_in_turn(notice.ven_id, notice.handler, notice.arguments, now)
@@ -1073,9 +1086,8 @@ class Vtn(CoreBase):
         self._push_vens.pop(record.ven_id, None)
         self._forget_signs(record)
         self._seen.pop(record.ven_id, None)
-        push = self._pushes.pop(record.ven_id, None)
+        push = self._pushing.forget(record.ven_id)
         if push is not None and push.exchange is not None:  # its answer would be about what is no more
-            del self._exchanges[push.exchange]
             self._timers.stop(("flight", push.exchange))
         self._timers.stop(("seen", record.ven_id))
         self._timers.stop(("push", record.ven_id))
@@ -1200,44 +1212,74 @@ class Vtn(CoreBase):
             self._wake(self._book.vens_of(record, self._push_vens))
 
     def _wake(self, ven_ids: Iterable[str]) -> None:
-        """Have push VENs handed what there is for them, one after the other, once other outputs are taken."""
-        self._woken.update((ven_id, None) for ven_id in ven_ids if ven_id in self._push_vens)
+        """Have push VENs handed what there is for them, each when its turn comes, once other outputs are taken."""
+        for ven_id in ven_ids:
+            if ven_id in self._push_vens:
+                self._pushing.wait(ven_id)
 
     def _push(self, ven_id: str, now: Now) -> None:
-        """Hand a push VEN the next thing, if it is free; else come back when something is due."""
+        """See to it that a push VEN is handed what there is for it; at its present address alone."""
         record = self._records.get(ven_id)
         if record is None or record.pull or record.address is None:
             return
-        push = self._pushes.setdefault(ven_id, _Push())
-        if push.exchange is not None or push.paused:
+        push = self._pushing.of(ven_id)
+        if push.exchange is not None and push.to != self._address_of(record):  # it has moved, or shows itself otherwise
+            self._timers.stop(("flight", push.exchange))
+            self._pushing.land(ven_id)
+            self._take(record, PushFailed(push.message), None, now)
+        self._pushing.wait(ven_id)
+
+    def _hand_to(self, ven_id: str, now: Now) -> None:
+        """It is the turn of a push VEN: hand it the next thing; else come back when something is due."""
+        record = self._records.get(ven_id)
+        if record is None or record.pull or record.address is None:
             return
         self._take(record, Hand(), None, now)
-        if push.exchange is None:
+        if self._pushing.of(ven_id).exchange is None:
             record = self._records[ven_id]
             awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
             later = [until for until in awaited if until is not None and until > now.utc]
             if later:
                 self._timers.after(("push", ven_id), now.mono + (min(later) - now.utc).total_seconds())
 
+    def _watch_crowd(self) -> None:
+        """Wait until an exchange has taken so long that its place goes to a VEN that waits for one."""
+        given_up = self._pushing.next_given_up()
+        if given_up is not None and not self._timers.is_set(("crowd", None)):
+            self._timers.after(("crowd", None), given_up[0])
+
+    def _give_up_for_others(self, now: Now) -> None:
+        """Where VENs wait for a place, those that take long give up theirs; they get it for longer the next time."""
+        while (given_up := self._pushing.next_given_up()) is not None and given_up[0] <= now.mono:
+            self.exchange_failed(given_up[1], Failure.SILENCE, now=now)
+
+    def _address_of(self, record: VenRecord) -> Address:
+        """Where a push VEN is reached, and what shows that it is the one."""
+        signed = record.signer is not None
+        return Address(record.transport, record.address or "", record.profile, record.identity, signed)
+
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
-        push = self._pushes[record.ven_id]
-        exchange = ExchangeId(next(self._numbers))
-        push.exchange, push.message = exchange, message
-        self._exchanges[exchange] = record.ven_id
-        self._timers.after(("flight", exchange), now.mono + self._push_config.timeout)
-        to = Address(record.transport, record.address or "", record.profile, record.identity)
+        exchange, to = ExchangeId(next(self._numbers)), self._address_of(record)
+        self._pushing.fly(record.ven_id, exchange, message, to, now)
+        timeout = self._pushing.config.timeout
+        self._timers.after(("flight", exchange), now.mono + timeout)
         service = SERVICE[type(message)]
         sealer, said = self._sealers[record.profile].towards(record.signer), message
         if record.profile is ProfileName.V20A:
             said = simplified(message)
-        self._emit(Transmit(exchange, to, service, said, self._push_config.timeout, sealer))
+        self._emit(Transmit(exchange, to, service, said, timeout, sealer))
 
-    def _land(self, exchange: ExchangeId) -> _Push:
-        ven_id = self._exchanges.pop(exchange)
-        self._timers.stop(("flight", exchange))
-        push = self._pushes[ven_id]
-        push.exchange = None
-        return push
+    def _reached(self, record: VenRecord, now: Now) -> None:
+        """A VEN has answered a push."""
+        if record.pull:
+            self._heard_of(record, now)
+        elif not record.online:
+            self._tell_online(record, now)
+
+    def _lost_sight(self, record: VenRecord, now: Now) -> None:
+        """A push VEN cannot be reached, however often that is tried."""
+        if record.online:
+            self._tell_offline(record, now)
 
     # --- refusing ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from collections.abc import Container
 import msgspec
 
 from oadr_core.answers import response_in, response_to
+from oadr_core.codes import ResponseCode
 from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
@@ -17,6 +18,7 @@ from oadr_core.messages import (
     Poll,
     RegisterReport,
     Response,
+    TransportName,
 )
 from oadr_core.outputs import PeerMisbehaved
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, Standing
@@ -29,7 +31,10 @@ from oadr_core.vtn.turn import Ask, Turn
 
 
 def poll(turn: Turn, message: Poll) -> None:
-    """Hand out one thing, or say that there is none (rule 500)."""
+    """Hand out one thing, or say that there is none (rule 500); not over XMPP (rule 507, decision D25)."""
+    if turn.transport is TransportName.XMPP:
+        turn.refuse(message, ResponseCode.COMPLIANCE_ERROR, "there are no polls over XMPP")
+        return
     hand(turn, message)
     if turn.answer is None and not turn.ven().queue and "on_poll" in turn.shared.asks:
         read = poll_decision(turn.shared.entropy, turn.now)

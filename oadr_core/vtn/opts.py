@@ -20,6 +20,7 @@ from oadr_core.outputs import OptCancelled, OptTaken
 from oadr_core.rules import Severity, check
 from oadr_core.state.opts import OptBook, Scope, foreign_targets, scope_of
 from oadr_core.state.reports import digest
+from oadr_core.texts import joined
 from oadr_core.vtn.event_lists import by_event, status
 from oadr_core.vtn.events import opt_received
 from oadr_core.vtn.standings import Said, answered, present_standing
@@ -32,9 +33,6 @@ _FAILED: Final = EiResponse(
 
 _RECENT: Final = 32
 """How many requests are known again when they come once more."""
-
-_MOST_BYTES: Final = 2**18
-"""How much the opts of a VEN may take up, packed."""
 
 _Fault = tuple[int, str]
 """Why a request is refused: a code, and why in words."""
@@ -66,7 +64,7 @@ def take_opt(turn: Turn, message: CreateOpt, decision: EiResponse) -> None:
         turn.refuse(message, *fault)
         return
     book = turn.ven().opts.pruned(turn.now, turn.shared.events).with_opt(message)
-    if _size(book) > _MOST_BYTES:
+    if _size(book) > turn.config.most_opts:
         turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the opts of this VEN take up too much room")
         return
     turn.change(opts=_remembering(book, message))
@@ -135,7 +133,7 @@ def _fault_for_event(turn: Turn, message: CreateOpt, event_id: str) -> _Fault | 
         return ResponseCode.NOT_ALLOWED, f"the event {event_id} is {stands}"
     foreign = foreign_targets(message, record.event)
     if foreign:
-        return ResponseCode.TARGET_MISMATCH, f"the event {event_id} is not about this {', '.join(foreign)}"
+        return ResponseCode.TARGET_MISMATCH, f"the event {event_id} is not about this {joined(foreign)}"
     return None
 
 

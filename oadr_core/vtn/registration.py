@@ -22,11 +22,14 @@ from oadr_core.messages import (
 from oadr_core.outputs import VenDeregistered, VenRegistered
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedOperation, VenRecord
-from oadr_core.vtn.turn import Ask, Turn, VtnConfig
+from oadr_core.vtn.turn import Ask, Turn
 
 _FAILED: Final = RegistrationDecision(
     accepted=False, code=ResponseCode.RESPONDER_ERROR, description="the VTN failed to decide"
 )
+
+_LONGEST: Final = 2000
+"""Characters of what a VEN calls itself, and of where it is reached: each record and each line of a list holds them."""
 
 
 # --- query -----------------------------------------------------------------------------------------------------------
@@ -63,7 +66,7 @@ def _created(turn: Turn, message: Payload) -> CreatedPartyRegistration:
 def register(turn: Turn, message: CreatePartyRegistration) -> None:
     """A VEN wants to be registered, or registered again (rules 400, 402 and 406)."""
     known = turn.record
-    wrong = _wrong_registration(message, turn.config)
+    wrong = _wrong_registration(message, turn)
     if wrong is not None:
         turn.refuse(message, ResponseCode.INVALID_DATA, wrong)
     elif message.registration_id and known is None:
@@ -75,7 +78,7 @@ def register(turn: Turn, message: CreatePartyRegistration) -> None:
     else:
         turn.question = Ask(
             "on_create_party_registration",
-            {"message": message, "identity": turn.identity},
+            {"message": message, "identity": turn.identity, "signer": turn.signer},
             registration_decision,
             RegistrationDecision(),
             _FAILED,
@@ -111,15 +114,35 @@ def _confirm(turn: Turn, message: Payload) -> None:
     )
 
 
-def _wrong_registration(message: CreatePartyRegistration, config: VtnConfig) -> str | None:
+def _wrong_registration(message: CreatePartyRegistration, turn: Turn) -> str | None:
     if message.profile_name is not ProfileName.V20B:
         return f"the profile {message.profile_name} is not served"
-    if message.transport_name not in config.transports:
+    if message.transport_name not in turn.config.transports:
         return f"the transport {message.transport_name} is not served"
-    pull = message.http_pull_model
-    if message.transport_name is TransportName.SIMPLE_HTTP and pull is False and not _address(message):
+    if any(len(one or "") > _LONGEST for one in (message.ven_name, message.ven_id, message.transport_address)):
+        return f"venName, venID and transportAddress may have {_LONGEST} characters"
+    if message.transport_name is not turn.transport:
+        return f"it came over {turn.transport}, and has to come over {message.transport_name} to be reached there"
+    return None if _pulls(message) else _wrong_address(message, turn)
+
+
+def _wrong_address(message: CreatePartyRegistration, turn: Turn) -> str | None:
+    """What is wrong with where a VEN wants to be reached.
+
+    One that an XMPP server has let in has one JID there (rule 515), so it cannot have messages for it sent to others.
+    """
+    address = _address(message)
+    if address is None:
         return "a push VEN has to say where it is reached"
-    return None
+    own = turn.identity if turn.transport is TransportName.XMPP else None
+    if own is not None and address.partition("/")[0].lower() != own.lower():
+        return f"the VEN is reached at its own address, and that is {own}"
+    return turn.shared.refuse_address(message.transport_name, address)
+
+
+def _pulls(message: CreatePartyRegistration) -> bool:
+    """Whether a VEN polls: over HTTP alone, and there unless it says that it does not (rule 37)."""
+    return message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
 
 
 def _address(message: CreatePartyRegistration) -> str | None:
@@ -129,7 +152,7 @@ def _address(message: CreatePartyRegistration) -> str | None:
 
 
 def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, Any]:
-    pull = message.transport_name is TransportName.SIMPLE_HTTP and message.http_pull_model is not False
+    pull = _pulls(message)
     return {
         "ven_name": message.ven_name or "",
         "identity": turn.identity,
@@ -153,9 +176,12 @@ def _same_ids(message: CreatePartyRegistration, record: VenRecord) -> bool:
 
 
 def look_up(turn: Turn, message: Payload) -> None:
-    """A VEN that is not registered here talks as if it were; the application may know better."""
+    """A VEN that is not registered here talks as if it were; the application may know better.
+
+    Not of one that has to be pushed to, as where it is reached is told by a registration alone.
+    """
     ven_id = getattr(message, "ven_id", None)
-    if ven_id and "ven_lookup" in turn.shared.asks:
+    if ven_id and turn.transport is TransportName.SIMPLE_HTTP and "ven_lookup" in turn.shared.asks:
         read = partial(known_ven, registers=turn.profile is ProfileName.V20B)
         turn.question = Ask("ven_lookup", {"ven_id": ven_id}, read, None, None)
     else:

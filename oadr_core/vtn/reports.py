@@ -4,7 +4,7 @@ What is asked and answered is the same as at a VEN, and is decided in :mod:`oadr
 record of the VEN, and into its queue.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -33,6 +33,7 @@ from oadr_core.outputs import PeerMisbehaved, ReportDropped, ReportEnded, Report
 from oadr_core.reports import Examined, Requester, Source, is_over
 from oadr_core.state.reports import pack_offers
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation
+from oadr_core.texts import joined
 from oadr_core.vtn.turn import Ask, Turn
 
 _RECENT: Final = 8
@@ -251,9 +252,17 @@ def _create(
     turn: Turn, carrier: Payload, requests: Sequence[ReportRequest], decision: EiResponse | None = None
 ) -> CreatedReport:
     source, ven_id = Source(turn.ven()), turn.ven().ven_id
-    most = turn.config.most_report_requests
     offers = turn.shared.offers
-    answer = source.create(carrier, requests, offers, turn.now, most=most, ven_id=ven_id, decision=decision)
+    answer = source.create(
+        carrier,
+        requests,
+        offers,
+        turn.now,
+        most=turn.config.most_report_requests,
+        most_bytes=turn.config.most_requested,
+        ven_id=ven_id,
+        decision=decision,
+    )
     offering = any(isinstance(one.message, RegisterReport) for one in turn.ven().queue)
     if isinstance(carrier, RegisteredReport) and offering:
         source.outdate(source.begun)  # it was wanted of offers that others are about to replace
@@ -267,11 +276,18 @@ def cancel_requests(turn: Turn, message: CancelReport) -> None:
     key = turn.digest(message)
     unknown = source.cancel(message)
     keep_source(turn, source)
+    if source.ended:  # metadata that wait for the VEN are no more asked for
+        turn.withdraw(lambda one: one.state is Delivery.QUEUED and _answers_any(one.message, source.ended))
     if key in turn.ven().recent:  # the answer was lost, and the cancel came again
         unknown = []
     elif not unknown:
         turn.change(recent=(*turn.ven().recent[-(_RECENT - 1) :], key))
     turn.answer = source.cancelled(message, unknown, turn.ven().ven_id)
+
+
+def _answers_any(message: Payload, request_ids: Container[str]) -> bool:
+    """Whether a message answers one of some requests for metadata (rule 311)."""
+    return isinstance(message, RegisterReport) and message.report_request_id in request_ids
 
 
 def take_registered_report(turn: Turn, message: RegisteredReport, operation: Payload | None) -> None:
@@ -296,7 +312,7 @@ def take_updated_report(turn: Turn, message: UpdatedReport, operation: Payload |
     if message.cancel_report is not None:
         foreign = source.cancel_by_the_way(operation, message.cancel_report)
         if foreign:
-            what = f"cancelled {', '.join(foreign)} in oadrUpdatedReport, which was not in the report"
+            what = f"cancelled {joined(foreign)} in oadrUpdatedReport, which was not in the report"
             turn.events.append(PeerMisbehaved(who=turn.ven().ven_id, what=what, code=ResponseCode.INVALID_ID))
     if not message.response.ok:
         text = f"the VEN answered {message.response.response_code} {message.response.response_description or ''}"

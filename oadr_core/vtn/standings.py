@@ -12,6 +12,7 @@ import msgspec
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.messages import OptType
 from oadr_core.state.vtn import EarlierAnswer, EventRecord, Standing
+from oadr_core.texts import shortened
 
 _MOST_EARLIER: Final = 4
 """How many earlier answers to an event are kept for each VEN."""
@@ -84,6 +85,7 @@ def answered(
     :returns: the same as before where the VEN says the same again.
     """
     before = present_standing(record, standing)
+    said = msgspec.structs.replace(said, description=None if said.description is None else shortened(said.description))
     again = before.opt_type is not None
     if again and (before.opt_type, before.code, before.description) == (said.opt_type, said.code, said.description):
         return before if before.state is state else msgspec.structs.replace(before, state=state, until=None)

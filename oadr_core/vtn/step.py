@@ -64,7 +64,7 @@ def step(record: VenRecord | None, given: Input, shared: Shared, now: Now) -> St
 def _asked(turn: Turn, given: Asked) -> None:
     """The VEN sends a request."""
     turn.identity, turn.profile, turn.key = given.identity, given.profile, given.key
-    turn.signer = given.signer
+    turn.signer, turn.transport = given.signer, given.transport
     message = given.message
     take = _TAKE_REQUEST.get(type(message))
     if take is None and type(message) not in _TAKE_ANSWER:

@@ -37,7 +37,15 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
         course of an hour; further ones are refused with 469. Of those that show one there is one for each certificate.
     :param most_undecided: how many requests of a VEN may wait for the application to decide; further ones are told to
         come back later.
+    :param most_pushes: how many requests may be under way to push VENs at a time, one to each; the others have to wait
+        for their turn.
     :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
+    :param most_opts: bytes that the opts of a VEN may take up, packed; further ones are refused with 469.
+    :param most_requested: bytes that the report requests of a VEN may take up, packed; further ones are refused with
+        469.
+    :param most_queued: how many operations may wait for a VEN; the application cannot ask it for more.
+    :param most_untold: how much of a VEN may wait until the application has been told it; what brings more of it is
+        told to come back later.
     """
 
     vtn_id: str
@@ -52,12 +60,26 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_vens: int = 100_000
     new_vens: int = 1000
     most_undecided: int = 32
+    most_pushes: int = 256
     most_offered: int = 2**20
+    most_opts: int = 2**18
+    most_requested: int = 2**21
+    most_queued: int = 1000
+    most_untold: int = 1000
 
     def profiles(self) -> tuple[Profile, ...]:
         """What the VTN supports, as its answers list it."""
         transports = tuple(Transport(transport_name=name) for name in self.transports)
         return (Profile(profile_name=ProfileName.V20B, transports=transports),)
+
+
+AddressCheck: TypeAlias = Callable[[str, str], str | None]
+"""Takes a transport and an address that a VEN wants to be reached at by push, and says why it is not pushed to; None if
+it is."""
+
+
+def any_address(transport: str, address: str) -> None:
+    """Have nothing against an address: where no transport has told, or has anything to tell."""
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -69,6 +91,7 @@ class Shared(msgspec.Struct, frozen=True):
     :param documents: makes lists of events.
     :param asks: the handlers that the application has.
     :param offers: what the VTN itself offers to report.
+    :param refuse_address: says why an address is not pushed to.
     """
 
     config: VtnConfig
@@ -77,6 +100,7 @@ class Shared(msgspec.Struct, frozen=True):
     documents: EventDocuments
     asks: Container[str] = ()
     offers: tuple[Report, ...] = ()
+    refuse_address: AddressCheck = any_address
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -90,6 +114,7 @@ class Asked(msgspec.Struct, frozen=True):
     :param profile: the profile that it was sent in.
     :param key: its digest, where that was worked out already.
     :param signer: the fingerprint of the certificate that it was signed with, where it was.
+    :param transport: the transport that it came over.
     """
 
     message: Payload
@@ -97,6 +122,7 @@ class Asked(msgspec.Struct, frozen=True):
     profile: ProfileName = ProfileName.V20B
     key: str | None = None
     signer: str | None = None
+    transport: TransportName = TransportName.SIMPLE_HTTP
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -243,6 +269,7 @@ class Turn:
     :param now: the present.
     :ivar identity: what its transport or its signature proved about the sender of a request.
     :ivar signer: the fingerprint of the certificate that a request was signed with.
+    :ivar transport: the transport that a request came over.
     :ivar profile: the profile of a request.
     :ivar found: what was found of a request when it came, now that the application has decided about it.
     :ivar key: the digest of a request, where it was worked out; see :meth:`digest`.
@@ -257,6 +284,7 @@ class Turn:
         self.now: Final = now.utc
         self.identity: str | None = None
         self.signer: str | None = None
+        self.transport = TransportName.SIMPLE_HTTP
         self.profile = ProfileName.V20B
         self.key: str | None = None
         self.found: object = None

@@ -1,6 +1,7 @@
 """A VEN tells what its file has recorded, and a last report where one is wanted, as real programs do it."""
 
 import json
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_what_a_file_has_recorded_is_asked_for_and_stored(programs: Programs, tm
     assert stored(vtn) == within(rows, third), "what came before is there once"
 
     refused = oadr("report", "request", "mill", "--last", "30d", folder=tmp_path)
-    assert (refused.status, "3 days, 0:00:00 is kept" in refused.err) == (1, True), refused.err
+    assert (refused.status, "and P3D is kept" in refused.err) == (1, True), refused.err
     plot = oadr("report", "show", "mill", "--report", "history-usage", "--last", "2h", folder=tmp_path)
     assert "mill history-usage stone-power_real  powerReal in kW" in plot.out
 
@@ -117,6 +118,26 @@ def start(programs: Programs, vtn: Vtn, *arguments: object) -> Program:
     )
     until(lambda: "mill" in vtn.vens() and vtn.ask("report/list", ven="mill")[0]["offers"], "the VEN offers a report")
     return program
+
+
+@pytest.mark.rule(306)
+def test_what_an_operator_has_asked_for_goes_on_after_a_restart_of_the_ven(programs: Programs, tmp_path: Path) -> None:
+    vtn = programs.vtn(tmp_path, "--poll", "1s")
+    ven = start(programs, vtn)
+    before = asked(vtn, "--sampling", "2s", "--reporting", "4s")
+
+    def rhythms() -> dict[str, tuple[object, object]]:
+        (told,) = vtn.ask("report/list", ven="mill")
+        known = [one for one in told["requests"] if one["state"] == "running"]
+        return {one["report_request_id"]: (one["sampling"], one["reporting"]) for one in known}
+
+    until(lambda: before["report_request_id"] in rhythms(), "the VEN has taken the request")
+    known = rhythms()
+    assert ven.signal(signal.SIGKILL)
+    start(programs, vtn)
+    until(lambda: len(rhythms().keys() - known) == 2, "both are asked for again")
+    assert sorted(map(str, rhythms().values())) == sorted(map(str, known.values()))
+    assert (2.0, 4.0) in rhythms().values()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

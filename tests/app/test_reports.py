@@ -130,9 +130,11 @@ def test_a_report_is_asked_for_and_ended(vtn: Vtn, asked: Command) -> None:
         (["request", "bakery", "--report", "weather"], "the VEN does not offer 'weather'; it offers telemetry-usage"),
         (["request", "bakery", "--point", "roof"], "telemetry-usage has no data point 'roof'; it has load-power"),
         (
-            ["request", "bakery", "--sampling", "1ms"],
-            "the VEN does not offer that: load-power is sampled every 0:00:01",
+            ["request", "bakery", "--sampling", "1500ms"],
+            "--sampling: '1500ms' is a part of a second; OpenADR knows whole",
         ),
+        (["request", "bakery", "--sampling", "1h", "--reporting", "1m"], "--reporting: it must not be shorter than"),
+        (["request", "bakery", "--sampling", "2h"], "that: reports every PT2H are asked for, and PT1H is kept"),
         (["request", "bakery", "--sampling", "soon"], "--sampling: 'soon' is no length of time"),
         (
             ["request", "bakery", "--once", "--sampling", "1s"],
@@ -184,6 +186,7 @@ def test_all_that_fits_is_shown_and_a_time_without_readings_is_named(folder: Pat
     assert "bakery usage line  voltage in V\nnothing from " in ended.out
     assert "the newest reading is of " in ended.out
     assert "1 reading; 1 of bad quality" in ended.out
+    assert " on; the newest reading is of " in command("report", "show", "mill", "--from", "2036-11-20T12:00:00Z").out
     told = [json.loads(line) for line in command("report", "show", "--json").out.splitlines()]
     assert [(one["ven"], one["r_id"]) for one in told] == [("bakery", "line"), ("bakery", "oven"), ("mill", "mill")]
     assert sum(bucket["readings"] for bucket in told[1]["stretches"]) == 3
@@ -192,8 +195,9 @@ def test_all_that_fits_is_shown_and_a_time_without_readings_is_named(folder: Pat
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["show", "nobody"], "nothing is stored of a VEN that is called 'nobody'; there is something of bakery; mill"),
         (
-            ["show", "nobody"],
+            ["show", "--report", "none"],
             "there is no such series; there is bakery usage line; bakery usage oven; mill status mill",
         ),
         (["show", "bakery", "roof"], "there is no such series; there is bakery usage line; bakery usage oven"),
@@ -204,6 +208,7 @@ def test_all_that_fits_is_shown_and_a_time_without_readings_is_named(folder: Pat
         (["show", "--from", "now", "--to", "now"], "--to: it must be later than --from"),
         (["export", "--last", "x"], "--last: 'x' is no length of time"),
         (["export", "absent/out.csv"], "oadr: absent/out.csv: No such file or directory"),
+        (["export", "out.xml"], "out.xml: neither .csv nor .jsonl; say with --format what is to be written"),
     ],
 )
 def test_what_cannot_be_shown_is_said(folder: Path, command: Command, arguments: list[str], text: str) -> None:
@@ -275,6 +280,15 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(folder: Path, command: Com
     assert ended.err == "5 readings of 3 series are in out.csv\n"
     assert (folder / "out.csv").read_text().startswith("time,ven,")
     assert sorted(one.suffix for one in folder.iterdir() if one.name.startswith(".")) == []
+
+
+def test_an_export_says_of_how_many_series_it_has_readings_and_whether_it_has_none(
+    folder: Path, command: Command
+) -> None:
+    ended = command("report", "export", "out.csv", "--from", "2026-11-20T12:00:10Z", "--to", "2026-11-20T12:00:20Z")
+    assert ended.err == "1 reading of 1 series is in out.csv\n"
+    ended = command("report", "export", "out.txt", "--format", "csv", "--to", "2020-11-20T12:00:00Z")
+    assert (ended.status, ended.err) == (0, "out.txt is empty: there are no such readings\n")
 
 
 def test_whoever_has_read_enough_of_an_export_may_stop(folder: Path) -> None:

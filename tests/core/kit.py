@@ -1,7 +1,7 @@
 """What the tests of the core share: events and offers, and a VTN with its VENs on a wire that a test controls."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -309,14 +309,17 @@ class Grid:
 
     def settle(self) -> None:
         """Deliver everything and run every handler, until nothing moves."""
-        while True:
+        self.wire.settle(self.now)
+        while self._run_handlers(self.wire.hosts.values()):
             self.wire.settle(self.now)
-            waiting = [(host, call) for host in self.wire.hosts.values() for call in host.calls]
-            if not waiting:
-                return
-            for host, call in waiting:
-                assert call.function is not None
-                self.wire.run(host, call, call.function(**call.arguments), self.now)
+
+    def _run_handlers(self, hosts: Iterable[Host]) -> bool:
+        """Run the handlers that are called; tells whether there was any."""
+        waiting = [(host, call) for host in hosts for call in host.calls]
+        for host, call in waiting:
+            assert call.function is not None
+            self.wire.run(host, call, call.function(**call.arguments), self.now)
+        return bool(waiting)
 
     def run(self, seconds: float) -> None:
         """Let time pass in which everything works."""
@@ -329,7 +332,7 @@ class Grid:
         self.clock.advance_to(end)
 
     def run_without(self, host: Host, seconds: float) -> None:
-        """Let time pass in which a host is off: whatever is sent to it cannot be delivered."""
+        """Let time pass in which a host is off: whatever is sent to it cannot be delivered; the others go on."""
         end = self.now.mono + seconds
         while True:
             while moving := [flight for flight in self.wire.flights if self.wire.destination(flight) is host]:
@@ -343,6 +346,8 @@ class Grid:
             for other in others:
                 other.core.handle_timeout(self.now)
                 self.wire.drain(other, self.now)
+            while self._run_handlers(others):
+                pass
         self.clock.advance_to(end)
 
     def drain(self) -> None:

@@ -501,6 +501,40 @@ def test_a_ven_of_2_0b_is_not_reached_by_the_path_of_2_0a(name: str, identity: s
     Site(yours=identity).is_refused(MESSAGES[name]("yours", of("yours")), identity, 463, ProfileName.V20A)
 
 
+OLD: Final[dict[str, Any]] = {"profile": ProfileName.V20A, "requests": (), "opts": OptBook(), "registration_id": ""}
+"""What makes the other VEN one of 2.0a."""
+
+
+@pytest.mark.parametrize(("identity", "code"), [(None, 459), (MINE, 463), (STRANGER, 463)])
+def test_an_answer_in_2_0a_names_nobody_and_is_that_of_the_certificate_alone(identity: str | None, code: int) -> None:
+    answer = MESSAGES["oadrResponse"](None, of("yours"))
+    Site(**OLD).is_refused(answer, identity, code, ProfileName.V20A)
+    assert one(Reply, Site(**OLD).says(answer, YOURS, ProfileName.V20A)).message is None, "its own is taken"
+
+
+LISTS: Final = [
+    (ProfileName.V20A, None, 459),
+    (ProfileName.V20A, MINE, 463),  # it is one of 2.0b
+    (ProfileName.V20A, YOURS, 459),
+    (ProfileName.V20A, STRANGER, 459),
+    (ProfileName.V20B, None, 459),
+    (ProfileName.V20B, MINE, 459),
+    (ProfileName.V20B, YOURS, 463),  # it is one of 2.0a
+    (ProfileName.V20B, STRANGER, 459),
+]
+"""Who sends a list of events to a VTN, in which profile, and what it is told."""
+
+
+@pytest.mark.parametrize(("profile", "identity", "code"), LISTS)
+def test_nobody_makes_events_at_a_vtn(profile: ProfileName, identity: str | None, code: int) -> None:
+    given = event("event forged", value=1.0)
+    signal = but(given.event_signals[0], current_value=1.0)
+    forged = DistributeEvent(request_id="1", vtn_id="Grid", events=(but(given, event_signals=(signal,)),))
+    site = Site(**OLD)
+    site.is_refused(forged, identity, code, profile)
+    assert "event forged" not in site.vtn.events
+
+
 # --- at a VEN --------------------------------------------------------------------------------------------------------
 
 
@@ -564,6 +598,33 @@ def test_what_somebody_pushes_who_is_not_the_vtn_is_refused_unread(name: str, id
     assert not [one for one in outputs if isinstance(one, Call | Save)]
     assert ven.state.dump() == before
     assert one(Reply, pushed(ven, PUSHED[name]("yours"), "VTN")).refusal is None
+
+
+def a_list(vtn_id: str) -> bytes:
+    """A list of events in 2.0a."""
+    given = event("event", value=1.0)
+    signal = but(given.event_signals[0], current_value=1.0)
+    listed = DistributeEvent(request_id="1", vtn_id=vtn_id, events=(but(given, event_signals=(signal,)),))
+    return encode(listed, profile=ProfileName.V20A)
+
+
+@pytest.mark.rule(21, 517)
+@pytest.mark.parametrize(("identity", "vtn_id"), [(None, "Grid"), ("AA", "Grid"), ("VTN", "Other"), ("VTN", "Grid")])
+def test_a_ven_of_2_0a_takes_events_of_its_vtn_alone(identity: str | None, vtn_id: str) -> None:
+    config = VenConfig(
+        ven_id="yours", profile=ProfileName.V20A, pull=False, address="here", vtn_identity="VTN", vtn_id="Grid"
+    )
+    ven = Ven(config, sealer=PlainSealer(), entropy=random.Random(0))
+    peer = Peer(identity=identity)
+    ven.receive_request(a_list(vtn_id), peer=peer, service=None, now=NOW, profile=ProfileName.V20A)
+    outputs = drained(ven, NOW)
+    refused = one(Reply, outputs).refusal
+    assert refused is (None if identity == "VTN" else Failure.FORBIDDEN)
+    assert bool(ven.state.events) == (identity == "VTN" and vtn_id == "Grid")
+    if identity == "VTN" and vtn_id == "Other":
+        answer = one(Transmit, outputs).message
+        assert isinstance(answer, CreatedEvent)
+        assert answer.response.response_code == 452
 
 
 def test_an_answer_that_nobody_awaits_is_not_looked_at() -> None:

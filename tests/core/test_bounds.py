@@ -3,16 +3,25 @@
 import random
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import (
     Call,
+    CallId,
+    CanceledReport,
+    CancelReport,
+    CreatedEvent,
     CreatedPartyRegistration,
     CreatedReport,
     CreateReport,
+    EiResponse,
+    EventResponse,
     Failure,
+    LocalProtocolError,
     Now,
+    OptType,
     PlainSealer,
     Poll,
     RegisteredReport,
@@ -27,8 +36,9 @@ from oadr_core import (
     VtnConfig,
     encode,
 )
+from oadr_core.offers import METADATA
 from oadr_core.seal import Peer
-from tests.core.kit import NOON, asked, create_opt, drained, offer, one, request
+from tests.core.kit import NONE, NOON, asked, create_opt, drained, event, offer, one, request
 from tests.core.test_registration import create
 from tests.rules.samples import but
 
@@ -144,6 +154,106 @@ def test_opts_have_a_size_beyond_which_they_are_refused() -> None:
         asked(vtn, long, NOW)
     assert len(vtn.vens["ven-0"].dump()) < 2 * 2**18
     assert 0 < len(vtn.vens["ven-0"].opts.schedules) < 40
+
+
+def test_what_a_ven_is_said_to_be_called_has_a_length_beyond_which_it_is_refused() -> None:
+    for long in ({"ven_name": "x" * 2001}, {"ven_id": "x" * 2001}, {"transport_address": "x" * 2001}):
+        vtn = a_vtn(vens=0)
+        answer = one(Reply, asked(vtn, create(request_id="1", **{"ven_name": "x" * 2000, **long}), NOW)).message
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert answer.response.response_code == 454
+        assert not vtn.vens
+
+
+def test_answers_to_events_add_nothing_but_one_standing_for_each_event_and_a_text_that_is_cut() -> None:
+    vtn = a_vtn()
+    for number in range(3):
+        vtn.add_event(event(f"event {number}"), ["ven-0"], NOW)
+    for turn in range(30):
+        responses = tuple(
+            EventResponse(
+                request_id="1",
+                event_id=f"event {number}",
+                modification_number=0,
+                opt_type=(OptType.OPT_IN, OptType.OPT_OUT)[turn % 2],
+                response_description=f"{turn} {'x' * 10_000}",
+            )
+            for number in range(6)
+        )
+        message = CreatedEvent(response=EiResponse(), event_responses=responses, ven_id="ven-0")
+        asked(vtn, message, NOW)
+    (*_, last) = standings = vtn.vens["ven-0"].standings
+    assert len(standings) == 3, "an event that is not its own leaves nothing"
+    assert (len(last.earlier), len(last.description or "")) == (4, 1000)
+    assert len(vtn.vens["ven-0"].dump()) < 10_000
+
+
+def test_operations_that_wait_for_a_ven_have_a_number_beyond_which_the_application_is_told() -> None:
+    vtn = a_vtn(most_queued=5)
+    for number in range(5 - len(vtn.vens["ven-0"].queue)):
+        vtn.create_report("ven-0", [request(f"request {number}")], NOW)
+    with pytest.raises(LocalProtocolError, match="5 operations wait for the VEN 'ven-0' already"):
+        vtn.create_report("ven-0", [request("one more")], NOW)
+    vtn.cancel_party_registration("ven-0", NOW)  # what ends it all is never one too many
+    vtn.request_reregistration("ven-0", NOW)
+    vtn.cancel_party_registration("ven-0", NOW)
+    assert len(vtn.vens["ven-0"].queue) == 7
+
+
+def test_metadata_that_a_ven_asks_for_and_cancels_do_not_pile_up_for_it() -> None:
+    vtn = a_vtn()
+    once = {"specifier_id": METADATA, "granularity": NONE, "back": NONE, "begin": None}
+    for number in range(50):
+        asked(vtn, _asking(request(f"request {number}", **once)), NOW)
+        vtn.offer_to("ven-0", NOW, report_request_id=f"request {number}")  # as a VTN that runs by itself does
+        if number % 3 == 0:
+            asked(vtn, Poll(ven_id="ven-0"), NOW)
+        ids = (f"request {number}",)
+        cancel = CancelReport(request_id="1", report_request_id=ids, report_to_follow=False, ven_id="ven-0")
+        asked(vtn, cancel, NOW)
+    assert len(vtn.vens["ven-0"].queue) < 5
+
+
+def test_of_what_a_slow_application_has_not_heard_only_so_much_waits_and_the_rest_comes_back_later() -> None:
+    vtn = a_vtn("on_created_event", vens=2, most_untold=10)
+    vtn.add_event(event(), ["ven-0", "ven-1"], NOW)
+
+    def answers(turn: int, ven_id: str = "ven-0") -> Reply:
+        response = EventResponse(
+            request_id="1", event_id="event", modification_number=0, opt_type=list(OptType)[turn % 2]
+        )
+        message = CreatedEvent(response=EiResponse(), event_responses=(response,), ven_id=ven_id)
+        outputs = asked(vtn, message, NOW)
+        calls.extend(each.call for each in outputs if isinstance(each, Call))
+        return one(Reply, outputs)
+
+    calls: list[CallId] = []
+    refusals = [answers(turn).refusal for turn in range(30)]
+    assert refusals == [None] * 11 + [Failure.BUSY] * 19
+    assert one(Reply, asked(vtn, Poll(ven_id="ven-0"), NOW)).refusal is None
+    assert answers(0, "ven-1").refusal is None, "another VEN does not suffer"
+    vtn.call_returned(calls[0], None, now=NOW)
+    drained(vtn, NOW)
+    assert answers(0).refusal is None
+
+
+def test_thousands_of_refusals_are_answered_in_a_few_words() -> None:
+    vtn = a_vtn()
+    wrong = tuple(request(f"{number} {'x' * 300}", specifier_id="unknown") for number in range(2000))
+    answer = one(Reply, asked(vtn, _asking(*wrong), NOW)).message
+    assert isinstance(answer, CreatedReport)
+    assert answer.response.response_code == 452
+    assert (answer.response.response_description or "").endswith(" and 1992 more")
+    unknown = CancelReport(
+        request_id="1",
+        report_request_id=tuple(f"{number} {'x' * 300}" for number in range(2000)),
+        report_to_follow=False,
+        ven_id="ven-0",
+    )
+    outputs = asked(vtn, unknown, NOW)
+    cancelled = one(Reply, outputs).message
+    assert isinstance(cancelled, CanceledReport)
+    assert len(cancelled.response.response_description or "") <= 1000
 
 
 def test_of_what_the_application_has_not_decided_only_so_much_waits_and_the_rest_comes_back_later() -> None:

@@ -18,7 +18,8 @@ from oadr_core import (
     SpecifierPayload,
     measurement,
 )
-from oadr_core.offers import METADATA, check_request, data_name
+from oadr_core.offers import METADATA, check_request
+from oadr_core.rules.offered import data_name
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, offer, request
 
 SECOND = timedelta(seconds=1)
@@ -194,7 +195,7 @@ def test_any_times_give_a_code_and_what_is_accepted_is_within_the_offer(
 def test_what_is_wrong_is_said_in_words() -> None:
     with pytest.raises(RemoteProtocolError, match="usage has no rID moon"):
         check_request(request(r_ids=("moon",)), OFFERS)
-    with pytest.raises(RemoteProtocolError, match="load is sampled every 0:00:01 to 0:05:00, not every 0:10:00"):
+    with pytest.raises(RemoteProtocolError, match="load is sampled every PT1S to PT5M, not every PT10M"):
         check_request(request(granularity=MINUTE * 10, back=HOUR), OFFERS)
 
 

@@ -80,8 +80,8 @@ def test_an_event_is_pushed_at_once_to_where_the_ven_is_reached() -> None:
 def test_one_thing_is_under_way_at_a_time() -> None:
     bench = Bench()
     bench.vtn.create_report("ven", [request()], bench.clock.now)
-    bench.vtn.add_event(event(), ["ven"], bench.clock.now)
     (first,) = bench.transmits()
+    bench.vtn.add_event(event(), ["ven"], bench.clock.now)
     assert isinstance(first.message, CreateReport)
     assert bench.transmits() == []
     bench.vtn.receive_response(first.exchange, b"", now=bench.clock.now)

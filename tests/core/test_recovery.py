@@ -119,7 +119,7 @@ def test_a_vtn_that_goes_away_for_an_hour_finds_everything_when_it_is_back() -> 
     grid.vtn.vtn.add_event(event(length=HOUR * 5), [grid.ven_id()], grid.now)
     grid.run(60)
     grid.log.clear()
-    run_without_with_calls(site, 3600)
+    grid.run_without(grid.host, 3600)
     assert grid.ven().phase is Startup.RUNNING
     assert len(grid.times(Poll)) + len(grid.times(UpdateReport)) <= 80, "it is not flooded by its own VENs"
     assert grid.ven().unsent >= 115
@@ -131,17 +131,6 @@ def test_a_vtn_that_goes_away_for_an_hour_finds_everything_when_it_is_back() -> 
     assert grid.ven().unsent <= 1
     expected = {NOON + timedelta(seconds=10 * number) for number in range(400)}
     assert expected <= set(site.stored), "every reading of that hour is there"
-
-
-def run_without_with_calls(site: Site, seconds: float) -> None:
-    """Let time pass in which the VTN is off and the VEN goes on reading its meter."""
-    grid = site.grid
-    end = grid.now.mono + seconds
-    while grid.now.mono < end:
-        grid.run_without(grid.host, 1.0)
-        for call in list(site.host.calls):
-            assert call.function is not None
-            grid.wire.run(site.host, call, call.function(**call.arguments), grid.now)
 
 
 # --- restarts --------------------------------------------------------------------------------------------------------

@@ -403,6 +403,35 @@ def test_metadata_once_and_periodically_until_that_is_cancelled(direction: str, 
     assert (pair.served, pair.expected) == ((), ())
 
 
+@both
+@pytest.mark.rule(510)
+def test_a_vtn_without_reports_answers_a_periodic_request_for_metadata_once(pull: bool) -> None:
+    pair = Pair("VTN to VEN", pull=pull)
+    pair.grid.run(30)
+    pair.grid.log.clear()
+    zero = {"specifier_id": METADATA, "r_ids": ("0",), "granularity": NONE}
+    pair.ask(request("often", back=MINUTE, begin=None, **zero))
+    pair.grid.run(300)
+    assert pair.answers == [(200, ("often",))]
+    told = [(one.report_request_id, one.reports) for one in pair.grid.messages(RegisterReport)]
+    assert told == [("often", ())]
+    assert (pair.served, pair.expected) == ((), ())
+
+
+@pytest.mark.rule(510)
+def test_a_vtn_without_reports_that_answers_before_a_restart_does_not_answer_again() -> None:
+    pair = Pair("VTN to VEN")
+    pair.grid.run(30)
+    zero = {"specifier_id": METADATA, "r_ids": ("0",), "granularity": NONE}
+    pair.ask(request("often", back=MINUTE, begin=None, **zero))
+    pair.grid.run(5)
+    pair.grid.wire.boot(pair.grid.host, pair.grid.now)
+    pair.grid.run(300)
+    told = [one.report_request_id for one in pair.grid.messages(RegisterReport)]
+    assert told.count("often") == 1
+    assert (pair.served, pair.expected) == ((), ())
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
@@ -624,6 +653,24 @@ def test_a_report_may_be_sent_again_corrected(direction: str) -> None:
     assert [value for _, _, value, _ in shown(again)] == [1.0, 9.0, 1.0]
     assert [one.dtstart for one in again.intervals] == [one.dtstart for one in first.intervals]
     assert (middle - NOON).total_seconds() in [at for at, value in pair.taken["load"] if value == 9.0]
+
+
+@pytest.mark.rule(346)
+def test_a_report_may_be_sent_again_after_a_restart(direction: str) -> None:
+    pair = Pair(direction)
+    grid = pair.grid
+    pair.want("meter", "load", sampling=SECOND * 10, reporting=SECOND * 30)
+    pair.offer("meter", data_point(lambda: 1, r_id="load", sampling_rate=RATE))
+    grid.run(70)
+    first = pair.data()[0]
+    grid.wire.boot(grid.hosts["ven"] if direction == "VEN to VTN" else grid.host, grid.now)
+    grid.run(30)
+    peer = [] if isinstance(pair.source, AutoVen) else [grid.ven_id()]
+    again = {"values": {"load": [(first.dtstart, 9.0)]}, "dtstart": first.dtstart}
+    pair.source.resend_report(*peer, first.report_request_id, grid.now, **again)  # type: ignore[arg-type]
+    grid.run(15)
+    (corrected,) = (one for one in pair.data() if one.dtstart == first.dtstart and one != first)
+    assert [value for _, _, value, _ in shown(corrected)] == [9.0, 1.0, 1.0]
 
 
 @pytest.mark.rule(346)

@@ -337,6 +337,35 @@ def test_what_a_vtn_has_read_for_a_report_that_is_not_complete_outlives_a_restar
     assert ids == ["mine"] * len(ids)
 
 
+@pytest.mark.rule(317)
+def test_what_a_ven_has_read_for_a_report_that_is_not_complete_outlives_a_restart_while_its_vtn_is_away() -> None:
+    pair = Pair("VEN to VTN")
+    offering(pair)
+    pair.ask(request("mine", specifier_id="meter", back=MINUTE, granularity=timedelta(seconds=10)))
+    pair.grid.run(15)
+    kept = [key for key in source_of(pair).saved if key.startswith("sample/")]
+    assert len(kept) == 2
+    pair.grid.wire.boot(source_of(pair), pair.grid.now)
+    pair.grid.run_without(pair.grid.host, 60)
+    assert not {*kept} & {*source_of(pair).saved}, "what is told is not kept"
+    assert pair.data() == []
+    pair.grid.run(100)
+    first = pair.data()[0]
+    assert [(one.dtstart - NOON).total_seconds() for one in first.intervals if one.dtstart] == [30, 40, 50]
+
+
+@pytest.mark.rule(306)
+def test_the_metadata_that_a_ven_sends_after_a_restart_end_what_it_had_read() -> None:
+    pair = Pair("VEN to VTN")
+    offering(pair)
+    pair.ask(request("mine", specifier_id="meter", back=MINUTE, granularity=timedelta(seconds=10)))
+    pair.grid.run(15)
+    restart(pair, source_of(pair))
+    pair.grid.run(60)
+    assert pair.data() == []
+    assert not [key for key in source_of(pair).saved if key.startswith("sample/")]
+
+
 @pytest.mark.rule(306)
 def test_what_was_read_for_a_request_that_ends_is_forgotten() -> None:
     pair = Pair("VTN to VEN")

@@ -37,6 +37,7 @@ REMEDIES = """
     UNSUPPORTED     GIVE_UP       404, 501: asking again helps nobody
     NOT_ACCEPTABLE  GIVE_UP       406: never unmodified again
     FORBIDDEN       GIVE_UP       403
+    TOO_LARGE       GIVE_UP       it would be as large the next time
 """
 """What section 9.1.5 has done about each failure."""
 

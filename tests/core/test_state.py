@@ -24,13 +24,18 @@ from oadr_core import (
     ProfileName,
     Report,
     ReportRequest,
+    ResourceStatus,
     Standing,
     StateError,
     TransportName,
     VenRecord,
     VenState,
 )
+from oadr_core.auto.made_reports import MadeReport
 from oadr_core.auto.outbox import UnsentReport
+from oadr_core.auto.readings import Reading
+from oadr_core.auto.samples import KeptSample
+from oadr_core.auto.submitted import SubmittedValue
 from oadr_core.auto.timekeeper import EventProgress
 from oadr_core.machines.delivery import Delivery
 from oadr_core.machines.event import EventAtVtn
@@ -166,6 +171,19 @@ event_records = st.builds(
     changed_at=instants,
 )
 unsent_reports = st.builds(UnsentReport, request_id=plain, report=parts(Report).filter(sendable))
+made_reports = st.builds(MadeReport, peer=plain, report=parts(Report).filter(sendable))
+own_readings = st.builds(
+    Reading, value=st.floats(-1e9, 1e9) | st.none() | parts(ResourceStatus).filter(sendable), time=instants
+)
+kept_samples = st.builds(
+    KeptSample,
+    peer=plain,
+    report_request_id=plain,
+    due=instants,
+    whole=st.booleans(),
+    readings=st.dictionaries(plain, st.lists(own_readings, max_size=2).map(tuple), max_size=2),
+)
+submitted_values = st.builds(SubmittedValue, report_specifier_id=plain, r_id=plain, reading=own_readings)
 
 progresses = st.builds(
     EventProgress,
@@ -183,6 +201,9 @@ KINDS = {
     Enrolment: enrolments,
     HandedEvents: handed_events,
     UnsentReport: unsent_reports,
+    MadeReport: made_reports,
+    KeptSample: kept_samples,
+    SubmittedValue: submitted_values,
 }
 """Everything that a core saves."""
 
@@ -212,6 +233,13 @@ EXAMPLES: dict[Any, Any] = {
     Enrolment: Enrolment(group_ids=("east",), market_contexts=("http://market.example",)),
     HandedEvents: HandedEvents(event_ids=("event",)),
     UnsentReport: UnsentReport(request_id="1", report=offer()),
+    MadeReport: MadeReport(peer="ven", report=offer()),
+    KeptSample: KeptSample(
+        peer="ven", report_request_id="1", due=NOON, whole=False, readings={"load": (Reading(value=1.0, time=NOON),)}
+    ),
+    SubmittedValue: SubmittedValue(
+        report_specifier_id="meter", r_id="load", reading=Reading(value=1.0, time=NOON, confidence=9)
+    ),
 }
 
 
@@ -333,6 +361,7 @@ def test_what_was_never_a_blob_is_damaged(kind: Any, blob: bytes) -> None:
         (VenRecord, lambda blob: blob["requests"][0]["request"]["report_specifier"].update(specifier_payloads=[])),
         (EventRecord, lambda blob: blob["event"]["event_descriptor"].update(event_id="\x00")),
         (UnsentReport, lambda blob: blob["report"].update(report_name="no such report")),
+        (MadeReport, lambda blob: blob["report"].update(report_name="no such report")),
         (VenState, lambda blob: blob["report_requests"][0].update(accepted_at="2026-11-20T12:00:00")),
         (EventRecord, lambda blob: blob.update(created_at="2026-11-20T12:00:00")),
         (EventRecord, lambda blob: blob["event"]["active_period"].update(dtstart="2026-11-20T12:00:00")),

@@ -20,6 +20,7 @@ from oadr_app.config import (
     Readings,
     Reports,
     VenFile,
+    VenPush,
     VenReport,
     VenSignatures,
     VtnFile,
@@ -27,6 +28,7 @@ from oadr_app.config import (
     read,
 )
 from oadr_app.tls_config import VenTls, VtnTls
+from oadr_app.xmpp_config import VenXmpp, VtnXmpp
 from tests.conftest import ROOT
 
 README: Final = (ROOT / "README.md").read_text()
@@ -49,6 +51,13 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path) -> None:
 def test_the_readme_shows_the_examples_as_they_are() -> None:
     ven, _, vtn = blocks(README, "python")
     assert [ven, vtn] == [(ROOT / "examples" / name).read_text() for name in ("ven.py", "vtn.py")]
+
+
+def test_the_page_on_xmpp_shows_the_configurations_as_they_are() -> None:
+    page, folder = (ROOT / "docs" / "xmpp.md").read_text(), ROOT / "examples" / "xmpp"
+    for language, name in (("lua", "prosody.cfg.lua"), ("yaml", "ejabberd.yml")):
+        assert blocks(page, language) == [(folder / name).read_text()]
+    assert f"```\n{(folder / 'vens-apart.pfw').read_text()}```\n" in page
 
 
 def test_what_the_readme_adds_to_its_ven_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +99,7 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "readings": Readings,
                 "tls": VtnTls,
                 "signatures": VtnSignatures,
+                "xmpp": VtnXmpp,
                 "vens": KnownVen,
             },
         ),
@@ -103,6 +113,8 @@ def test_links_lead_somewhere(page: Path) -> None:
                 "reports": VenReport,
                 "tls": VenTls,
                 "signatures": VenSignatures,
+                "push": VenPush,
+                "xmpp": VenXmpp,
             },
         ),
     ],
@@ -116,7 +128,8 @@ def test_every_setting_is_explained(
     for name, table in tables.items():
         content = shown[name]
         told = content if isinstance(content, list) else [content]
-        assert {field for one in told for field in one} == set(table.__struct_fields__)
+        instead = set(re.findall(r"^# (\w+) = ", text.partition(f"\n[{name}]")[2].partition("\n[")[0], re.MULTILINE))
+        assert {field for one in told for field in one} | instead == set(table.__struct_fields__)
     path = tmp_path / "shown.toml"
     path.write_text(text)
     assert read(file, path, {})

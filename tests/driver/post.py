@@ -37,7 +37,7 @@ class Box:
         receiver = self._post.boxes.get(transmit.to.base or self._to)
         if receiver is None:
             raise ExchangeFailed(Failure.UNREACHABLE)
-        peer = Peer(transport=TransportName.XMPP, identity=self._address, address=self._address)
+        peer = Peer(transport=TransportName.XMPP, identity=self._address.partition("/")[0], address=self._address)
         refusal, answer = await receiver.receive(body, peer, None)
         if refusal is not None:
             raise ExchangeFailed(refusal)
@@ -49,6 +49,10 @@ class Box:
     def by_hand(self) -> LooseCarrier:
         """Letters one at a time."""
         return self
+
+    def refuse_address(self, address: str) -> str | None:
+        """There is nothing against any address."""
+        return None
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:

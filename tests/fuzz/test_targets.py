@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from fuzz import __main__ as program
-from fuzz import campaign, guard, reach
+from fuzz import campaign, guard, mutations, reach
 from fuzz.guard import Guard, TooSlow
 from fuzz.target import NAMES, contract, find
 from oadr_core.seal import checking
@@ -114,6 +115,12 @@ def test_an_input_that_takes_much_memory_is_a_finding() -> None:
     # in a process of its own: what counts is the most that a process ever held, and the one of the tests has held much
     done = subprocess.run([sys.executable, "-c", _HOLDS_MUCH], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "MB are allowed" in done.stdout
+
+
+def test_changing_json_leaves_nothing_behind_that_would_come_into_itself() -> None:
+    data = b'{"a": [1, {"b": [[]]}], "c": {}}'
+    once = [mutations.of_json(data, Random(seed)) for seed in range(2000)]
+    assert once == [mutations.of_json(data, Random(seed)) for seed in range(2000)]
 
 
 # --- the engine ------------------------------------------------------------------------------------------------------

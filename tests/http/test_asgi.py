@@ -8,8 +8,13 @@ import anyio
 import httpx
 import pytest
 
+from oadr_app.authority import Identity
+from oadr_core import CreatedPartyRegistration, DistributeEvent, Payload, RequestEvent, decode, encode
 from oadr_http import PREFIX, AsgiApp, Endpoints
+from oadr_http.asgi import peer_of
+from tests.http.authorities import ven_identity
 from tests.http.desk import POLL, Desk
+from tests.http.test_tls import registering
 from tests.http.watch import vtn
 
 pytestmark = pytest.mark.anyio
@@ -159,3 +164,76 @@ async def test_a_vtn_lives_as_long_as_its_asgi_server() -> None:
         assert there._driver is not None
         to_app.set()
     assert there._driver is None
+
+
+# --- who a VEN is ----------------------------------------------------------------------------------------------------
+
+
+def tls_scope(path: str, **tls: Any) -> dict[str, Any]:
+    """A request over TLS, as servers tell of it that support the TLS extension."""
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": f"{PREFIX}/{path}",
+        "headers": [(b"host", b"vtn.example"), (b"content-type", b"application/xml"), (b"content-length", b"1")],
+        "client": ("192.0.2.7", 4711),
+        "extensions": {"tls": {"server_cert": None, "tls_version": 0x0303, "cipher_suite": 0xC023, **tls}},
+    }
+
+
+async def _asked(app: AsgiApp, service: str, message: Payload, **tls: Any) -> tuple[int, Payload | None]:
+    """The status of an answer, and what it holds."""
+    told = [{"type": "http.request", "body": encode(message)}]
+    start, body = await _said(app, tls_scope(service, **tls), told)
+    return start["status"], decode(body["body"]) if body["body"] else None
+
+
+def shown(*identities: Identity, error: str | None = None) -> dict[str, Any]:
+    """What the extension tells of the certificate of a client, and of those that vouch for it."""
+    return {"client_cert_chain": [one.pem.decode() for one in identities], "client_cert_error": error}
+
+
+@pytest.mark.rule(517)
+async def test_the_certificate_of_the_tls_extension_is_who_the_ven_is() -> None:
+    there = vtn(require_certificate=True)
+    app = there.asgi()
+    async with there.driving():
+        mine, other = shown(ven_identity("mine")), shown(ven_identity("other"))
+        status, answer = await _asked(app, "EiRegisterParty", registering("mine"), **mine)
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert answer.response.ok
+        ven_id = answer.ven_id or ""
+        assert there.vens[ven_id].identity == ven_identity("mine").fingerprint
+        for tls, code in ((mine, 200), (other, 463)):
+            status, answer = await _asked(app, "EiEvent", RequestEvent(request_id="1", ven_id=ven_id), **tls)
+            assert isinstance(answer, DistributeEvent)
+            assert answer.response is not None
+            assert (status, answer.response.response_code) == (200, code)
+
+
+@pytest.mark.rule(516, 517)
+@pytest.mark.decision(1)
+@pytest.mark.parametrize(
+    "tls",
+    [
+        {},
+        {"client_cert_chain": [], "client_cert_error": None},
+        {"client_cert_chain": None},
+        shown(ven_identity("mine"), error="certificate has expired"),
+        {"client_cert_chain": ["no certificate"], "client_cert_error": None},
+    ],
+    ids=["nothing", "none", "null", "one that is not valid", "nonsense"],
+)
+async def test_who_shows_no_certificate_that_the_server_finds_valid_gets_403_unread(tls: dict[str, Any]) -> None:
+    there = vtn(require_certificate=True)
+    app = there.asgi()
+    async with there.driving():
+        assert await _asked(app, "EiRegisterParty", registering("mine"), **tls) == (403, None)
+    assert not there.vens
+
+
+async def test_the_first_certificate_of_a_chain_is_that_of_the_client() -> None:
+    identity = ven_identity("mine")
+    peer = peer_of(tls_scope("OadrPoll", **shown(identity, ven_identity("other"))))
+    assert (peer.identity, peer.address) == (identity.fingerprint, "192.0.2.7:4711")

@@ -54,6 +54,37 @@ async def test_whoever_else_writes_the_header_is_refused_with_403() -> None:
     assert await ask(listed, f"Client-Cert: {expired}") == (403, [])
 
 
+@pytest.mark.parametrize(
+    ("told", "host"),
+    [
+        (("X-Forwarded-For: 192.0.2.7",), "192.0.2.7"),
+        (("X-Forwarded-For: 198.51.100.1, 192.0.2.7",), "192.0.2.7"),  # the first is what the client has written
+        (("X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 192.0.2.7"), "192.0.2.7"),
+        (("X-Forwarded-For: 192.0.2.7, 127.0.0.2",), "192.0.2.7"),  # one proxy behind the other
+        (("X-Forwarded-For: 2001:db8::7",), "2001:db8::7"),
+        (("X-Forwarded-For: 192.0.2.7, unknown",), "127.0.0.1"),
+        (("X-Forwarded-For: 127.0.0.2",), "127.0.0.1"),
+        (("Forwarded: for=192.0.2.7",), "127.0.0.1"),
+        ((), "127.0.0.1"),
+    ],
+)
+async def test_who_asks_a_listed_proxy_is_told_apart_by_the_address_that_it_adds(
+    told: tuple[str, ...], host: str
+) -> None:
+    certificate = f"Client-Cert: {written(ven_identity())['base64']}"
+    proxies = TrustedProxies(["127.0.0.0/8"], address_header="X-Forwarded-For")
+    status, (peer,) = await ask(proxies, certificate, *told)
+    assert (status, peer.host) == (200, host)
+    status, (peer,) = await ask(TrustedProxies(["127.0.0.0/8"]), certificate, *told)
+    assert peer.host == "127.0.0.1", "it is not believed unless it was said that the proxy writes it"
+
+
+async def test_an_address_in_a_header_is_not_believed_from_anybody_else() -> None:
+    proxies = TrustedProxies(["10.0.0.1"], address_header="X-Forwarded-For")
+    peer = Peer(address="192.0.2.1:5")
+    assert proxies.told_by(peer, {b"x-forwarded-for": b"192.0.2.7"}) == peer
+
+
 def test_a_vtn_without_proof_of_who_its_vens_are_listens_on_loopback_alone() -> None:
     for host in ("0.0.0.0", "::", "vtn.example", ""):
         with pytest.raises(LocalProtocolError, match="which others can reach"):

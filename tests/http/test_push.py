@@ -14,11 +14,11 @@ from oadr_core import (
     ExchangeSetBack,
     Failure,
     Payload,
+    PeerMisbehaved,
     RegisteredReport,
     RegisterReport,
     Response,
     TransportName,
-    VenRegistered,
     decode,
     encode,
 )
@@ -42,7 +42,15 @@ async def ask(there: OpenADRServer, service: str, message: Payload) -> Payload:
 
 async def register(there: OpenADRServer, address: str, name: str = "VEN") -> str:
     """Register a VEN that is reached by push."""
-    message = CreatePartyRegistration(
+    answer = await ask(there, "EiRegisterParty", registration(address, name))
+    assert isinstance(answer, CreatedPartyRegistration)
+    assert answer.ven_id
+    return answer.ven_id
+
+
+def registration(address: str, name: str = "VEN") -> CreatePartyRegistration:
+    """How a VEN registers that is reached by push."""
+    return CreatePartyRegistration(
         request_id="1",
         profile_name="2.0b",
         transport_name=TransportName.SIMPLE_HTTP,
@@ -52,10 +60,6 @@ async def register(there: OpenADRServer, address: str, name: str = "VEN") -> str
         ven_name=name,
         http_pull_model=False,
     )
-    answer = await ask(there, "EiRegisterParty", message)
-    assert isinstance(answer, CreatedPartyRegistration)
-    assert answer.ven_id
-    return answer.ven_id
 
 
 def pushed(ven: Stranger) -> list[Payload]:
@@ -104,26 +108,38 @@ async def test_a_push_that_fails_is_made_again() -> None:
     assert ven_id in there.vens
 
 
+@pytest.mark.rule(402)
 @pytest.mark.parametrize(
     "address",
     [
         "http://127.0.0.1:99999/",
-        f"http://{'a' * 70}.invalid/",
+        "http://127.0.0.1:0/",
+        f"http://{'a' * 70}.example/",
         "http://[::1/",
         "ftp://127.0.0.1/",
+        "http://127.1:8080/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://user:secret@127.0.0.1/",
+        "http://127.0.0.1/?a=b",
+        "http:///EiEvent",
         "nonsense",
+        "http://169.254.169.254/",
+        "http://0.0.0.0/",
+        "http://10.0.0.1/",
     ],
 )
-async def test_an_address_that_is_none_disturbs_nobody_else(address: str) -> None:
+async def test_an_address_that_is_none_or_not_allowed_cannot_be_registered(address: str) -> None:
     watch = Watch()
     there = vtn(observe=watch)
-    async with stranger(response(b""), response(b"")) as ven, there.running():
-        bad = await register(there, address, "bad")
-        assert (await watch.sees(ExchangeSetBack)).why is Failure.UNREACHABLE
-        good = await register(there, ven.url, "good")
-        there.add_event([bad, good], "SIMPLE", "level", intervals(1))
-        await until(lambda: ven.asked)
-        assert len([one for one in watch.events if isinstance(one, VenRegistered)]) == 2
+    async with there.running():
+        answer = await ask(there, "EiRegisterParty", registration(address))
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert (answer.response.response_code, answer.ven_id) == (454, None)
+        told = await watch.sees(PeerMisbehaved)
+        assert answer.response.response_description in told.what, "the operator reads the same as the VEN"
+        assert "secret" not in told.what
+        assert not there.vens
 
 
 async def test_a_ven_that_answers_nonsense_disturbs_nobody_else() -> None:

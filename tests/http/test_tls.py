@@ -20,12 +20,12 @@ from oadr_core import (
     CreatedPartyRegistration,
     CreatePartyRegistration,
     DistributeEvent,
-    ExchangeAbandoned,
     ExchangeId,
     ExchangeSetBack,
     Failure,
     LocalProtocolError,
     Payload,
+    PeerMisbehaved,
     PlainSealer,
     Poll,
     Registered,
@@ -447,8 +447,19 @@ async def test_a_vtn_says_nothing_in_clear_to_a_ven_that_has_a_certificate(folde
     there = folder.vtn(observe=seen)
     async with stranger(response(b"")) as ven, there.running():
         await ask(there, a_context(folder, ven_identity()), "EiRegisterParty", reached_at(ven.url))
-        await seen.sees(ExchangeAbandoned)
-    assert not ven.asked
+        assert "must begin with https" in (await seen.sees(PeerMisbehaved)).what
+        assert not there.vens
+        known = Address("simpleHttp", ven.url, identity="AA")  # as it may have registered before there was TLS
+        async with HttpCarrier() as carrier:
+            request = Transmit(ExchangeId(1), known, Service.EI_EVENT, Poll(ven_id="V"), 5.0, PlainSealer())
+            with pytest.raises(ExchangeFailed) as caught:
+                await carrier.exchange(request, b"<a/>")
+            assert caught.value.why is Failure.UNREACHABLE
+            assert not ven.asked
+            await carrier.exchange(
+                msgspec.structs.replace(request, to=msgspec.structs.replace(known, signed=True)), b""
+            )
+    assert len(ven.asked) == 1, "whose signatures are looked at may be reached in clear"
 
 
 @pytest.mark.rule(516)

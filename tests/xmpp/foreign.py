@@ -40,6 +40,7 @@ async def client(
     *,
     files: tuple[Path, Path] | None = None,
     presence: bool = True,
+    ciphers: str | None = None,
 ) -> AsyncIterator[ClientXMPP]:
     """Somebody who has logged in.
 
@@ -48,10 +49,14 @@ async def client(
     :param resource: the resource that is asked for.
     :param files: another certificate and its key.
     :param presence: whether presence is sent.
+    :param ciphers: the one suite of TLS 1.2 that is spoken; any if None.
     :raises Refused: the server does not let them in.
     """
     certificate, key = files or (account.certificate, account.key)
     context = context_for(server) if account.password else context_for(server, certificate, key)
+    if ciphers is not None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
     made = ClientXMPP(f"{account.address}/{resource}", account.password or "", ssl_context=context)
     made.enable_direct_tls = False
     made.enable_plaintext = False

@@ -96,14 +96,7 @@ class XmppServer:
     """Where that comes from."""
 
     def __init__(self, folder: Path, login: Login, authority: Authority | None = None) -> None:
-        missing = [one for one in self.programs if shutil.which(one) is None]
-        if missing:
-            reason = (
-                f"{self.kind} is not installed: {missing[0]} is missing; it comes with `apt install {self.package}`"
-            )
-            if IN_CI:
-                pytest.fail(reason)
-            pytest.skip(reason)
+        self.needed()
         self.folder: Final = folder
         self.login: Final = login
         self.authority: Final = authority or Authority.made(Kind.EC)
@@ -116,6 +109,16 @@ class XmppServer:
         self._process: subprocess.Popen[str] | None = None
         self.ca_file: Final = self._write("ca-of-vtns.crt", pem(self.authority.issuers[Side.VTN].certificate))
         self._write_certificates()
+
+    @classmethod
+    def needed(cls) -> None:
+        """Skip the test where it is not installed; in continuous integration fail."""
+        missing = [one for one in cls.programs if shutil.which(one) is None]
+        if missing:
+            reason = f"{cls.kind} is not installed: {missing[0]} is missing; it comes with `apt install {cls.package}`"
+            if IN_CI:
+                pytest.fail(reason)
+            pytest.skip(reason)
 
     # --- what tests ask for ------------------------------------------------------------------------------------------
 
@@ -163,6 +166,12 @@ class XmppServer:
         """End it, and start it again on the same ports."""
         self.stop()
         self.start()
+
+    def use(self, certificates: Path) -> None:
+        """Show the certificate of a folder of ``oadr certificates`` instead, and believe its CAs."""
+        for theirs, ours in (("xmpp-ec.crt", "xmpp.crt"), ("xmpp-ec.key", "xmpp.key")):
+            shutil.copy(certificates / theirs, self.folder / ours)
+        shutil.copy(certificates / "ca-of-xmpp-clients.crt", self.folder)
 
     # --- what is of one kind of server -------------------------------------------------------------------------------
 
@@ -376,9 +385,17 @@ class Servers:
             self._shared[kind, login] = self.own(kind, login)
         return self._shared[kind, login]
 
-    def own(self, kind: str, login: Login) -> XmppServer:
-        """A server of nobody else, which can be stopped."""
+    def own(self, kind: str, login: Login, certificates: Path | None = None) -> XmppServer:
+        """A server of nobody else, which can be stopped.
+
+        :param kind: which one.
+        :param login: how users log in.
+        :param certificates: a folder of ``oadr certificates``, which has the server's certificate; one of its own if
+            None.
+        """
         server = KINDS[kind](self._new_folder(kind), login)
+        if certificates is not None:
+            server.use(certificates)
         self._own.append(server)
         server.start()
         return server

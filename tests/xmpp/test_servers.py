@@ -18,6 +18,12 @@ async def test_a_certificate_logs_in_under_its_own_name(server: XmppServer) -> N
         assert ven.boundjid.full == f"0013a20040f1@{DOMAIN}/meter"
 
 
+@pytest.mark.rule(67)
+async def test_the_suite_of_the_profile_is_spoken(server: XmppServer) -> None:
+    async with client(server, server.account(), ciphers="ECDHE-ECDSA-AES128-SHA256") as ven:
+        assert ven.is_connected()
+
+
 @pytest.mark.rule(515)
 async def test_a_certificate_logs_in_under_no_other_name(server: XmppServer) -> None:
     account, other = server.account(), server.account()
@@ -77,7 +83,8 @@ async def test_vens_do_not_reach_each_other(server: XmppServer) -> None:
         assert await asks(one, other.boundjid.full) == "forbidden"
         assert await asks(one, other.boundjid.bare) == "forbidden"
         assert [one for one in heard if one["from"].bare != other.boundjid.bare] == []  # type: ignore[index]
-        await one.plugin["xep_0199"].ping(DOMAIN)
+        for reached in (DOMAIN, one.boundjid.bare, one.boundjid.full):
+            await one.plugin["xep_0199"].ping(reached)
 
 
 async def test_what_is_too_large_ends_the_stream(server: XmppServer) -> None:

@@ -64,9 +64,18 @@ class TheirVen:
         if client is not None:
             await client.stop()
 
-    def _offer(self, client: Any, *, sampling_rate: float, first: float, r_id: str, **details: Any) -> None:
+    def _offer(
+        self,
+        client: Any,
+        *,
+        sampling_rate: float,
+        r_id: str,
+        first: float = 0.0,
+        recorded: Sequence[tuple[str, float]] | None = None,
+        **details: Any,
+    ) -> None:
         client.add_report(
-            callback=self._reader(r_id, first),
+            callback=self._reader(r_id, first) if recorded is None else self._recorder(r_id, recorded),
             r_id=r_id,
             sampling_rate=timedelta(seconds=sampling_rate),
             report_duration=timedelta(hours=1),
@@ -83,6 +92,15 @@ class TheirVen:
             now = datetime.now(UTC)
             self._talk.say("read", r_id=r_id, time=now, value=value)
             return [(now, value)]
+
+        return read
+
+    def _recorder(self, r_id: str, recorded: Sequence[tuple[str, float]]) -> Callable[[], object]:
+        """Make a callback that knows the values of some times, whenever it is called."""
+
+        def read() -> object:
+            self._talk.say("recalled", r_id=r_id)
+            return [(datetime.fromisoformat(time), value) for time, value in recorded]
 
         return read
 

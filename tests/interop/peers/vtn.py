@@ -1,10 +1,12 @@
 """OpenLEADR's server, as it comes, steered by a test; run by the interpreter of the peer's environment.
 
 Commands: ``run`` makes a server and has it listen, ``add_event``, ``modify_event`` and ``cancel_event`` do what they
-say, ``stop`` ends it. It tells of every message it takes and gives, and of every call of its handlers and callbacks.
+say, ``create_report`` and ``cancel_report`` answer the next poll with that, ``stop`` ends it. It tells of every message
+it takes and gives, and of every call of its handlers and callbacks.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +25,7 @@ class TheirVtn:
         self._vens: dict[str, dict[str, Any]] = {}
         self._registrations = 0
         self._fingerprint: str | None = None
+        self._queue: deque[tuple[str, dict[str, Any]]] = deque()
 
     async def run(
         self,
@@ -32,13 +35,15 @@ class TheirVtn:
         sampling: float | None = None,
         reporting: float | None = None,
         forgetful: bool = False,
+        queueing: bool = False,
         security: Mapping[str, Any] | None = None,
         fingerprint: str | None = None,
     ) -> None:
         """Make a server, and have it listen; port 0 takes a free one, and the site tells which.
 
         It asks for every data point at the spacing ``sampling``, in reports as long as ``reporting``; without a
-        ``sampling`` it wants no reports. A forgetful server registers every VEN, and knows none.
+        ``sampling`` it wants no reports. A forgetful server registers every VEN, and knows none. One that is queueing
+        answers polls with what it is told to ask, and has no events.
         ``security`` holds its keys and certificates, ``fingerprint`` is that of its VENs.
         """
         self._fingerprint = fingerprint
@@ -71,6 +76,9 @@ class TheirVtn:
         server.add_handler("on_register_report", on_register_report)
         server.add_handler("on_created_report", lambda payload: self._talk.say("created_report", content=payload))
         server.add_handler("on_update_report", lambda report: self._talk.say("unclaimed_report", report=report))
+        if queueing:
+            server.add_handler("on_poll", lambda ven_id: self._queue.popleft() if self._queue else None)
+            server.add_handler("on_request_event", lambda ven_id: [])
         await server.run()
         scheme = "https" if security and "http_cert" in security else "http"
         port = server.app_runner.addresses[0][1]
@@ -107,6 +115,33 @@ class TheirVtn:
     def cancel_event(self, ven_id: str, event_id: str) -> None:
         """Cancel an event."""
         self._server.cancel_event(ven_id, event_id)
+
+    def create_report(
+        self,
+        report_request_id: str,
+        report_specifier_id: str,
+        r_id: str,
+        granularity: float,
+        report_back_duration: float,
+        dtstart: str,
+        duration: float,
+    ) -> None:
+        """Ask for a report; the server has no method for it. ``dtstart`` is a text, and lengths are in seconds."""
+        interval = {"dtstart": datetime.fromisoformat(dtstart), "duration": timedelta(seconds=duration)}
+        specifier = {
+            "report_specifier_id": report_specifier_id,
+            "granularity": timedelta(seconds=granularity),
+            "report_back_duration": timedelta(seconds=report_back_duration),
+            "report_interval": interval,
+            "specifier_payloads": [{"r_id": r_id, "reading_type": "x-notApplicable"}],
+        }
+        request = {"report_request_id": report_request_id, "report_specifier": specifier}
+        self._queue.append(("oadrCreateReport", {"report_requests": [request]}))
+
+    def cancel_report(self, report_request_id: str, report_to_follow: bool) -> None:
+        """Ask for no more of a report; the server has no method for it."""
+        content = {"report_request_id": report_request_id, "report_to_follow": report_to_follow}
+        self._queue.append(("oadrCancelReport", content))
 
     def forget(self, ven_id: str) -> None:
         """Know a VEN no more, as if its registration had been lost."""
@@ -177,6 +212,8 @@ async def main() -> None:
             "add_event": vtn.add_event,
             "modify_event": vtn.modify_event,
             "cancel_event": vtn.cancel_event,
+            "create_report": vtn.create_report,
+            "cancel_report": vtn.cancel_report,
             "forget": vtn.forget,
             "stop": vtn.stop,
         }

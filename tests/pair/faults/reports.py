@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from oadr_core.auto import readings, reporter, sampling
+from oadr_core.auto import readings, report_making, reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
 from oadr_core.auto.serving import Serving
@@ -25,21 +25,21 @@ fault: Final = Faults()
 @fault(Reports)
 def _the_order_is_reversed(patch: pytest.MonkeyPatch) -> None:
     """A report tells its newest reading first."""
-    right = reporter.ordered
-    patch.setattr(reporter, "ordered", lambda intervals: right(intervals)[::-1])
+    right = report_making.ordered
+    patch.setattr(report_making, "ordered", lambda intervals: right(intervals)[::-1])
 
 
 @fault(Reports)
 def _failures_leave_nothing(patch: pytest.MonkeyPatch) -> None:
     """A reading that fails is left out of its report, without a placeholder."""
-    right = reporter.ordered
+    right = report_making.ordered
 
     def wrong(intervals: Any) -> Any:
         all_of_them = list(intervals)
         values = [one for one in all_of_them if not (one.payloads[0].data_quality or "").startswith("Quality Bad")]
         return right(values or all_of_them)
 
-    patch.setattr(reporter, "ordered", wrong)
+    patch.setattr(report_making, "ordered", wrong)
 
 
 @fault(Reports)

@@ -1,0 +1,174 @@
+"""An XMPP server of our own on this machine, for trying XMPP out: Prosody, with a domain that nobody else knows."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from oadr_app.authority import Authority, Kind, Side, pem
+
+DOMAIN: Final = "oadr.example"
+"""The domain that VENs log in to."""
+
+COMPONENT: Final = "vtn.oadr.example"
+"""The domain of the VTN, which is a component."""
+
+_HOST: Final = "127.0.0.1"
+_TO_START: Final = 30.0
+_TO_STOP: Final = 10.0
+"""Seconds."""
+
+# It ends with us, however we end, as the standard input closes then.
+_SCRIPT: Final = '"$0" --config "$1" -F & child=$!; read line; kill "$child"; wait "$child"'
+
+_CONFIGURATION: Final = """\
+{root}data_path = "{folder}/data"
+pidfile = "{folder}/prosody.pid"
+log = {{ info = "*console" }}
+modules_enabled = {{ "disco"; "ping"; "posix"; "roster"; "saslauth"; "smacks"; "tls" }}
+modules_disabled = {{ "offline", "s2s" }}
+interfaces = {{ "{host}" }}
+c2s_ports = {{ {port} }}
+c2s_require_encryption = true
+component_interface = "{host}"
+component_ports = {{ {component_port} }}
+component_conflict_resolve = "kick_old"
+
+VirtualHost "{domain}"
+	authentication = "internal_hashed"
+	ssl = {{ certificate = "{folder}/xmpp.crt"; key = "{folder}/xmpp.key" }}
+
+Component "{component}"
+	component_secret = "{secret}"
+"""
+
+
+class NoProsody(Exception):
+    """There is none, or it does not start; the text says what to do."""
+
+
+class LocalProsody:
+    """A Prosody that runs while it is entered.
+
+    :param folder: where its files go; an empty one.
+    :param users: the names of those who can log in.
+    :raises NoProsody: it is not installed.
+    :ivar host: where it listens.
+    :ivar port: the port for clients.
+    :ivar component_port: the port for the component.
+    :ivar authorities: the file with the CA of its certificate.
+    :ivar secret_file: a file with the secret of the component.
+    :ivar password_files: files with the passwords of the users.
+    """
+
+    def __init__(self, folder: Path, users: tuple[str, ...]) -> None:
+        program = shutil.which("prosody")
+        if program is None:
+            raise NoProsody(
+                "XMPP needs a server, and Prosody is not installed here; it comes with `apt install prosody`, or see "
+                "https://prosody.im/download. --transport pull and push do without"
+            )
+        self._program: Final = program
+        self._folder: Final = folder
+        self.host: Final = _HOST
+        self.port, self.component_port = _free_ports()
+        self.authorities: Final = folder / "ca.crt"
+        self.secret_file: Final = folder / "component.secret"
+        self.password_files: Final[Mapping[str, Path]] = {name: folder / f"{name}.password" for name in users}
+        self._process: subprocess.Popen[str] | None = None
+        self._write()
+
+    def _write(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        authority, secret = Authority.made(Kind.EC), secrets.token_urlsafe(16)
+        server = authority.vtn([DOMAIN])
+        self._put(self.authorities, pem(authority.issuers[Side.VTN].certificate))
+        self._put(self._folder / "xmpp.crt", server.pem)
+        self._put(self._folder / "xmpp.key", server.key_pem())
+        self._put(self.secret_file, secret.encode())
+        accounts = self._folder / "data" / "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in DOMAIN)
+        (accounts / "accounts").mkdir(parents=True, exist_ok=True)
+        for name, file in self.password_files.items():
+            password = secrets.token_urlsafe(16)
+            self._put(file, password.encode())
+            stored = "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in name)
+            self._put(accounts / "accounts" / f"{stored}.dat", f'return {{ ["password"] = "{password}"; }};'.encode())
+        configuration = _CONFIGURATION.format(
+            root="run_as_root = true\n" if os.getuid() == 0 else "",
+            folder=self._folder,
+            host=self.host,
+            port=self.port,
+            component_port=self.component_port,
+            domain=DOMAIN,
+            component=COMPONENT,
+            secret=secret,
+        )
+        self._put(self._folder / "prosody.cfg.lua", configuration.encode())
+
+    @staticmethod
+    def _put(file: Path, content: bytes) -> None:
+        file.write_bytes(content)
+        file.chmod(0o600)
+
+    def __enter__(self) -> Self:
+        """Start it.
+
+        :raises NoProsody: it does not start.
+        """
+        process = self._process = subprocess.Popen(  # noqa: S603 - the program that the user has installed
+            ["/bin/sh", "-c", _SCRIPT, self._program, str(self._folder / "prosody.cfg.lua")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        ready, settled, said = threading.Event(), threading.Event(), list[str]()
+        waits_for = {f"[{self.host}]:{self.port}", f"[{self.host}]:{self.component_port}"}
+
+        def read() -> None:
+            assert process.stdout is not None
+            with process.stdout as lines:
+                for line in lines:
+                    said.append(line.strip())
+                    waits_for.difference_update([one for one in waits_for if one in line and "Activated" in line])
+                    if not waits_for:
+                        ready.set()
+                        settled.set()
+            settled.set()
+
+        threading.Thread(target=read, name="what Prosody says", daemon=True).start()
+        settled.wait(_TO_START)
+        if not ready.is_set():
+            self._stop()
+            raise NoProsody(f"Prosody does not start: {' / '.join(said[-3:]) or 'it says nothing'}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self._stop()
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            process.wait(_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def _free_ports() -> tuple[int, int]:
+    """Two ports that are free now."""
+    with socket.create_server((_HOST, 0)) as one, socket.create_server((_HOST, 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]

@@ -1,0 +1,218 @@
+"""A connection to an XMPP server that is made again whenever it breaks (sections 9.3.4.5 to 9.3.4.7 of the profile)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, Final
+
+import anyio
+from slixmpp import JID
+from slixmpp.exceptions import IqError, IqTimeout
+
+from oadr_core import Failure
+from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
+from oadr_driver.tls_errors import reason
+from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.link import Link
+from oadr_xmpp.stream import NO_TLS, UNREACHABLE, RawStream
+
+_LOG: Final = logger("oadr.xmpp")
+
+_SHORTEST_WAIT: Final = 1.0
+"""Seconds before the first try to connect again; twice as long each time."""
+
+_TO_LEAVE: Final = 2.0
+"""Seconds that the server is given to confirm the end of a stream."""
+
+
+class Session:
+    """Keeps one stream connected while it is open.
+
+    :param stream: the stream; it is used again after each break, so that its session can be resumed.
+    :param address: host and port of the server; None to look it up by the domain (SRV), or take the usual port there.
+    :param limits: how patient it is.
+    :param present: whether others are told that we are there, by presence (section 9.3.4.5).
+    :param entropy: the source of jitter.
+    :param before: is called before each try to connect.
+    :ivar link: exchanges over the stream.
+    """
+
+    def __init__(
+        self,
+        stream: RawStream,
+        address: tuple[str, int] | None,
+        *,
+        limits: XmppLimits,
+        present: bool,
+        entropy: Random,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        self.link: Final = Link(stream, limits)
+        self._stream = stream
+        self._address = address
+        self._limits = limits
+        self._present = present
+        self._entropy = entropy
+        self._before = before
+        self._damper = Damper()
+        self._online = False
+        self._leaving = False
+        self._reached = asyncio.Event()  # set while we are online
+        self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
+        self._on_start: list[Callable[[str], None]] = []
+        for name, handler in (
+            ("session_start", self._started),
+            ("session_resumed", self._resumed),
+            ("session_end", self._ended),
+            ("disconnected", self._disconnected),
+            (UNREACHABLE, self._unreachable),
+            ("failed_all_auth", self._refused),
+            ("ssl_invalid_chain", self._no_tls),
+            (NO_TLS, self._no_tls_offered),
+        ):
+            stream.add_event_handler(name, handler)
+
+    @property
+    def online(self) -> bool:
+        """Whether stanzas can be sent at present."""
+        return self._online
+
+    @property
+    def jid(self) -> str:
+        """Our JID, as the server has bound it."""
+        return str(self._stream.boundjid)
+
+    def on_start(self, told: Callable[[str], None]) -> None:
+        """Have something told our JID whenever a session begins; at once where one has."""
+        self._on_start.append(told)
+        if self._online:
+            told(self.jid)
+
+    async def reached(self) -> None:
+        """Wait until we are online."""
+        await self._reached.wait()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Be connected while the body runs, or try to be."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._stay_connected)
+            group.start_soon(self._ping)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._leave()
+
+    # --- staying connected -------------------------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        setbacks = 0
+        while True:
+            self._over.clear()
+            if self._before is not None:
+                self._before()
+            host, port = self._address or (None, None)
+            self._stream.connect(host, port)
+            with anyio.move_on_after(self._limits.login_timeout):
+                await self._first_of(self._reached, self._over)
+            if self._online:
+                setbacks = 0
+                await self._over.wait()
+            elif not self._over.is_set():
+                _LOG.warning("%s does not let us in within %g s", self._server, self._limits.login_timeout)
+            self._stream.cancel_connection_attempt()
+            self._stream.abort()
+            setbacks += 1
+            longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** (setbacks - 1))
+            await anyio.sleep(longest * self._entropy.uniform(0.5, 1.0))
+
+    @staticmethod
+    async def _first_of(*events: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(one.wait()) for one in events]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
+    async def _ping(self) -> None:
+        """Find out whether the connection still works (XEP-0199); a component asks itself, by way of the server."""
+        while True:
+            await anyio.sleep(self._limits.ping)
+            if not self._online:
+                continue
+            stream = self._stream
+            own = stream.boundjid if stream.is_component else None
+            try:
+                to = own or JID(stream.boundjid.host)
+                await stream.plugin["xep_0199"].send_ping(to, ifrom=own, timeout=self._limits.answer_timeout)
+            except IqTimeout:
+                _LOG.warning("the connection to %s is dead, and is made again", self._server)
+                stream.abort()
+            except IqError:
+                pass  # an answer all the same
+
+    async def _leave(self) -> None:
+        """Say that we go, and go."""
+        self._leaving = True
+        await self.link.close()
+        if self._online:
+            if self._present:
+                self._stream.send_presence(ptype="unavailable")
+            await self._stream.disconnect(_TO_LEAVE)
+        await self._stream.end()
+
+    # --- what the stream tells ---------------------------------------------------------------------------------------
+
+    @property
+    def _server(self) -> str:
+        host, port = self._address or (self._stream.default_domain, 0)
+        return f"{host}:{port}" if port else str(host)
+
+    def _started(self, _: Any) -> None:
+        self._be_online()
+        if self._present:
+            self._stream.send_presence()
+        _LOG.info("connected to %s as %s", self._server, self.jid)
+        for told in self._on_start:
+            told(self.jid)
+
+    def _resumed(self, _: Any) -> None:
+        self._be_online()
+        _LOG.info("connected to %s again, and the session goes on", self._server)
+
+    def _be_online(self) -> None:
+        self._online = True
+        self._reached.set()
+
+    def _ended(self, _: Any) -> None:
+        self.link.fail_all(Failure.BROKEN)
+
+    def _disconnected(self, why: object) -> None:
+        if self._online and not self._leaving:
+            _LOG.warning("the connection to %s is lost%s", self._server, f": {why}" if why else "")
+        self._online = False
+        self._reached.clear()
+        self._over.set()
+
+    def _unreachable(self, _: Any) -> None:
+        if self._damper.lets("unreachable"):
+            _LOG.warning("%s cannot be reached", self._server)
+        self._over.set()
+
+    def _refused(self, _: Any) -> None:
+        if self._damper.lets("refused"):
+            _LOG.error("%s does not let %s log in", self._server, self._stream.requested_jid.bare)
+
+    def _no_tls_offered(self, _: Any) -> None:
+        if self._damper.lets("tls"):
+            _LOG.error("%s offers no TLS, and nothing is said to it without", self._server)
+
+    def _no_tls(self, error: Exception) -> None:
+        if self._damper.lets("tls"):
+            _LOG.error("no TLS with %s: %s", self._server, reason(error) or error)
+        self._over.set()

@@ -1,0 +1,274 @@
+"""XMPP as a way to the VTN, and to VENs."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import anyio
+import sniffio
+from slixmpp import JID, InvalidJID
+
+from oadr_core import Failure, LocalProtocolError, Peer, Service, Transmit, TransportName, printable
+from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
+from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
+from oadr_xmpp.discovery import announce, find_services, list_services
+from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.link import Link
+from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
+from oadr_xmpp.session import Session
+from oadr_xmpp.stream import RawStream
+
+_LOG: Final = logger("oadr.xmpp")
+
+_GRACE: Final = 10.0
+"""Seconds that requests under way are given at the end."""
+
+_MOST_REMEMBERED: Final = 100_000
+"""How many VENs it is remembered of where they were last heard from."""
+
+Login: TypeAlias = XmppClient | XmppComponent
+"""How one gets onto a server."""
+
+
+class _Connected:
+    """What is there while a transport is open.
+
+    :param login: how to get onto the server.
+    :param limits: what it puts up with.
+    :param present: whether others are told that we are there.
+    """
+
+    def __init__(self, login: Login, limits: XmppLimits, *, present: bool) -> None:
+        if sniffio.current_async_library() != "asyncio":
+            raise LocalProtocolError(
+                "XMPP runs on asyncio, as slixmpp does: use asyncio.run, or anyio.run(…, backend='asyncio')"
+            )
+        self.stream: Final[RawStream] = login.stream(limits)
+        self.session: Final = Session(
+            self.stream,
+            login.address,
+            limits=limits,
+            present=present,
+            entropy=random.SystemRandom(),
+            before=lambda: login.renew(self.stream),
+        )
+        self.link: Final[Link] = self.session.link
+
+    async def reached(self, patience: float) -> None:
+        """Wait for a connection.
+
+        :raises ExchangeFailed: there is none in time.
+        """
+        if self.session.online:
+            return
+        with anyio.move_on_after(patience):
+            await self.session.reached()
+            return
+        raise ExchangeFailed(Failure.UNREACHABLE)
+
+    async def finish(self) -> None:
+        """Take no more requests, and finish what is under way."""
+        self.link.serve(None)
+        with anyio.move_on_after(_GRACE, shield=True):
+            await self.link.finished()
+
+
+class XmppToVtn:
+    """The way of a VEN to its VTN, and of the VTN to it.
+
+    :param login: the client that the VEN is.
+    :param vtn: where the services of the VTN are found: its domain or its JID. The domain that is logged in to if None.
+    :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
+    :raises LocalProtocolError: ``vtn`` is no address.
+    """
+
+    def __init__(self, login: XmppClient, *, vtn: str | None = None, limits: XmppLimits | None = None) -> None:
+        self._login = login
+        self._vtn = None if vtn is None else checked_jid(vtn, "vtn.oadr.example")
+        self._limits = limits or XmppLimits()
+        self._connected: _Connected | None = None
+        self._services: Mapping[Service, Any] = {}
+        self._looked = False  # whether they were looked for in this session
+        self._looking = asyncio.Lock()
+        self._damper = Damper()
+
+    def by_hand(self) -> LooseCarrier:
+        """A carrier for single requests.
+
+        :raises LocalProtocolError: always: a VEN has to be there all the time, as it is pushed to.
+        """
+        raise LocalProtocolError("over XMPP, where there are no polls, a VEN runs by itself: leave auto_polling on")
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Carrier]:
+        """Be connected while the body runs; see :class:`~oadr_driver.transport.Transport`."""
+        connected = _Connected(self._login, self._limits, present=True)
+        announce(connected.stream)
+        connected.session.on_start(self._look_again)
+        async with connected.session.open():
+            self._connected = connected
+            try:
+                yield self
+            finally:
+                self._connected = None
+
+    @asynccontextmanager
+    async def serving(self, receiver: VenReceiver) -> AsyncIterator[None]:
+        """Take what the VTN pushes; see :class:`~oadr_driver.transport.VenTransport`."""
+        connected = self._connected
+        assert connected is not None
+
+        async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
+            if sender.bare not in self._vtn_addresses():
+                if self._damper.lets(("stranger", sender.bare)):
+                    _LOG.warning("%s is not the VTN, and is not listened to", printable(str(sender)))
+                return Failure.FORBIDDEN, b""
+            return await receiver.receive(body, _peer(sender), None)
+
+        connected.link.serve(take)
+        connected.session.on_start(receiver.reached_at)
+        try:
+            yield
+        finally:
+            await connected.finish()
+
+    def _vtn_addresses(self) -> set[str]:
+        """The bare addresses that the VTN pushes from: those of its services, and its own."""
+        known = {jid.bare for jid in self._services.values()}
+        return known if self._vtn is None else known | {self._vtn.bare}
+
+    # --- our requests ------------------------------------------------------------------------------------------------
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Send a request to the VTN; see :class:`~oadr_driver.transport.Carrier`."""
+        connected = self._connected
+        if connected is None:
+            raise ExchangeFailed(Failure.UNREACHABLE)
+        timeout = min(transmit.timeout, self._limits.answer_timeout)
+        await connected.reached(timeout)
+        return await connected.link.request(await self._address(transmit.service, connected), body, timeout)
+
+    def _look_again(self, _: str) -> None:
+        self._looked = False
+
+    async def _address(self, service: Service, connected: _Connected) -> Any:
+        """Where a service is (rule 515)."""
+        async with self._looking:
+            if not self._looked:
+                domain = self._login.domain if self._vtn is None else str(self._vtn)
+                found = await find_services(connected.stream, domain, self._limits.answer_timeout)
+                if not found and self._vtn is None:
+                    self._tell_nothing_found(domain)
+                    raise ExchangeFailed(Failure.UNREACHABLE)
+                self._services, self._looked = found, True
+        if not self._services:
+            return self._vtn
+        jid = self._services.get(service)
+        if jid is None:
+            raise ExchangeFailed(Failure.UNSUPPORTED)
+        return jid
+
+    def _tell_nothing_found(self, domain: str) -> None:
+        if self._damper.lets("nothing found"):
+            _LOG.error("%s lists no services of OpenADR; say where the VTN is, with vtn_address=", domain)
+
+
+class XmppToVens:
+    """The way of a VTN to its VENs.
+
+    :param login: the client or the component that the VTN is.
+    :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
+    """
+
+    def __init__(self, login: Login, *, limits: XmppLimits | None = None) -> None:
+        self._login = login
+        self._limits = limits or XmppLimits()
+        self._connected: _Connected | None = None
+        self._heard_at: OrderedDict[str, Any] = OrderedDict()  # where VENs were last heard from, by their bare JIDs
+        self._damper = Damper()
+
+    def refuse_address(self, address: str) -> str | None:
+        """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
+        try:
+            jid = JID(address)
+        except InvalidJID:
+            jid = None
+        return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
+
+    @property
+    def jid(self) -> str | None:
+        """Where VENs find the VTN; None while it is not connected."""
+        connected = self._connected
+        return connected.session.jid if connected is not None and connected.session.online else None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Carrier]:
+        """Be connected while the body runs, or try to be; see :class:`~oadr_driver.transport.Transport`."""
+        connected = _Connected(self._login, self._limits, present=False)
+        announce(connected.stream)
+        list_services(connected.stream)
+        async with connected.session.open():
+            self._connected = connected
+            try:
+                yield self
+            finally:
+                self._connected = None
+
+    @asynccontextmanager
+    async def serving(self, receiver: Receiver) -> AsyncIterator[None]:
+        """Take requests of VENs; see :class:`~oadr_driver.transport.Transport`."""
+        connected = self._connected
+        assert connected is not None
+
+        async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
+            self._remember(sender)
+            return await receiver.receive(body, _peer(sender), None)
+
+        connected.link.serve(take)
+        try:
+            yield
+        finally:
+            await connected.finish()
+
+    def _remember(self, sender: Any) -> None:
+        self._heard_at[sender.bare] = sender
+        self._heard_at.move_to_end(sender.bare)
+        if len(self._heard_at) > _MOST_REMEMBERED:
+            self._heard_at.popitem(last=False)
+
+    async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
+        """Push something to a VEN; see :class:`~oadr_driver.transport.Carrier`.
+
+        One that is not where it has registered is looked for where it was last heard from.
+        """
+        connected, address = self._connected, transmit.to
+        try:
+            to = JID(address.base)
+        except InvalidJID:
+            raise ExchangeFailed(Failure.UNREACHABLE) from None
+        if to.bare != address.identity:
+            if self._damper.lets(("stranger", address.base)):
+                _LOG.warning(
+                    "%s has registered to be reached at %s, which is not its own address, and is not pushed to",
+                    *(printable(address.identity or "a VEN"), printable(address.base)),
+                )
+            raise ExchangeFailed(Failure.UNREACHABLE)
+        if connected is None or not connected.session.online:
+            raise ExchangeFailed(Failure.UNREACHABLE)
+        timeout = min(transmit.timeout, self._limits.answer_timeout)
+        try:
+            return await connected.link.request(to, body, timeout)
+        except ExchangeFailed as error:
+            elsewhere = self._heard_at.get(to.bare, to)
+            if error.why is not Failure.UNREACHABLE or elsewhere == to:
+                raise
+            return await connected.link.request(elsewhere, body, timeout)
+
+
+def _peer(sender: Any) -> Peer:
+    """Who has sent a request: whoever the server says, as it has stamped the address."""
+    return Peer(TransportName.XMPP, sender.bare, str(sender))

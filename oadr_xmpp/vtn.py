@@ -1,0 +1,139 @@
+"""A VTN over XMPP, for applications: handlers in, dicts out."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
+from oadr_driver.clock import system_now
+from oadr_driver.recorder import Trace
+from oadr_driver.signatures import SignaturePolicy, vtn_sealer
+from oadr_driver.store import Store
+from oadr_driver.transport import VtnTransport
+from oadr_driver.vtn import DrivenVtn
+from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.login import XmppClient, XmppComponent
+from oadr_xmpp.transport import XmppToVens
+from oadr_xmpp.ven import XMPP_SIGNATURES
+
+
+class OpenADRServer(DrivenVtn):
+    """A VTN that is reached over XMPP, as a component of a server or as a client of one.
+
+    Declare handlers with :meth:`add_handler`, then enter :meth:`running` or await :meth:`run`, on asyncio. All methods
+    are to be called from the event loop that runs it; those that are no coroutines also from a handler that runs in a
+    thread. Several servers may run in one process; they share nothing.
+
+    A VEN is known by its bare JID, which the XMPP server vouches for: there the user name is the CN of its certificate
+    (rule 515).
+
+    :param vtn_id: its id.
+    :param login: how it gets onto the XMPP server: an :class:`XmppComponent` or an :class:`XmppClient`.
+    :param transports: other ways to VENs that it serves beside XMPP, by the names that VENs register with.
+    :param cert: the certificate that it signs with, in PEM, or a PKCS#12 file; nothing is signed if None, and the
+        signatures of others are not looked at.
+    :param key: the key; None where it is in the file of the certificate.
+    :param passphrase: what the key is encrypted with, if it is.
+    :param verify_message_signatures: whether it looks at signatures where it has a ``cert``.
+    :param require_signatures: whether every VEN has to sign (rule 514). If not, one that registers without a signature
+        may go on so, and is answered so; one that registers with a signature always has to sign.
+    :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate.
+    :param signature_policy: how signatures are made, and which are accepted; :data:`XMPP_SIGNATURES` if None.
+    :param ven_lookup: the handler of that name; see :meth:`add_handler`.
+    :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
+    :param call_timeout: how long a handler may take before the policy decides instead of it.
+    :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
+        reports are wanted; the values go to ``on_update_report``.
+    :param shortest_sampling: the spacing of readings at least, where ``request_reports`` asks for them.
+    :param reporting: how often they are reported then; None for every reading.
+    :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
+    :param renew_reports: whether periodic reports that ``create_report`` asked for are asked for again, under new ids,
+        where a VEN registers its reports anew, as after its restart: that ends them (rule 306).
+    :param vens: how many VENs may be registered; further ones are refused with 469.
+    :param strict: whether to refuse documents that the schema refuses.
+    :param typed: whether handlers get instances of the message classes instead of dicts.
+    :param store: keeps the state; in memory if None.
+    :param limits: what it puts up with, and how patient the connection is; see :class:`XmppLimits`.
+    :param observe: is told everything that the core tells; must not block.
+    :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
+    :raises LocalProtocolError: the ``vtn_id`` is empty, or a file of certificates cannot be used; the text says what
+        would be right.
+    """
+
+    def __init__(
+        self,
+        vtn_id: str,
+        login: XmppClient | XmppComponent,
+        *,
+        transports: Mapping[str, VtnTransport] | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        passphrase: str | None = None,
+        verify_message_signatures: bool = True,
+        require_signatures: bool = True,
+        signing_ca_file: str | Path | None = None,
+        signature_policy: SignaturePolicy | None = None,
+        ven_lookup: Callable[..., object] | None = None,
+        answer_timeout: timedelta = timedelta(seconds=60),
+        call_timeout: timedelta = timedelta(seconds=60),
+        request_reports: bool = False,
+        shortest_sampling: timedelta = timedelta(seconds=10),
+        reporting: timedelta | None = None,
+        report_rules: Sequence[ReportRule] = (),
+        renew_reports: bool = False,
+        vens: int = 100_000,
+        strict: bool = True,
+        typed: bool = False,
+        store: Store | None = None,
+        limits: XmppLimits | None = None,
+        observe: Callable[[Event], None] | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        if not vtn_id:
+            raise LocalProtocolError("the VTN needs a vtn_id")
+        entropy, limits = random.SystemRandom(), limits or XmppLimits()
+        sealer = vtn_sealer(
+            entropy,
+            cert=cert,
+            key=key,
+            passphrase=passphrase,
+            verify=verify_message_signatures,
+            required=require_signatures,
+            ca_file=signing_ca_file,
+            policy=signature_policy or XMPP_SIGNATURES,
+            strict=strict,
+            began=system_now().utc,
+            limits=Limits(size=limits.payload, tags=limits.tags),
+        )
+        self._xmpp = XmppToVens(login, limits=limits)
+        config = VtnConfig(
+            vtn_id=vtn_id,
+            answer_timeout=answer_timeout,
+            call_timeout=call_timeout.total_seconds(),
+            most_vens=vens,
+        )
+        super().__init__(
+            config,
+            transports={TransportName.XMPP: self._xmpp, **(transports or {})},
+            sealer=sealer,
+            entropy=entropy,
+            policy=VtnPolicy(
+                request_reports=request_reports,
+                shortest_sampling=shortest_sampling,
+                reporting=reporting,
+                report_rules=tuple(report_rules),
+                renew_reports=renew_reports,
+            ),
+            typed=typed,
+            ven_lookup=ven_lookup,
+            store=store,
+            observe=observe,
+            trace=trace,
+            tls=login.tls,
+        )
+
+    @property
+    def jid(self) -> str | None:
+        """Where VENs find it; None while it is not connected."""
+        return self._xmpp.jid
