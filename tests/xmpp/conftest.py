@@ -13,6 +13,9 @@ from tests.xmpp.servers import KINDS, Login, Servers, XmppServer, servers_in
 _LONGEST = 60.0
 """Seconds after which a test that waits for something has failed."""
 
+_LONGEST_SLOW = 300.0
+"""The same, for one that takes minutes."""
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -23,13 +26,13 @@ def anyio_backend() -> str:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let no test wait for ever."""
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.obj = _limited(item.obj)
+        item.obj = _limited(item.obj, _LONGEST_SLOW if item.get_closest_marker("slow") else _LONGEST)
 
 
-def _limited(test: Any) -> Any:
+def _limited(test: Any, longest: float) -> Any:
     @functools.wraps(test)
     async def limited(**arguments: Any) -> None:
-        with anyio.fail_after(_LONGEST):
+        with anyio.fail_after(longest):
             await test(**arguments)
 
     return limited
