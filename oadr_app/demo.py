@@ -21,7 +21,7 @@ from rich.live import Live
 from oadr_app import demo_views
 from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
-from oadr_app.config import Load, Profile, VenFile, Way
+from oadr_app.config import Load, Profile, VenFile, VenPush, Way
 from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
 from oadr_app.local_prosody import COMPONENT, DOMAIN, LocalProsody
@@ -145,6 +145,7 @@ class Demo:
             sampling=Period(seconds=1),
             loads=[_load(behaviour)],
             transport=self._ways[behaviour.name],
+            push=VenPush(port=0),
             xmpp=self._login(behaviour.name),
         )
 

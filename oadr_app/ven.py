@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from oadr_app.config import ConfigError, VenFile, VenReport, Way
+from oadr_app.config import ConfigError, VenFile, VenPush, VenReport, Way
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
@@ -117,6 +117,7 @@ class VenProgram:
             profile=file.openadr,
             fall_back=file.fall_back,
             limits=Limits(size=file.limits.body, tags=file.limits.tags),
+            push=(file.push or VenPush()).how() if file.way is Way.PUSH else None,
             **common,
             **_identity(file),
         )

@@ -38,7 +38,7 @@ from oadr_core.machines.registration import Registration
 from oadr_core.machines.startup import Startup
 from oadr_core.messages import *  # noqa: F403 - every message class is public
 from oadr_core.messages import __all__ as _messages
-from oadr_core.offers import check_request, data_name
+from oadr_core.offers import check_request
 from oadr_core.outputs import (
     Address,
     Call,
@@ -103,6 +103,7 @@ from oadr_core.rules import (
     refuse_event,
     rules,
 )
+from oadr_core.rules.offered import data_name
 from oadr_core.seal import (
     Accepted,
     Canonicalization,

@@ -1,6 +1,5 @@
 """TLS as the profile wants it: versions, cipher suites, certificates on both sides (section 10, rules 67 and 68)."""
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,11 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from oadr_core import LocalProtocolError, normalised_fingerprint
+from oadr_driver.logs import logger
 from oadr_driver.tls_files import Files, OwnCertificate, check_trusted, expired, listed, read_own
 from oadr_driver.tls_guard import guard
 
-_LOG: Final = logging.getLogger("oadr.tls")
+_LOG: Final = logger("oadr.tls")
 
 PROFILE_CIPHERS: Final = ("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256")
 """The cipher suites of the profile in the names of OpenSSL: TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 and

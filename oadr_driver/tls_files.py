@@ -1,6 +1,5 @@
 """Certificates and keys from files: read, checked against each other, and refused in words that say what is wrong."""
 
-import logging
 import re
 import stat
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from oadr_core import LocalProtocolError, SigningKey
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.tls")
+_LOG: Final = logger("oadr.tls")
 
 FilePath: TypeAlias = str | Path
 Files: TypeAlias = FilePath | Sequence[FilePath] | None

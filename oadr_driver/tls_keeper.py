@@ -1,6 +1,5 @@
 """Certificates over time: those that were replaced are read again, and those that expire soon are told of."""
 
-import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +12,11 @@ import anyio.to_thread
 
 from oadr_core import Event, LocalProtocolError
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
 
-_LOG: Final = logging.getLogger("oadr.tls")
+_LOG: Final = logger("oadr.tls")
 
 _A_DAY: Final = 24 * 3600.0
 """Seconds between warnings."""

@@ -1,6 +1,5 @@
 """A VEN for applications, whatever carries its messages: handlers in, dicts out."""
 
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -37,6 +36,7 @@ from oadr_core import (
 )
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
+from oadr_driver.logs import logger
 from oadr_driver.manual import ManualVen, Spoken
 from oadr_driver.offering import Offering
 from oadr_driver.recorder import Recorder, Trace
@@ -48,7 +48,7 @@ from oadr_driver.transport import VenTransport
 
 _T = TypeVar("_T")
 
-_LOG: Final = logging.getLogger("oadr.ven")
+_LOG: Final = logger("oadr.ven")
 
 
 class DrivenVen:

@@ -1,6 +1,5 @@
 """A VTN for applications, whatever carries its messages: handlers in, dicts out."""
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -53,6 +52,7 @@ from oadr_core import (
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
 from oadr_driver.fingerprints import bound
+from oadr_driver.logs import logger
 from oadr_driver.offering import Offering
 from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
@@ -63,7 +63,7 @@ from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 Callback = Callable[..., object]
 """Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event.

@@ -1,6 +1,5 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
-import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.tls import Tls
 from oadr_driver.tls_errors import reason
 from oadr_driver.tls_guard import expecting
@@ -22,7 +22,7 @@ from oadr_http.compression import BadCoding, decompressed
 from oadr_http.outcomes import failure
 from oadr_http.targets import CheckedNetwork, PushTargets
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
 """Bytes of an answer that are taken where nothing else is said, before and after decompression."""

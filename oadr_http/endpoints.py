@@ -3,7 +3,6 @@
 The server of this package and the ASGI app ask here, so that both behave alike.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,13 +12,14 @@ from urllib.parse import unquote
 
 from oadr_core import LocalProtocolError, Peer, ProfileName, Service
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.throttle import Throttle
 from oadr_driver.transport import Receiver
 from oadr_http.compression import compressed
 from oadr_http.outcomes import status
 from oadr_http.trusted_proxy import TrustedProxies
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 VTN_SERVICES: Final = (
     Service.EI_REGISTER_PARTY,

@@ -3,7 +3,6 @@
 Where two readers could understand a head differently, it is refused, so that no proxy in between is deceived.
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Final
 
 import httptools
 
+from oadr_driver.logs import logger
 from oadr_http.endpoints import Answer
 from oadr_http.heads import RepeatedHeader, add_header, framing_fault, length_fault
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 Headers = dict[bytes, bytes]
 """Headers by their names in lower case."""

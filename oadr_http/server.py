@@ -3,7 +3,6 @@
 Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one hands it on.
 """
 
-import logging
 import math
 import ssl
 import time
@@ -21,12 +20,13 @@ import anyio.abc
 from oadr_core import Peer
 from oadr_driver.damping import Damper
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_http.endpoints import COME_BACK, Answer
 from oadr_http.parser import Headers, Parser, Request, Stage
 from oadr_http.tls_stream import TlsStream
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 
 @dataclass(frozen=True)

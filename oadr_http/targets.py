@@ -6,7 +6,6 @@ connected to, so a name that changes meanwhile gains nothing.
 """
 
 import ipaddress
-import logging
 import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -18,8 +17,9 @@ import httpx
 
 from oadr_core import LocalProtocolError, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 _Network: TypeAlias = IPv4Network | IPv6Network

@@ -1,7 +1,6 @@
 """A connection to an XMPP server that is made again whenever it breaks (sections 9.3.4.5 to 9.3.4.7 of the profile)."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -13,12 +12,13 @@ from slixmpp.exceptions import IqError, IqTimeout
 
 from oadr_core import Failure
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.link import Link
 from oadr_xmpp.stream import NO_TLS, UNREACHABLE, RawStream
 
-_LOG: Final = logging.getLogger("oadr.xmpp")
+_LOG: Final = logger("oadr.xmpp")
 
 _SHORTEST_WAIT: Final = 1.0
 """Seconds before the first try to connect again; twice as long each time."""

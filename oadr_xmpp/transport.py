@@ -1,7 +1,6 @@
 """XMPP as a way to the VTN, and to VENs."""
 
 import asyncio
-import logging
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +13,7 @@ from slixmpp import JID, InvalidJID
 
 from oadr_core import Failure, LocalProtocolError, Peer, Service, Transmit, TransportName, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
 from oadr_xmpp.discovery import announce, find_services, list_services
 from oadr_xmpp.limits import XmppLimits
@@ -22,7 +22,7 @@ from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
 
-_LOG: Final = logging.getLogger("oadr.xmpp")
+_LOG: Final = logger("oadr.xmpp")
 
 _GRACE: Final = 10.0
 """Seconds that requests under way are given at the end."""

@@ -14,8 +14,8 @@ from oadr_core.clock import Now, whole_seconds
 from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler, by_name
 from oadr_core.messages import GreenButtonPayload, RegisterReport, Report, ReportName, ResourceStatus
-from oadr_core.offers import data_name, is_history
 from oadr_core.rules import refuse
+from oadr_core.rules.offered import data_name, is_history
 from oadr_core.rules.reports import Kind, kind_of
 
 _NAMES: Final[Mapping[type, str]] = {

@@ -11,7 +11,7 @@ from oadr_core.auto.readings import Reading, in_parts, interval_of, newest, orde
 from oadr_core.auto.serving import Complete, Offer, Serving, Told
 from oadr_core.clock import Now, whole_seconds
 from oadr_core.messages import GreenButtonPayload, Interval, Report, ReportName, ReportPayload
-from oadr_core.offers import data_name
+from oadr_core.rules.offered import data_name
 
 _MOST_TOGETHER: Final = 2_000
 """How many intervals a report has; what is longer is told in parts, as no peer takes documents of any length."""

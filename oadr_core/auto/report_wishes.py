@@ -23,7 +23,7 @@ from oadr_core.messages import (
     add_duration,
     subtract_duration,
 )
-from oadr_core.offers import data_name, is_history
+from oadr_core.rules.offered import data_name, is_history
 
 ReportCallback = Handler
 """Takes the values of a data point as ``data``, a list of (time, value) pairs.

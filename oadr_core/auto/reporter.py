@@ -27,8 +27,9 @@ from oadr_core.errors import LocalProtocolError
 from oadr_core.handlers import Handler
 from oadr_core.machines.report import ReportAtSource
 from oadr_core.messages import Report, ReportRequest, add_duration, is_zero
-from oadr_core.offers import METADATA, is_history, is_offered
+from oadr_core.offers import METADATA, is_offered
 from oadr_core.outputs import CallId, Output
+from oadr_core.rules.offered import is_history
 from oadr_core.state.reports import AcceptedRequest
 
 
@@ -226,8 +227,8 @@ class Reporter:
         if serving.open_sample(now.utc) is None:
             self._plan(serving.key, now)
             return
-        last = serving.schedule.once or serving.next_due() is None
-        self._party.register(peer, request_id, now)
+        goes_on = self._party.register(peer, request_id, now)
+        last = serving.schedule.once or serving.next_due() is None or not goes_on
         self._party.made(serving.key, None, now, last=last)
         if not last:
             self._plan(serving.key, now)

@@ -28,8 +28,8 @@ class SourceParty(Protocol):
         """The requests of a peer that were accepted."""
         ...
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
-        """Answer a request for metadata (rule 311)."""
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
+        """Answer a request for metadata (rule 311); tells whether to answer it again, where it is periodic."""
         ...
 
     def made(

@@ -141,10 +141,11 @@ class _VenParty:
         """The requests of the VTN."""
         return self._ven.state.report_requests
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
         """Answer a request of the VTN for metadata."""
         if self._ven.registration in (Registration.REGISTERED, Registration.REREGISTERING):
             self._ven.register_report(self._metadata(now), now, report_request_id=report_request_id)
+        return True
 
     def made(
         self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None

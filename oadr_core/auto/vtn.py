@@ -106,10 +106,11 @@ class _VtnParty:
         record = self._vtn.vens.get(peer)
         return () if record is None else record.report_requests
 
-    def register(self, peer: str, report_request_id: str, now: Now) -> None:
-        """Answer a request of a VEN for metadata."""
+    def register(self, peer: str, report_request_id: str, now: Now) -> bool:
+        """Answer a request of a VEN for metadata; a VTN that has none to tell of tells that once (rule 510)."""
         if peer in self._vtn.vens:
             self._vtn.offer_to(peer, now, report_request_id=report_request_id)
+        return bool(self._vtn.offers)
 
     def made(
         self, key: Key, report: Report | None, now: Now, *, made: bool = True, last: bool, until: datetime | None = None

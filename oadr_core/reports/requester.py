@@ -111,7 +111,13 @@ class Requester:
         return self._offered_with == digest(message)
 
     def take_offers(
-        self, message: RegisterReport, by_the_way: Container[str], now: datetime, standing: Container[str] | None = None
+        self,
+        message: RegisterReport,
+        by_the_way: Container[str],
+        now: datetime,
+        standing: Container[str] | None = None,
+        *,
+        of_vtn: bool = False,
     ) -> set[str]:
         """Take the offers of the peer: they replace what it offered before, and end what it was asked for (rule 306).
 
@@ -123,11 +129,14 @@ class Requester:
         :param now: the present.
         :param standing: what the peer had been asked for when the offers came. What it was asked for since, while the
             application looked at them, came to it after they had left; unless it came of earlier offers. All if None.
+        :param of_vtn: whether the peer is a VTN: one that offers nothing answers a periodic request once (rule 510).
         :returns: the requests that ended by it.
         """
         for_metadata = {key for key, one in self._requests.items() if is_for_metadata(one.request)}
         if message.report_request_id in for_metadata:
-            self.move({message.report_request_id}, self._of_answer(message.report_request_id))
+            answered = self._of_answer(message.report_request_id)
+            final = ReportAtRequesterInput.END if of_vtn and not message.reports else answered
+            self.move({message.report_request_id}, final)
         still_asked = {
             key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in by_the_way
         }

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from oadr_core.errors import RemoteProtocolError
 from oadr_core.messages import (
     CanceledReport,
     CancelReport,
@@ -21,6 +22,7 @@ from oadr_core.messages import (
     add_duration,
     is_zero,
 )
+from oadr_core.rules.offered import check_within, data_name
 from oadr_core.rules.registry import Fault, Severity, rule, within
 from oadr_core.rules.reports import forbidden_times
 from oadr_core.rules.trace import Dialogue, Exchange, Role
@@ -97,7 +99,7 @@ def all_that_was_asked_for(dialogue: Dialogue) -> Iterator[Fault]:
 def name_of_the_offer(dialogue: Dialogue) -> Iterator[Fault]:
     """A report has the name of its offer, without METADATA_."""
     for one in _deliveries(dialogue):
-        name = None if one.offer is None else (one.offer.report_name or "").removeprefix("METADATA_")
+        name = None if one.offer is None else data_name(one.offer.report_name or "")
         if name is not None and one.report.report_name not in (None, name):
             found = f"the reportName {one.report.report_name!r}"
             yield Fault(found, f"it is {name}, as it was offered", f"{one.where}.report_name")
@@ -198,6 +200,109 @@ def _is_endless(request: ReportRequest | None) -> bool:
         return False
     interval = request.report_specifier.report_interval
     return interval is not None and is_zero(interval.duration)
+
+
+class _Cancelled(msgspec.Struct, frozen=True):
+    """A cancellation that was confirmed.
+
+    :param where: the place of the answer in the trace.
+    :param ids: what was to end at once, and was not asked for again meanwhile.
+    :param pending: what is still to come, as the answer says.
+    :param gone: what had been cancelled before, by another message.
+    """
+
+    where: str
+    ids: tuple[str, ...]
+    pending: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def _cancelled(dialogue: Dialogue) -> Iterator[_Cancelled]:
+    """The cancellations without a report to follow that were confirmed."""
+    sent: dict[tuple[Role, str], CancelReport] = {}
+    ended: dict[tuple[Role, str], CancelReport] = {}
+    renewed: dict[Role, set[str]] = {Role.VEN: set(), Role.VTN: set()}
+    for number, exchange in dialogue.exchanges:
+        for place, who, message in exchange.said:
+            if isinstance(message, CancelReport):
+                sent[_other(who), message.request_id] = message
+                renewed[_other(who)] -= set(message.report_request_id)
+            elif isinstance(message, CreateReport | RegisteredReport):
+                renewed[_other(who)] |= {one.report_request_id for one in message.report_requests}
+            elif isinstance(message, CanceledReport) and message.response.ok:
+                direct = isinstance(exchange.request, CancelReport) and message is exchange.answer
+                request_id = message.response.request_id
+                cancel = exchange.request if direct else sent.get((who, request_id)) if request_id else None
+                if not isinstance(cancel, CancelReport) or cancel.report_to_follow:
+                    continue
+                ids = tuple(one for one in cancel.report_request_id if one not in renewed[who])
+                gone = tuple(one for one in ids if ended.get((who, one), cancel).request_id != cancel.request_id)
+                yield _Cancelled(f"[{number}].{place}", ids, message.pending_reports, gone)
+                ended |= {(who, one): cancel for one in ids}
+            for one in renewed[_other(who)]:
+                ended.pop((_other(who), one), None)
+
+
+@rule("R336", Dialogue)
+def a_cancellation_that_fails_is_refused(dialogue: Dialogue) -> Iterator[Fault]:
+    """What a cancellation could not end is answered with a 4xx, not with success."""
+    for one in _cancelled(dialogue):
+        left = [request_id for request_id in one.ids if request_id in one.pending]
+        if left:
+            found = f"success, and {', '.join(left)} still pending"
+            yield Fault(found, "a cancellation that fails is answered with a 4xx", f"{one.where}.response")
+
+
+@rule("R336", Dialogue, severity=Severity.WARNING)
+def what_is_gone_cannot_be_cancelled(dialogue: Dialogue) -> Iterator[Fault]:
+    """A cancellation of what was cancelled before is answered with a 4xx."""
+    for one in _cancelled(dialogue):
+        if one.gone:
+            found = f"success, though {', '.join(one.gone)} had been cancelled before"
+            yield Fault(found, "what is unknown is answered with a 4xx", f"{one.where}.response")
+
+
+@rule("R340", Dialogue)
+def more_than_was_offered_is_refused(dialogue: Dialogue) -> Iterator[Fault]:
+    """A request for more than was offered is not accepted."""
+    left: dict[Role, RegisterReport] = {}
+    offers: dict[Role, dict[str, Report]] = {Role.VEN: {}, Role.VTN: {}}  # that the other side has confirmed
+    asked: dict[tuple[Role, str], tuple[ReportRequest, ...]] = {}
+    said: set[tuple[Role, str]] = set()
+    earlier: set[tuple[Role, str]] = set()  # what may have been accepted by other offers than those that stand
+    for number, exchange in dialogue.exchanges:
+        for place, who, message in exchange.said:
+            if isinstance(message, RegisterReport):
+                left[who], offers[who] = message, {}
+                earlier |= said
+            if isinstance(message, RegisteredReport):
+                offered = left.get(_other(who))
+                if offered is not None and message.response.ok and message.response.request_id == offered.request_id:
+                    offers[_other(who)] = {one.report_specifier_id: one for one in offered.reports}
+            if isinstance(message, CreateReport | RegisteredReport):
+                asked[_other(who), _carrier_id(message)] = message.report_requests
+                said |= {(_other(who), one.report_request_id) for one in message.report_requests}
+            if isinstance(message, CreatedReport) and message.response.ok and message.response.request_id:
+                for request in asked.get((who, message.response.request_id), ()):
+                    offer = offers[who].get(request.report_specifier.report_specifier_id)
+                    why = None if offer is None else _excess(request, offer)
+                    if why is not None and (who, request.report_request_id) not in earlier:
+                        found = f"{request.report_request_id!r} is accepted, where {why}"
+                        right = "a request for more than was offered is answered with 454"
+                        yield Fault(found, right, f"[{number}].{place}.response")
+
+
+def _carrier_id(message: CreateReport | RegisteredReport) -> str:
+    return message.request_id if isinstance(message, CreateReport) else message.response.request_id
+
+
+def _excess(request: ReportRequest, offer: Report) -> str | None:
+    """How a request asks for more than was offered; None where it does not."""
+    try:
+        check_within(request.report_specifier, offer)
+    except RemoteProtocolError as error:
+        return str(error)
+    return None
 
 
 @rule("R345", Dialogue)

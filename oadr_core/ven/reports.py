@@ -360,7 +360,7 @@ class ReportService(VenBase):
             self._answer(message, refused, inbound, now)
             return
         if new:
-            requester.take_offers(message, (), now.utc)
+            requester.take_offers(message, (), now.utc, of_vtn=True)
             self._change(now, **requester.changes())
         answer = RegisteredReport(
             response=response_to(message), report_requests=self._still_wanted(requester), ven_id=self._state.ven_id

@@ -18,7 +18,8 @@ from oadr_core import (
     SpecifierPayload,
     measurement,
 )
-from oadr_core.offers import METADATA, check_request, data_name
+from oadr_core.offers import METADATA, check_request
+from oadr_core.rules.offered import data_name
 from tests.core.kit import HOUR, MINUTE, NONE, NOON, offer, request
 
 SECOND = timedelta(seconds=1)

@@ -403,6 +403,35 @@ def test_metadata_once_and_periodically_until_that_is_cancelled(direction: str, 
     assert (pair.served, pair.expected) == ((), ())
 
 
+@both
+@pytest.mark.rule(510)
+def test_a_vtn_without_reports_answers_a_periodic_request_for_metadata_once(pull: bool) -> None:
+    pair = Pair("VTN to VEN", pull=pull)
+    pair.grid.run(30)
+    pair.grid.log.clear()
+    zero = {"specifier_id": METADATA, "r_ids": ("0",), "granularity": NONE}
+    pair.ask(request("often", back=MINUTE, begin=None, **zero))
+    pair.grid.run(300)
+    assert pair.answers == [(200, ("often",))]
+    told = [(one.report_request_id, one.reports) for one in pair.grid.messages(RegisterReport)]
+    assert told == [("often", ())]
+    assert (pair.served, pair.expected) == ((), ())
+
+
+@pytest.mark.rule(510)
+def test_a_vtn_without_reports_that_answers_before_a_restart_does_not_answer_again() -> None:
+    pair = Pair("VTN to VEN")
+    pair.grid.run(30)
+    zero = {"specifier_id": METADATA, "r_ids": ("0",), "granularity": NONE}
+    pair.ask(request("often", back=MINUTE, begin=None, **zero))
+    pair.grid.run(5)
+    pair.grid.wire.boot(pair.grid.host, pair.grid.now)
+    pair.grid.run(300)
+    told = [one.report_request_id for one in pair.grid.messages(RegisterReport)]
+    assert told.count("often") == 1
+    assert (pair.served, pair.expected) == ((), ())
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 

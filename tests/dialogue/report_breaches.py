@@ -14,21 +14,34 @@ from oadr_core.messages import (
     UpdatedReport,
 )
 from oadr_core.rules import RecordedExchange
-from tests.dialogue.traces import OK, asks, offered, pushes
+from tests.dialogue.traces import NOTHING, OK, POLL, asks, offered, pushes
 from tests.rules.samples import HOUR, NONE, NOON, OFFERS, ONE, REQUEST, but, values
 
 ECHO: Final = EiResponse(request_id="1")
+CREATED: Final = CreatedReport(response=ECHO, pending_reports=("17",), ven_id="ven-1")
 THREE: Final = (values(0, 1.0), values(1, 2.0), values(2, 3.0))
 POINTS: Final = (values(0, 1.0, duration=None), values(1, 2.0, duration=None))
 LATER: Final = (values(1, 1.0), values(2, 2.0))
 
 
-def wanted(minute: float, request_id: str = "17", **changes: Any) -> RecordedExchange:
-    """A VTN that asks for data in push."""
+def asking(request_id: str = "17", **changes: Any) -> CreateReport:
+    """A request for data."""
     changed = {f"report_specifier__{name}": value for name, value in changes.items()}
     request = but(REQUEST, report_request_id=request_id, **changed)
-    message = CreateReport(request_id="1", report_requests=(request,), ven_id="ven-1")
-    return pushes(minute, message, CreatedReport(response=ECHO, pending_reports=(request_id,), ven_id="ven-1"))
+    return CreateReport(request_id="1", report_requests=(request,), ven_id="ven-1")
+
+
+def wanted(
+    minute: float, request_id: str = "17", answer: CreatedReport | None = None, **changes: Any
+) -> RecordedExchange:
+    """A VTN that asks for data in push; without an answer it is told yes."""
+    accepted = but(CREATED, pending_reports=(request_id,))
+    return pushes(minute, asking(request_id, **changes), answer or accepted)
+
+
+def answering(request_id: str, request: CancelReport, answer: CanceledReport) -> tuple[CancelReport, CanceledReport]:
+    """A cancellation of another requestID, and its answer."""
+    return but(request, request_id=request_id), but(answer, response__request_id=request_id)
 
 
 def delivers(minute: float, **changes: Any) -> RecordedExchange:
@@ -41,6 +54,10 @@ BOTH_POINTS: Final = (SpecifierPayload(r_id="load"), SpecifierPayload(r_id="sun"
 ACCUMULATED: Final = but(OFFERS, reports__report_name="x-load", reports__report_descriptions__report_type="deltaUsage")
 TO_FOLLOW: Final = CancelReport(request_id="1", report_request_id=("17",), report_to_follow=True, ven_id="ven-1")
 FOLLOWS: Final = CanceledReport(response=ECHO, pending_reports=("17",), ven_id="ven-1")
+HALF: Final = timedelta(minutes=30)
+CANCEL: Final = but(TO_FOLLOW, report_to_follow=False)
+GONE: Final = CanceledReport(response=ECHO, ven_id="ven-1")
+TOO_MUCH: Final = EiResponse(request_id="1", response_code=454, response_description="too much")
 FROM_ONE: Final = ReportInterval(dtstart=NOON + HOUR, duration=NONE)
 BEFORE_NOON: Final = ReportInterval(dtstart=NOON - HOUR, duration=timedelta(minutes=30))
 
@@ -76,7 +93,7 @@ REPORT_BREACHES: Final[tuple[tuple[str, str, tuple[RecordedExchange, ...], str],
     (
         "R322",
         "another request of the same id",
-        (offered(0), wanted(1), wanted(2, report_back_duration=2 * HOUR)),
+        (offered(0), wanted(1), wanted(2, report_back_duration=HALF)),
         (
             "[2].request.report_requests[0].report_request_id: '17' for something else than before; "
             "each request has an id of its own"
@@ -108,6 +125,43 @@ REPORT_BREACHES: Final[tuple[tuple[str, str, tuple[RecordedExchange, ...], str],
         "a list of pending reports that leaves one out",
         (offered(0), wanted(1), wanted(2, "18")),
         "[2].answer.pending_reports: 17 missing; all reports that are still to come are pending",
+    ),
+    (
+        "R336",
+        "a cancellation that ended nothing, and is confirmed",
+        (offered(0), wanted(1), pushes(2, CANCEL, FOLLOWS)),
+        "[2].answer.response: success, and 17 still pending; a cancellation that fails is answered with a 4xx",
+    ),
+    (
+        "R336",
+        "a cancellation by way of a poll that ended nothing, and is confirmed",
+        (offered(0), wanted(1), asks(2, POLL, CANCEL), asks(2, FOLLOWS, NOTHING)),
+        "[3].request.response: success, and 17 still pending; a cancellation that fails is answered with a 4xx",
+    ),
+    (
+        "R336",
+        "a cancellation of what was cancelled before, and is confirmed",
+        (offered(0), wanted(1), pushes(2, CANCEL, GONE), pushes(3, *answering("2", CANCEL, GONE))),
+        ("[3].answer.response: success, though 17 had been cancelled before; what is unknown is answered with a 4xx"),
+    ),
+    (
+        "R340",
+        "a request for more than is kept, and is accepted",
+        (offered(0), wanted(1, report_back_duration=2 * HOUR)),
+        (
+            "[1].answer.response: '17' is accepted, where reports every PT2H are asked for, and PT1H is kept; "
+            "a request for more than was offered is answered with 454"
+        ),
+    ),
+    (
+        "R340",
+        "a request for readings more often than they are offered, and is accepted by way of a poll",
+        (offered(0), asks(1, POLL, asking(granularity=timedelta(seconds=1))), asks(1, CREATED, NOTHING)),
+        (
+            "[2].request.response: '17' is accepted, "
+            "where load is sampled every PT1M to PT1H, not every PT1S; "
+            "a request for more than was offered is answered with 454"
+        ),
     ),
     (
         "R342",

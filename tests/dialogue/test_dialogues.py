@@ -35,7 +35,9 @@ from oadr_core.messages import (
 )
 from oadr_core.rules import RecordedExchange, Rule, Severity, check_trace, rules
 from oadr_core.rules.trace import Dialogue, dialogues
-from tests.dialogue.report_breaches import REPORT_BREACHES
+from tests.dialogue.report_breaches import CANCEL as CANCEL_REPORT
+from tests.dialogue.report_breaches import GONE as CANCELED_REPORT
+from tests.dialogue.report_breaches import REPORT_BREACHES, TOO_MUCH, answering, wanted
 from tests.dialogue.traces import (
     EMPTY,
     LOST,
@@ -1048,6 +1050,56 @@ KEEPING: Final[Mapping[str, Trace]] = {
         pushes(0, OFFERS, but(OK, report_requests=(REQUEST,))),
         pushes(1, ONE, but(UPDATED, ven_id="ven-1")),
     ),
+    "a request for more than was offered, which is refused": (
+        offered(0),
+        wanted(1, answer=but(CREATED, response=TOO_MUCH, pending_reports=()), report_back_duration=2 * HOUR),
+    ),
+    "a request that is repeated, and was accepted by offers that count while the others are not confirmed": (
+        asks(0, but(OFFERS, reports__duration=2 * HOUR), OK),
+        wanted(1, report_back_duration=2 * HOUR),
+        offered(2, LOST),
+        wanted(3, report_back_duration=2 * HOUR),
+        asks(4, but(OFFERS, request_id="2"), but(OK, response__request_id="2")),
+        wanted(5, "18"),
+    ),
+    "a request that is for nothing that was offered": (offered(0), wanted(1, report_specifier_id="other")),
+    "a request that is cancelled": (
+        offered(0),
+        wanted(1),
+        pushes(2, CANCEL_REPORT, CANCELED_REPORT),
+        wanted(3),
+    ),
+    "a request that is made anew, and cancelled again": (
+        offered(0),
+        wanted(1),
+        pushes(2, CANCEL_REPORT, CANCELED_REPORT),
+        wanted(3),
+        pushes(4, *answering("2", CANCEL_REPORT, CANCELED_REPORT)),
+    ),
+    "a request that is cancelled twice, as an answer was lost": (
+        offered(0),
+        wanted(1),
+        pushes(2, CANCEL_REPORT, LOST),
+        pushes(3, CANCEL_REPORT, CANCELED_REPORT),
+        pushes(4, CANCEL_REPORT, CANCELED_REPORT),
+    ),
+    "a request that is cancelled a second time, and that is refused": (
+        offered(0),
+        wanted(1),
+        pushes(2, CANCEL_REPORT, CANCELED_REPORT),
+        pushes(3, *answering("2", CANCEL_REPORT, but(CANCELED_REPORT, response__response_code=452))),
+    ),
+    "a request that is cancelled with a report to follow, by way of a poll": (
+        offered(0),
+        wanted(1),
+        asks(2, POLL, but(CANCEL_REPORT, report_to_follow=True)),
+        asks(2, but(CANCELED_REPORT, pending_reports=("17",)), NOTHING),
+    ),
+    "a cancellation that fails, and is refused": (
+        offered(0),
+        wanted(1),
+        pushes(2, CANCEL_REPORT, but(CANCELED_REPORT, response__response_code=452, pending_reports=("17",))),
+    ),
     "a message that holds no data": (offered(0), asks(1, but(ONE, reports=()), UPDATED)),
 }
 """Traces that break no rule, though many look as if they did."""
@@ -1113,5 +1165,5 @@ def test_what_the_profile_leaves_room_for_is_a_warning() -> None:
     warnings = {one.number for one in rules() if one.about is Dialogue and one.severity is Severity.WARNING}
     assert warnings == {
         *("R20", "R21", "R36", "R42", "R50", "R52", "R56", "R57", "R58", "R62", "R66", "R115"),
-        *("R304", "R317", "R329", "R346", "R400", "R407", "R500", "R512"),
+        *("R304", "R317", "R329", "R336", "R346", "R400", "R407", "R500", "R512"),
     }

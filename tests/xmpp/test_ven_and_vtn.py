@@ -4,7 +4,7 @@ import pytest
 
 from oadr_core import EventDecided, OptReceived, Registered, TransportName, VenRegistered
 from tests.xmpp.pair import add_event, as_client, as_component, signed, ven, vtn
-from tests.xmpp.servers import COMPONENT, XmppServer
+from tests.xmpp.servers import COMPONENT, DOMAIN, XmppServer
 
 pytestmark = pytest.mark.anyio
 
@@ -43,4 +43,11 @@ async def test_what_both_sign_passes_the_server_unbroken(server: XmppServer, com
         await grid.watch.sees(VenRegistered)
         await site.watch.sees(Registered)
         assert grid.one.vens[site.one.ven_id].signer is not None
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+
+
+@pytest.mark.rule(515)
+async def test_a_vtn_is_found_among_what_the_domain_lists(server: XmppServer) -> None:
+    async with vtn(server) as grid, ven(server, at=DOMAIN) as site:
+        await site.watch.sees(Registered)
         await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
