@@ -18,10 +18,8 @@ from oadr_core.seal.once import MadeOnce
 from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.seal.plain import PlainSealer
 from oadr_core.seal.replay import ReplayGuard
-from oadr_core.seal.shape import is_signed
-from oadr_core.wire.canonical import refuse_costly
 from oadr_core.wire.envelope import read_signed
-from oadr_core.wire.parse import LIMITS, Limits, parse
+from oadr_core.wire.parse import LIMITS, Limits
 
 
 class SigningSealer:
@@ -70,7 +68,7 @@ class SigningSealer:
         self._writer: SignatureWriter | None = None
         if key is not None:
             self._writer = SignatureWriter(key, entropy, canonicalization=canonicalization, prefixes=prefixes)
-        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted, limits)
         self._prepared: Final[MadeOnce[Signable]] = MadeOnce()
 
     # --- sealing -----------------------------------------------------------------------------------------------------
@@ -99,16 +97,12 @@ class SigningSealer:
         """Read a document and check its signature; see :class:`~oadr_core.seal.opened.Sealer`."""
         if self._checker is None:
             return self._plain.open(data, now)
-        root = parse(data, self._limits)
-        if not is_signed(root):
+        checked = self._checker.check(data, now)
+        if checked is None:
             if self._required:
                 raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
             return self._plain.open(data, now)
-        refuse_costly(data, root)
-        checked = self._checker.check(data, root, now)
-        document = read_signed(
-            data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits
-        )
+        document = read_signed(data, checked.root, checked.covered, strict=self._strict)
         return opened(document, checked.signer.fingerprint, checked.signed_at)
 
     def recall(self, signer: str, until: datetime) -> None:
