@@ -261,7 +261,8 @@ def ven(
     )
 
     def welcome() -> None:
-        _say(f"The VEN {program.file.name} talks to {program.vtn}; its state is in {program.file.storage}.")
+        where = "" if program.client.address is None else f", which reaches it at {program.client.address}"
+        _say(f"The VEN {program.file.name} talks to {program.vtn}{where}; its state is in {program.file.storage}.")
         _say("Ctrl-C stops it.", style="dim")
 
     _run(program.running, None if quiet else welcome, event_loop=program.event_loop)

@@ -42,6 +42,9 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     :param proxy_address_header: the header in which they add the address of who asks them, if they do.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
+    :param push_to: where VENs may be that are reached by push: networks and addresses, ``public``, ``private`` and
+        ``loopback``. If None, ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param pushes: how many requests may be under way to such VENs at a time, one to each.
     """
 
     host: _Name = "127.0.0.1"
@@ -51,6 +54,8 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     proxy_header: _Name = PROXY_HEADER
     proxy_address_header: _Name | None = None
     allow_insecure: bool = False
+    push_to: list[_Name] | None = None
+    pushes: _Count = 256
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):

@@ -128,6 +128,8 @@ class VtnProgram:
             proxy_header=file.http.proxy_header,
             proxy_address_header=file.http.proxy_address_header,
             allow_insecure=file.http.allow_insecure,
+            push_to=file.http.push_to,
+            most_pushes=file.http.pushes,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
             missed_polls=file.missed_polls,

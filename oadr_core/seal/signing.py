@@ -18,10 +18,8 @@ from oadr_core.seal.once import MadeOnce
 from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.seal.plain import PlainSealer
 from oadr_core.seal.replay import ReplayGuard
-from oadr_core.seal.shape import is_signed
-from oadr_core.wire.canonical import refuse_costly
 from oadr_core.wire.envelope import read_signed
-from oadr_core.wire.parse import LIMITS, Limits, parse
+from oadr_core.wire.parse import LIMITS, Limits
 
 
 class _Pen(NamedTuple):
@@ -83,7 +81,7 @@ class SigningSealer:
         self._prefixes = prefixes
         self._accepted = accepted
         self._pen = None if key is None else self._with(key)
-        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted, limits)
 
     def _with(self, key: SigningKey) -> "_Pen":
         writer = SignatureWriter(key, self._entropy, canonicalization=self._canonicalization, prefixes=self._prefixes)
@@ -99,7 +97,7 @@ class SigningSealer:
         if (key is None) != (self._pen is None) or (trust is None) != (self._checker is None):
             raise LocalProtocolError("a sealer cannot begin to sign or to check signatures, or cease to")
         self._pen = None if key is None else self._with(key)
-        self._checker = None if trust is None else SignatureChecker(trust, self._replay, self._accepted)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, self._accepted, self._limits)
 
     # --- sealing -----------------------------------------------------------------------------------------------------
 
@@ -129,16 +127,12 @@ class SigningSealer:
         checker = self._checker
         if checker is None:
             return self._plain.open(data, now)
-        root = parse(data, self._limits)
-        if not is_signed(root):
+        checked = checker.check(data, now)
+        if checked is None:
             if self._required:
                 raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
             return self._plain.open(data, now)
-        refuse_costly(data, root)
-        checked = checker.check(data, root, now)
-        document = read_signed(
-            data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits
-        )
+        document = read_signed(data, checked.root, checked.covered, strict=self._strict)
         return opened(document, checked.signer.fingerprint, checked.signed_at)
 
     def recall(self, signer: str, until: datetime) -> None:
