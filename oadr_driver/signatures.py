@@ -1,6 +1,6 @@
 """XML signatures: keys and certificates from files, and what follows from which of them are given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from oadr_core import (
     Sealer,
     SigningKey,
     SigningSealer,
+    TransportName,
     Trust,
 )
 from oadr_driver.tls_files import FilePath, read_file
@@ -39,6 +40,21 @@ class SignaturePolicy(msgspec.Struct, frozen=True, kw_only=True):
     accepted: Accepted = Accepted()
     canonicalization: Canonicalization = Canonicalization.INCLUSIVE
     prefixes: bool = True
+
+
+XMPP_SIGNATURES: Final = SignaturePolicy(prefixes=False, accepted=Accepted(exclusive=True))
+"""How signatures are made that XMPP servers pass on unbroken, and which are accepted (section 9.3, rule 514).
+
+Servers give names other prefixes than they had, so none are sent. What others sign by exclusive canonicalization is
+taken as well, as it is what XML signatures in stanzas are usually made with."""
+
+
+def usual_signatures(transports: Iterable[str]) -> SignaturePolicy:
+    """How signatures are made where nothing else is said: such that they hold on all transports that are served.
+
+    :param transports: their names.
+    """
+    return XMPP_SIGNATURES if TransportName.XMPP in transports else SignaturePolicy()
 
 
 def signing_key(cert: FilePath, key: FilePath | None, passphrase: str | None, now: datetime) -> SigningKey:
