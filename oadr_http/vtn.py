@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.signatures import SignaturePolicy, usual_signatures, vtn_sealer
@@ -70,6 +70,9 @@ class OpenADRServer(DrivenVtn):
         ``192.168.1.0/24``; and the words ``public`` for all that anybody can reach, ``private`` for private networks,
         and ``loopback`` for this machine. A VEN that is anywhere else cannot register for push. If None, it is
         ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param request_timeout: how long the answer of a push VEN is awaited; 5 seconds at least (section 9.1.6).
+    :param longest_wait: how long it waits at most before it tries a push VEN again that it could not reach; the first
+        time it waits a second, and then twice as long each time.
     :param most_pushes: how many requests may be under way to push VENs at a time, one to each.
     :param transports: other ways to VENs that it serves beside HTTP, by the names that VENs register with, such as
         ``xmpp``.
@@ -122,6 +125,8 @@ class OpenADRServer(DrivenVtn):
         require_certificate: bool | None = None,
         allow_insecure: bool = False,
         push_to: Sequence[str] | None = None,
+        request_timeout: timedelta = timedelta(seconds=30),
+        longest_wait: timedelta = timedelta(minutes=1),
         most_pushes: int = 256,
         transports: Mapping[str, VtnTransport] | None = None,
         ven_lookup: Callable[..., object] | None = None,
@@ -143,6 +148,9 @@ class OpenADRServer(DrivenVtn):
     ) -> None:
         if most_pushes < 1:
             raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
+        for name, period in {"request_timeout": request_timeout, "longest_wait": longest_wait}.items():
+            if period <= timedelta(0):
+                raise LocalProtocolError(f"{name} is {period}; it must be more than nothing")
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
         entropy, limits = random.SystemRandom(), limits or ServerLimits()
@@ -213,6 +221,7 @@ class OpenADRServer(DrivenVtn):
                 report_rules=tuple(report_rules),
                 renew_reports=renew_reports,
             ),
+            push=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,
             ven_lookup=ven_lookup,

@@ -43,7 +43,7 @@ from oadr_xmpp.discovery import SERVICES_NODE
 from oadr_xmpp.framing import OADR
 from tests.core.kit import created
 from tests.xmpp.foreign import client
-from tests.xmpp.pair import soon, ven, vtn
+from tests.xmpp.pair import as_client, soon, ven, vtn
 from tests.xmpp.servers import COMPONENT, VTN, Account, XmppServer
 
 pytestmark = pytest.mark.anyio
@@ -322,16 +322,18 @@ async def test_a_ven_shows_that_it_speaks_openadr_answers_pings_and_tells_that_i
 
 
 @pytest.mark.rule(515)
-async def test_a_ven_says_that_it_comes_and_that_it_goes(server: XmppServer) -> None:
+async def test_a_ven_says_that_it_comes_and_that_it_goes_and_a_vtn_does_not(
+    server: XmppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str | None]] = []
+    send = ClientXMPP.send_presence
+
+    def noted(self: ClientXMPP, **more: Any) -> None:
+        told.append((self.boundjid.full, more.get("ptype")))
+        send(self, **more)
+
+    monkeypatch.setattr(ClientXMPP, "send_presence", noted)
     account = server.account()
-    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-    async with foreign(server, account, "watcher") as watcher:
-        for name in ("available", "unavailable"):
-            watcher.add_event_handler(
-                f"presence_{name}", lambda presence, name=name: told.put_nowait((name, presence["from"].resource))
-            )
-        async with ven(server, account):
-            while await told.get() != ("available", "client"):
-                pass
-        while await told.get() != ("unavailable", "client"):
-            pass
+    async with vtn(server, as_client(server)), ven(server, account, at=f"{server.account(VTN).address}/vtn") as site:
+        await site.watch.sees(Registered)
+    assert told == [(f"{account.address}/client", None), (f"{account.address}/client", "unavailable")]
