@@ -58,7 +58,7 @@ from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import TlsKeeper, keeping
+from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
@@ -141,7 +141,7 @@ class DrivenVtn:
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
         self._tls = tls
-        self._keeper = None if tls is None else TlsKeeper(tls, self._observed)
+        self._keeper = keeper_of(tls, sealer, self._observed)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 

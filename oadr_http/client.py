@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +13,7 @@ import httpcore
 import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
+from oadr_driver.clock import system_now
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
 from oadr_driver.tls import Tls
@@ -31,6 +33,9 @@ _PROFILE: Final = "OpenADR2/Simple/2.0b"
 _PROFILE_20A: Final = "OpenADR2/Simple"
 
 _HIGHEST_PORT: Final = 65535
+
+_CLOCKS: Final = 60
+"""Seconds that the clocks of two who sign may be apart, as long as nothing else is configured."""
 
 _KEEP: Final = 60.0
 """Seconds that a connection is kept open for the next request; servers tend to close after 75."""
@@ -132,6 +137,26 @@ class HttpCarrier:
         if why is not None and self._damper.lets((url, why)):
             _LOG.warning("no TLS with %s: %s", httpx.URL(url).host, why)
 
+    def _tell_of_clocks(self, url: str, date: str) -> None:
+        """Tell the operator if the clock of a peer that does not accept us is another than ours (rule 514).
+
+        :param url: where the peer is.
+        :param date: what it says that the time is, which proves nothing; empty where it does not.
+        """
+        try:
+            theirs = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if theirs.tzinfo is None:
+            return
+        apart = round((system_now().utc - theirs).total_seconds())
+        if abs(apart) > _CLOCKS and self._damper.lets((url, "clock")):
+            _LOG.warning(
+                "%s does not accept us, and its clock is %d s %s ours: what is signed is refused beyond a minute; set "
+                "the clock that is wrong",
+                *(httpx.URL(url).host, abs(apart), "behind" if apart > 0 else "ahead of"),
+            )
+
     async def _post(self, url: str, body: bytes) -> bytes:
         if self._pool.context is not self._tls.client:  # the certificates were read again
             before, self._pool = self._pool, _Pool(self._tls.client, self._network)
@@ -146,6 +171,8 @@ class HttpCarrier:
         try:
             why = failure(response.status_code)
             if why is not None:
+                if why is Failure.FORBIDDEN:
+                    self._tell_of_clocks(url, response.headers.get("date", ""))
                 raise ExchangeFailed(why)
             answer = await _read(response, self._longest)
         finally:
