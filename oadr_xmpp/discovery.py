@@ -107,6 +107,20 @@ async def _items(stream: RawStream, jid: Any, node: str | None, patience: float)
     return listed
 
 
+async def is_there(stream: RawStream, jid: Any, patience: float) -> bool:
+    """Whether somebody answers at all.
+
+    :param stream: the stream to ask over.
+    :param jid: whom to ask.
+    :param patience: seconds to wait for the answer.
+    """
+    try:
+        await stream.plugin["xep_0030"].get_info(jid=jid, timeout=patience)
+    except (IqError, IqTimeout):
+        return False
+    return True
+
+
 def _service(node: str) -> Service | None:
     """The service that a node is for, by its last part in any case of letters; None where there is no such service."""
     name = node.rpartition("/")[2].lower()

@@ -12,6 +12,7 @@ from slixmpp.exceptions import IqError, IqTimeout
 
 from oadr_core import Failure
 from oadr_driver.damping import Damper
+from oadr_driver.groups import alone
 from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_xmpp.limits import XmppLimits
@@ -97,15 +98,16 @@ class Session:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Be connected while the body runs, or try to be."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._stay_connected)
-            group.start_soon(self._ping)
-            try:
-                yield
-            finally:
-                group.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await self._leave()
+        with alone():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stay_connected)
+                group.start_soon(self._ping)
+                try:
+                    yield
+                finally:
+                    group.cancel_scope.cancel()
+                    with anyio.CancelScope(shield=True):
+                        await self._leave()
 
     # --- staying connected -------------------------------------------------------------------------------------------
 

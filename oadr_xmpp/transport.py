@@ -15,7 +15,7 @@ from oadr_core import Failure, LocalProtocolError, Peer, Service, Transmit, Tran
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
-from oadr_xmpp.discovery import announce, find_services, list_services
+from oadr_xmpp.discovery import announce, find_services, is_there, list_services
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.link import Link
 from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
@@ -150,7 +150,14 @@ class XmppToVtn:
             raise ExchangeFailed(Failure.UNREACHABLE)
         timeout = min(transmit.timeout, self._limits.answer_timeout)
         await connected.reached(timeout)
-        return await connected.link.request(await self._address(transmit.service, connected), body, timeout)
+        to = await self._address(transmit.service, connected)
+        try:
+            return await connected.link.request(to, body, timeout)
+        except ExchangeFailed as error:
+            # some servers forbid what they cannot deliver, and only the VTN may refuse us for good
+            if error.why is Failure.FORBIDDEN and not await is_there(connected.stream, to, timeout):
+                raise ExchangeFailed(Failure.UNREACHABLE) from None
+            raise
 
     def _look_again(self, _: str) -> None:
         self._looked = False
@@ -161,10 +168,11 @@ class XmppToVtn:
             if not self._looked:
                 domain = self._login.domain if self._vtn is None else str(self._vtn)
                 found = await find_services(connected.stream, domain, self._limits.answer_timeout)
-                if not found and self._vtn is None:
+                if found:
+                    self._services, self._looked = found, True
+                elif self._vtn is None and not self._services:  # else it is perhaps away just now
                     self._tell_nothing_found(domain)
                     raise ExchangeFailed(Failure.UNREACHABLE)
-                self._services, self._looked = found, True
         if not self._services:
             return self._vtn
         jid = self._services.get(service)
