@@ -1,6 +1,6 @@
 """XML signatures: keys and certificates from files, and what follows from which of them are given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from oadr_core import (
     Sealer,
     SigningKey,
     SigningSealer,
+    TransportName,
     Trust,
 )
 from oadr_driver.clock import system_now
@@ -148,6 +149,21 @@ class FiledSealer(SigningSealer):
         key, trust = self._files.read(system_now().utc)
         self.renew(key=key, trust=trust)
         self._key = key
+
+
+XMPP_SIGNATURES: Final = SignaturePolicy(prefixes=False, accepted=Accepted(exclusive=True))
+"""How signatures are made that XMPP servers pass on unbroken, and which are accepted (section 9.3, rule 514).
+
+Servers give names other prefixes than they had, so none are sent. What others sign by exclusive canonicalization is
+taken as well, as it is what XML signatures in stanzas are usually made with."""
+
+
+def usual_signatures(transports: Iterable[str]) -> SignaturePolicy:
+    """How signatures are made where nothing else is said: such that they hold on all transports that are served.
+
+    :param transports: their names.
+    """
+    return XMPP_SIGNATURES if TransportName.XMPP in transports else SignaturePolicy()
 
 
 def signing_key(cert: FilePath, key: FilePath | None, passphrase: str | None, now: datetime) -> SigningKey:

@@ -9,7 +9,7 @@ from pathlib import Path
 from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy, vtn_sealer
+from oadr_driver.signatures import SignaturePolicy, usual_signatures, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
 from oadr_driver.tls_files import Files
@@ -54,7 +54,8 @@ class OpenADRServer(DrivenVtn):
         signature may go on so, and is answered so; one that registers with a signature always has to sign.
     :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate, and leaves it
         to ``fingerprint_lookup``, ``ven_lookup`` or ``on_create_party_registration`` whose it is.
-    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None, and where
+        XMPP is served as well without prefixes, which are not left alone there.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
         of that VEN, or None; only those VENs are registered then, and only with that certificate.
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
@@ -167,7 +168,7 @@ class OpenADRServer(DrivenVtn):
             verify=verify_message_signatures,
             required=require_signatures,
             ca_file=signing_ca_file,
-            policy=signature_policy,
+            policy=signature_policy or usual_signatures(transports or ()),
             strict=strict,
             began=system_now().utc,
             limits=Limits(size=limits.body, tags=limits.tags),
