@@ -41,7 +41,7 @@ class PayloadCutter:
         self._token: Final = token
         self._longest = longest
         self._longest_rest = longest_rest
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate("UTF-8", " ")  # which is what a stream is written in, whatever it says
         self._parser.StartNamespaceDeclHandler = self._declared
         self._parser.StartElementHandler = self._started
         self._parser.EndElementHandler = self._ended
