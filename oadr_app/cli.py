@@ -22,6 +22,7 @@ from oadr_app import config
 from oadr_app.authority import Kind
 from oadr_app.control import ControlError
 from oadr_app.event_cli import events
+from oadr_app.prose import Prose
 from oadr_app.report_cli import reports
 from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, bear_any_text, fail, found
 from oadr_app.tracing import TraceFile, is_trace
@@ -31,6 +32,7 @@ from oadr_core import OptType, ProfileName, ProtocolError
 from oadr_driver.groups import alone
 
 app = typer.Typer(
+    cls=Prose,
     name="oadr",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

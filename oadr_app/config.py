@@ -362,6 +362,14 @@ class Load(msgspec.Struct, forbid_unknown_fields=True):
     settles: Period = Period(seconds=5)
 
 
+_REPORT_NAMES: Final = (
+    ReportName.TELEMETRY_USAGE.value,
+    ReportName.TELEMETRY_STATUS.value,
+    ReportName.HISTORY_USAGE.value,
+)
+"""The reports of the profile that a VEN makes of files and commands."""
+
+
 class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[reports]]`` of a VEN: a data point that it reports, from a file or from a command.
 
@@ -375,7 +383,8 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
         ``TELEMETRY_STATUS`` what a command says of a resource, ``HISTORY_USAGE`` what a file has recorded, and an
         ``x-`` name anything.
     :param report: the specifier of the report that it belongs to; made of its name if None.
-    :param point: the id of the data point; made of the resource and the measurement if None.
+    :param point: the id of the data point; made of the resource and of what is reported of it if None, see
+        :attr:`r_id`.
     :param csv: the file that the values come from.
     :param loop: whether the file begins again at its end.
     :param history: whether what a file of ``TELEMETRY_USAGE`` says of the past can be asked for as well, as
@@ -405,10 +414,22 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
         """The specifier of the report that it belongs to."""
         return self.report or self.report_name.lower().replace("_", "-")
 
+    @property
+    def r_id(self) -> str:
+        """The id of the data point."""
+        what = "status" if self.report_name == ReportName.TELEMETRY_STATUS else self.measurement
+        return self.point or f"{self.resource}-{what}"
+
     def __post_init__(self) -> None:
         """Refuse what has no source, or two."""
         if (self.csv is None) is (self.command is None):
             raise ValueError("give either `csv`, a file, or `command`")
+        if self.report_name not in _REPORT_NAMES and not self.report_name.startswith("x-"):
+            raise ValueError(
+                f"`report_name` is {', '.join(_REPORT_NAMES)}, or begins with x-, and not {self.report_name}"
+            )
+        if self.report_name == ReportName.TELEMETRY_STATUS and self.command is None:
+            raise ValueError("give `command`, which prints the status: a file holds numbers, and TELEMETRY_STATUS none")
         if self.loop and self.csv is None:
             raise ValueError("`loop` is about a file, and there is no `csv`")
         if self.kept is not None and self.csv is None:
@@ -632,8 +653,10 @@ def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _Fil
     except Refused as error:
         if source:
             raise error.within(source) from None
-        flag = "--" + error.place.rpartition(".")[2].replace("_", "-")
-        raise ConfigError(f"{flag}: {error.what}") from None
+        name = error.place.rpartition(".")[2]
+        if not name or name.endswith("]"):  # it is about several flags, which it names
+            raise ConfigError(error.what) from None
+        raise ConfigError(f"--{name.replace('_', '-')}: {error.what}") from None
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -32,7 +32,7 @@ from oadr_app.ven import VenProgram
 from oadr_app.xmpp_config import VenXmpp
 from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_driver.groups import alone
-from oadr_http import MemoryStore
+from oadr_http import PREFIX, MemoryStore
 
 _SHORTEST: Final = 8.0
 """Seconds that the demo needs at least."""
@@ -145,7 +145,7 @@ class Demo:
             sampling=Period(seconds=1),
             loads=[_load(behaviour)],
             transport=self._ways[behaviour.name],
-            push=VenPush(port=0),
+            push=VenPush(port=0, prefix=f"/{behaviour.name}{PREFIX}"),  # each its own on one host (rule 511)
             xmpp=self._login(behaviour.name),
         )
 

@@ -170,7 +170,7 @@ class VenProgram:
             scale=one.scale,
             report_specifier_id=specifier_id,
             report_name=report_name,
-            r_id=one.point or f"{one.resource}-{one.measurement}",
+            r_id=one.r_id,
             **rest,
         )
 

@@ -43,7 +43,7 @@ from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import TlsKeeper, keeping
+from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import VenTransport
 
 _T = TypeVar("_T")
@@ -89,7 +89,7 @@ class DrivenVen:
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VEN, trace)
         self._tls = tls
-        self._keeper = None if tls is None else TlsKeeper(tls, self._observed)
+        self._keeper = keeper_of(tls, sealer, self._observed)
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None

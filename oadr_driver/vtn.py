@@ -58,7 +58,7 @@ from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import TlsKeeper, keeping
+from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
@@ -86,6 +86,7 @@ class DrivenVtn:
     :param sealer: opens and seals documents.
     :param entropy: the source of ids, and of chance.
     :param policy: how it runs.
+    :param push: how patient it is with VENs that are reached by push; as :class:`oadr_core.SenderConfig` says if None.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
         of that VEN, or None; only those VENs are registered then, and only with that certificate.
@@ -104,6 +105,7 @@ class DrivenVtn:
         sealer: Sealer,
         entropy: Random,
         policy: VtnPolicy,
+        push: SenderConfig | None = None,
         typed: bool = False,
         fingerprint_lookup: Callable[..., object] | None = None,
         ven_lookup: Callable[..., object] | None = None,
@@ -132,14 +134,14 @@ class DrivenVtn:
             entropy=entropy,
             handlers=self._handlers,
             saved=None if store is None else store.load(),
-            push=SenderConfig(),
+            push=push,
             refuse_address=self._refuse_address,
         )
         self._offering = Offering(self._core, entropy)
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
         self._tls = tls
-        self._keeper = None if tls is None else TlsKeeper(tls, self._observed)
+        self._keeper = keeper_of(tls, sealer, self._observed)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 

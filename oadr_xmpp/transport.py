@@ -168,10 +168,11 @@ class XmppToVtn:
             if not self._looked:
                 domain = self._login.domain if self._vtn is None else str(self._vtn)
                 found = await find_services(connected.stream, domain, self._limits.answer_timeout)
-                if not found and self._vtn is None:
+                if found:
+                    self._services, self._looked = found, True
+                elif self._vtn is None and not self._services:  # else it is perhaps away just now
                     self._tell_nothing_found(domain)
                     raise ExchangeFailed(Failure.UNREACHABLE)
-                self._services, self._looked = found, bool(found)  # perhaps the VTN is not there yet
         if not self._services:
             return self._vtn
         jid = self._services.get(service)

@@ -8,14 +8,13 @@ from pathlib import Path
 from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy, vtn_sealer
+from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.transport import VtnTransport
 from oadr_driver.vtn import DrivenVtn
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient, XmppComponent
 from oadr_xmpp.transport import XmppToVens
-from oadr_xmpp.ven import XMPP_SIGNATURES
 
 
 class OpenADRServer(DrivenVtn):

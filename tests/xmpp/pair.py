@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import anyio
+
 from oadr_core import Startup
 from oadr_xmpp import OpenADRClient, OpenADRServer, XmppClient, XmppComponent
 from tests.http.watch import Watch
@@ -70,6 +72,8 @@ async def vtn(
     made = OpenADRServer("VTN", login or as_component(server), observe=watch, **more)
     prepare(made)
     async with made.running():
+        while made.jid is None:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
         yield Running(made, watch)
 
 
