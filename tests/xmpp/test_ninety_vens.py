@@ -286,10 +286,10 @@ async def test_every_event_is_answered_and_every_report_complete(
 ) -> None:
     async with field(own_server(Login.CERTIFICATE)) as there:
         assert len(set(there.ven_ids)) == 3 * EACH
-        there.begin = datetime.now(UTC).replace(microsecond=0) + 20 * SECOND
-        there.asks("TELEMETRY_USAGE", RHYTHM)
         there.adds_event("first", timedelta(hours=1))
         await none(partial(there.silent, "first"))
+        there.begin = datetime.now(UTC).replace(microsecond=0) + 30 * SECOND
+        there.asks("TELEMETRY_USAGE", RHYTHM)
         await none(there.not_serving)
         assert datetime.now(UTC) < there.begin, "they serve what comes after they have said so"
         there.adds_event("second", timedelta(hours=2))
