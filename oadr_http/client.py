@@ -44,6 +44,11 @@ _KEEP: Final = 60.0
 """Seconds that a connection is kept open for the next request; servers tend to close after 75."""
 
 
+_POOLS: Final = 64
+_KEPT: Final = 2
+"""How many pools there are, and how many connections each keeps for the next request."""
+
+
 class HttpCarrier:
     """Posts documents and brings back the answers.
 
@@ -206,17 +211,8 @@ class _Pool:
 
     def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
         self.context: Final = context
-        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
-        # the core has one request in flight for each peer, which is limit enough.
-        pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=None,
-            max_keepalive_connections=100,
-            keepalive_expiry=_KEEP,
-            network_backend=network,
-        )
         self._client = httpx.AsyncClient(
-            transport=_Connections(pool),
+            transport=_Connections(context, network),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
             timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
             follow_redirects=False,
@@ -248,16 +244,35 @@ class _Pool:
 
 
 class _Connections(httpx.AsyncBaseTransport):
-    """Has a pool of httpcore do what a client of httpx wants; that of httpx itself takes no network of ours."""
+    """Has pools of httpcore do what a client of httpx wants; that of httpx itself takes no network of ours.
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
-        self._pool = pool
+    A pool looks at all of its connections, and for each of them at all of them, whenever it is used; so there are
+    several, each for some of the peers.
+
+    :param context: how TLS is spoken.
+    :param network: makes the connections; as usual if None.
+    """
+
+    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
+        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
+        # the core has one request in flight for each peer, and not too many for all, which is limit enough.
+        self._pools = [
+            httpcore.AsyncConnectionPool(
+                ssl_context=context,
+                max_connections=None,
+                max_keepalive_connections=_KEPT,
+                keepalive_expiry=_KEEP,
+                network_backend=network,
+            )
+            for _ in range(_POOLS)
+        ]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and bring the head of the response."""
         url = request.url
         assert isinstance(request.stream, httpx.AsyncByteStream)
-        response = await self._pool.handle_async_request(
+        pool = self._pools[hash((url.raw_host, url.port)) % len(self._pools)]
+        response = await pool.handle_async_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -272,7 +287,8 @@ class _Connections(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
 
 class _Answer(httpx.AsyncByteStream):

@@ -115,11 +115,7 @@ class PushTargets:
 
         :raises httpcore.ConnectError: there are none.
         """
-        try:
-            entries = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        addresses = [host] if _read(host) is not None else await _looked_up(host, port)
         allowed = [one for one in addresses if self.allow(one)]
         if not allowed:
             what = host if host in addresses else f"{host}, which is at {', '.join(addresses)}"
@@ -127,6 +123,18 @@ class PushTargets:
                 _LOG.warning("%s", self._forbidden(what))
             raise httpcore.ConnectError("it must not be pushed to")
         return allowed
+
+
+async def _looked_up(host: str, port: int) -> list[str]:
+    """All addresses of a name.
+
+    :raises httpcore.ConnectError: there are none.
+    """
+    try:
+        entries = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
