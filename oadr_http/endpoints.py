@@ -39,7 +39,7 @@ VEN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_R
 COME_BACK: Final = ((b"retry-after", b"1"),)
 """Tells a peer that is not served for want of means when it may try again (section 9.1.5)."""
 
-_MEDIA_TYPE: Final = re.compile(r"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+_MEDIA_TYPE: Final = re.compile(rb"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 
 
@@ -123,8 +123,8 @@ class Endpoints:
             return Answer(HTTPStatus.NOT_FOUND)
         if method != "POST":
             return Answer(HTTPStatus.NOT_IMPLEMENTED, headers=[(b"allow", b"POST")])
-        media_type = headers.get(b"content-type", b"").decode("latin-1")
-        if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = headers.get(b"content-type", b"")
+        if media_type != b"application/xml" and not _MEDIA_TYPE.fullmatch(media_type):
             return Answer(HTTPStatus.NOT_ACCEPTABLE)
         if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
             return Answer(HTTPStatus.NOT_ACCEPTABLE)  # nothing allows a VEN to compress

@@ -127,28 +127,36 @@ class _Connection:
     :ivar identity: the fingerprint of the certificate that the peer has shown, if it has.
     :ivar scope: ends it.
     :ivar stage: what it is at.
-    :ivar expires: when it is ended, unless it has come to another stage before; looked at now and then, which costs
-        less than a timeout of its own for every read and write.
+    :ivar patience: how many seconds it may be at that.
+    :ivar expires: when it is ended, unless it has come to another stage before; None until somebody has looked at it
+        there, which happens now and then. That costs less than a timeout of its own for every read and write, and less
+        than a look at the clock.
     :ivar expired: whether it was ended for that.
     :ivar reserved: bytes that it may take up, of those that all may take up together.
     """
 
-    __slots__ = ("expired", "expires", "identity", "reserved", "scope", "stage", "stream")
+    __slots__ = ("expired", "expires", "identity", "patience", "reserved", "scope", "stage", "stream")
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self.stream = stream
         self.identity: str | None = None
         self.scope = anyio.CancelScope()
         self.stage: Stage | None = None
-        self.expires = math.inf
+        self.patience = math.inf
+        self.expires: float | None = None
         self.expired = False
         self.reserved = 0
 
     def enter(self, stage: Stage, patience: float) -> None:
         """Come to a stage, or stay at it: a peer that sends a byte now and then gains no time."""
         if stage is not self.stage:
-            self.stage = stage
-            self.expires = math.inf if patience == math.inf else anyio.current_time() + patience
+            self.stage, self.patience, self.expires = stage, patience, None
+
+    def is_over(self, now: float) -> bool:
+        """Look at it: whether it has been at its stage for too long since it was first seen there."""
+        if self.expires is None:
+            self.expires = now + self.patience
+        return now >= self.expires
 
 
 class Server:
@@ -238,7 +246,7 @@ class Server:
             await anyio.sleep(min(_LONGEST_WATCH, shortest / 4))
             now = anyio.current_time()
             for connection in self._connections:
-                if now >= connection.expires:
+                if connection.is_over(now):
                     connection.expired = True
                     connection.scope.cancel()
 

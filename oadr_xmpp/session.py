@@ -10,7 +10,7 @@ import anyio
 from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
-from oadr_core import Failure
+from oadr_core import Failure, printable
 from oadr_driver.damping import Damper
 from oadr_driver.groups import alone
 from oadr_driver.logs import logger
@@ -23,6 +23,9 @@ _LOG: Final = logger("oadr.xmpp")
 
 _SHORTEST_WAIT: Final = 1.0
 """Seconds before the first try to connect again; twice as long each time."""
+
+_MANY: Final = 20
+"""So many setbacks that it takes longest to try again."""
 
 _TO_LEAVE: Final = 2.0
 """Seconds that the server is given to confirm the end of a stream."""
@@ -60,6 +63,7 @@ class Session:
         self._damper = Damper()
         self._online = False
         self._leaving = False
+        self._displaced = False  # by somebody who has logged in with our JID
         self._reached = asyncio.Event()  # set while we are online
         self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
         self._on_start: list[Callable[[str], None]] = []
@@ -72,6 +76,7 @@ class Session:
             ("failed_all_auth", self._refused),
             ("ssl_invalid_chain", self._no_tls),
             (NO_TLS, self._no_tls_offered),
+            ("stream_error", self._stream_error),
         ):
             stream.add_event_handler(name, handler)
 
@@ -122,14 +127,17 @@ class Session:
             with anyio.move_on_after(self._limits.login_timeout):
                 await self._first_of(self._reached, self._over)
             if self._online:
-                setbacks = 0
+                began = anyio.current_time()
                 await self._over.wait()
+                if anyio.current_time() - began > self._limits.longest_wait:
+                    setbacks = 0  # what breaks at once, time and again, is not tried again at once for ever
             elif not self._over.is_set():
                 _LOG.warning("%s does not let us in within %g s", self._server, self._limits.login_timeout)
             self._stream.cancel_connection_attempt()
             self._stream.abort()
-            setbacks += 1
-            longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** (setbacks - 1))
+            setbacks = _MANY if self._displaced else setbacks + 1
+            self._displaced = False
+            longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** min(setbacks - 1, _MANY))
             await anyio.sleep(longest * self._entropy.uniform(0.5, 1.0))
 
     @staticmethod
@@ -200,6 +208,13 @@ class Session:
         self._online = False
         self._reached.clear()
         self._over.set()
+
+    def _stream_error(self, error: Any) -> None:
+        """The server ends the stream, and says why: a stanza that is too large, or the JID that is in use elsewhere."""
+        condition, text = str(error["condition"]), str(error["text"])
+        self._displaced = condition == "conflict"
+        if self._damper.lets(("stream", condition)):
+            _LOG.error("%s ends the stream of %s: %s %s", self._server, self.jid, condition, printable(text))
 
     def _unreachable(self, _: Any) -> None:
         if self._damper.lets("unreachable"):

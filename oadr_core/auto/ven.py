@@ -524,6 +524,7 @@ class AutoVen:
 
     def _move(self, given: StartupInput) -> None:
         self._phase = STARTUP.step(self._phase, given)
+        self.ven.starting = self._phase not in (Startup.OFF, Startup.RUNNING)
 
     def _react(self, event: Event, now: Now) -> None:
         """Go on from what the core has told."""

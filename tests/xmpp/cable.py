@@ -21,6 +21,7 @@ class Cable:
         self._plugged.set()
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
         self.port = 0
         self.carried = 0
 
@@ -46,6 +47,11 @@ class Cable:
             one.transport.abort()
         self._ends.clear()
 
+    def freeze(self) -> None:
+        """Carry nothing more on the connections that there are, and break none."""
+        for one in self._pumps:
+            one.cancel()
+
     def plug_in(self) -> None:
         """Carry again."""
         self._plugged.set()
@@ -60,7 +66,9 @@ class Cable:
             there, back = await asyncio.open_connection(_LOOPBACK, self._to)
             self._ends.add(back)
             self.carried += 1
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            pumps = {asyncio.ensure_future(_pump(reader, back)), asyncio.ensure_future(_pump(there, writer))}
+            self._pumps |= pumps
+            await asyncio.wait(pumps)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -72,5 +80,6 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         while data := await source.read(65536):
             sink.write(data)
             await sink.drain()
-    finally:
-        sink.close()
+    except OSError:
+        pass
+    sink.close()

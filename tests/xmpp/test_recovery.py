@@ -4,12 +4,21 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from oadr_app.authority import Authority, Kind, Side, pem
-from oadr_core import EventDecided, ExchangeAbandoned, ExchangeSetBack, Failure, OptReceived, Registered
+from oadr_core import (
+    EventDecided,
+    ExchangeAbandoned,
+    ExchangeSetBack,
+    Failure,
+    LocalProtocolError,
+    OptReceived,
+    Registered,
+)
 from oadr_driver import MemoryStore
-from oadr_xmpp import XmppLimits
+from oadr_xmpp import OpenADRClient, XmppLimits
 from tests.xmpp.cable import Cable
 from tests.xmpp.pair import ABSENCE, add_event, as_client, ven, vtn
 from tests.xmpp.servers import VTN, Login, XmppServer
@@ -147,3 +156,42 @@ async def test_nothing_is_given_up_because_the_vtn_is_away_whatever_the_server_s
         await site.one.create_opt("optOut", "economic", [{"resource_id": "pump"}], {"components": ABSENCE})
         await site.watch.sees(ExchangeSetBack, why=Failure.UNREACHABLE)
         assert not [one for one in site.watch.events if isinstance(one, ExchangeAbandoned)]
+
+
+@pytest.mark.rule(515)
+async def test_a_connection_that_is_dead_is_found_out_by_pings_and_made_again(
+    server: XmppServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = XmppLimits(longest_wait=0.2, answer_timeout=2.0, ping=0.5)
+    async with (
+        Cable(server.port).laid() as cable,
+        vtn(server) as grid,
+        ven(server, limits=limits, port=cable.port) as site,
+    ):
+        await site.watch.sees(Registered)
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        cable.freeze()
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        assert "is dead, and is made again" in caplog.text
+
+
+@pytest.mark.rule(515)
+async def test_who_logs_in_twice_with_one_address_is_told_and_does_not_fight(
+    server: XmppServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = server.account()
+    async with vtn(server), ven(server, account) as first:
+        await first.watch.sees(Registered)
+        async with ven(server, account) as second:
+            await second.watch.sees(Registered)
+            while "conflict" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+def test_on_trio_it_says_that_it_runs_on_asyncio() -> None:
+    async def run() -> None:
+        async with OpenADRClient("ven", "ven@oadr.example", password="x").running():
+            pass
+
+    with pytest.raises(LocalProtocolError, match="asyncio"):
+        anyio.run(run, backend="trio")
