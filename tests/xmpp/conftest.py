@@ -11,6 +11,9 @@ from tests.xmpp.servers import KINDS, Login, Servers, XmppServer, servers_in
 _LONGEST = 60.0
 """Seconds after which a test that waits for something has failed."""
 
+_LONGEST_SLOW = 300.0
+"""The same, for one that takes minutes."""
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -20,7 +23,7 @@ def anyio_backend() -> str:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let no test wait for ever."""
-    limit(item, _LONGEST)
+    limit(item, _LONGEST_SLOW if item.get_closest_marker("slow") else _LONGEST)
 
 
 @pytest.fixture(autouse=True)
