@@ -174,6 +174,13 @@ async def test_a_signed_object_or_a_bare_message_in_a_stanza_is_taken_by_a_vtn_t
                 assert isinstance(await asked(other, COMPONENT, data), CreatedPartyRegistration)
 
 
+async def test_a_payload_that_is_too_long_is_a_bad_request_and_the_stream_goes_on(server: XmppServer) -> None:
+    async with vtn(server, strict=False, limits=XmppLimits(payload=2000)), foreign(server) as other:
+        long = QueryRegistration(request_id="x" * 2000)
+        assert await refused(other, COMPONENT, long) == ("bad-request", "modify")
+        assert isinstance(await asked(other, COMPONENT, QueryRegistration(request_id="0")), CreatedPartyRegistration)
+
+
 async def test_two_payloads_are_a_bad_request_and_other_requests_are_not_implemented(server: XmppServer) -> None:
     async with vtn(server, strict=False), foreign(server) as other:
         twice = request(other, COMPONENT, QueryRegistration(request_id="0"))

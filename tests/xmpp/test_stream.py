@@ -1,15 +1,18 @@
 """What a stream does with what it reads, wherever that was broken, and what it keeps of it; without a server."""
 
 import asyncio
+from random import Random
 from typing import Any
 
 import pytest
 from slixmpp import JID
+from slixmpp.exceptions import IqTimeout
 
 from oadr_core import Failure
 from oadr_xmpp import XmppComponent, XmppLimits
 from oadr_xmpp.framing import OADR
 from oadr_xmpp.link import Link
+from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
 
 pytestmark = pytest.mark.anyio
@@ -63,3 +66,29 @@ async def test_nobody_is_remembered_for_what_he_sends_unasked() -> None:
     await asyncio.sleep(0)
     assert len(stream.roster.keys()) == known
     assert not any(node for _, node, _ in stream.plugin["xep_0030"].static.nodes)
+
+
+@pytest.mark.parametrize("made_again", [True, False])
+async def test_a_ping_without_answer_ends_the_connection_that_it_went_over_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    stream, _ = reading()
+    session = Session(stream, None, limits=XmppLimits(ping=0.0), present=False, entropy=Random(0))
+    pinged, aborted = asyncio.Event(), asyncio.Event()
+
+    async def silent(*_: object, **__: object) -> None:
+        if pinged.is_set():
+            await asyncio.Event().wait()
+        pinged.set()
+        if made_again:
+            stream.transport = asyncio.Transport()
+        raise IqTimeout(stream.Iq())
+
+    monkeypatch.setattr(session, "_online", True)
+    monkeypatch.setattr(stream.plugin["xep_0199"], "send_ping", silent)
+    monkeypatch.setattr(stream, "abort", aborted.set)
+    pings = asyncio.create_task(session._ping())
+    await pinged.wait()
+    await asyncio.sleep(0)
+    pings.cancel()
+    assert aborted.is_set() is not made_again
