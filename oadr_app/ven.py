@@ -30,6 +30,7 @@ from oadr_core import (
 )
 from oadr_driver import DrivenVen, Store, Trace
 from oadr_http import OpenADRClient as HttpClient
+from oadr_http.client import without_password
 
 _LONGEST: Final = timedelta(hours=1)
 """The time between samples at most."""
@@ -131,7 +132,7 @@ class VenProgram:
     def vtn(self) -> str:
         """Where its VTN is, for people."""
         if self.file.way is not Way.XMPP or self.file.xmpp is None:
-            return self.file.vtn
+            return without_password(self.file.vtn)
         return self.file.xmpp.vtn or self.file.xmpp.jid.rpartition("@")[2].partition("/")[0]
 
     def _offer(self) -> None:
@@ -253,5 +254,7 @@ def _identity(file: VenFile) -> dict[str, Any]:
     if file.tls is None:
         return signing
     if not file.vtn.startswith("https:"):
-        raise ConfigError(f"vtn: {file.vtn} begins with http:, and there is [tls]; it must begin with https:")
+        raise ConfigError(
+            f"vtn: {without_password(file.vtn)} begins with http:, and there is [tls]; it must begin with https:"
+        )
     return file.tls.arguments(signing)

@@ -621,11 +621,8 @@ class DrivenVtn:
     # --- running -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def driven(self, carrier: Carrier) -> AsyncIterator[None]:
-        """Run the VTN without serving anybody, for who serves in another way.
-
-        :param carrier: carries its requests.
-        """
+    async def _driven(self, carrier: Carrier) -> AsyncIterator[None]:
+        """Run the VTN without serving anybody."""
         async with keeping(self._keeper):
             driver = Driver(
                 self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
@@ -644,12 +641,22 @@ class DrivenVtn:
 
         At the end it serves nobody new, finishes what is under way, and closes.
         """
-        async with AsyncExitStack() as stack:
-            carriers = {name: await stack.enter_async_context(one.opened()) for name, one in self._transports.items()}
-            await stack.enter_async_context(self.driven(Carriers(carriers)))
-            for one in self._transports.values():
-                await stack.enter_async_context(one.serving(self))
+        async with self._serving({}):
             yield self
+
+    @asynccontextmanager
+    async def _serving(self, given: Mapping[str, Carrier]) -> AsyncIterator[None]:
+        """Run the VTN over all of its transports.
+
+        :param given: carries its requests over those over which somebody else serves, by their names.
+        """
+        others = {name: one for name, one in self._transports.items() if name not in given}
+        async with AsyncExitStack() as stack:
+            carriers = {name: await stack.enter_async_context(one.opened()) for name, one in others.items()}
+            await stack.enter_async_context(self._driven(Carriers({**given, **carriers})))
+            for one in others.values():
+                await stack.enter_async_context(one.serving(self))
+            yield
 
     async def reload_certificates(self) -> bool:
         """Read the certificates for TLS again, as happens by itself soon after their files have changed.

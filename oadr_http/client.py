@@ -1,5 +1,6 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ _PROFILE: Final = "OpenADR2/Simple/2.0b"
 _PROFILE_20A: Final = "OpenADR2/Simple"
 
 _HIGHEST_PORT: Final = 65535
+
+_NAME_AND_PASSWORD: Final = re.compile(r"//[^/]*@")
 
 _CLOCKS: Final = 60
 """Seconds that the clocks of two who sign may be apart, as long as nothing else is configured."""
@@ -128,7 +131,7 @@ class HttpCarrier:
         """
         if identity is not None and not url.startswith("https:"):
             if self._damper.lets(url):
-                _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", printable(url))
+                _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", without_password(url))
             raise ExchangeFailed(Failure.UNREACHABLE)  # until it registers with another address
 
     def _tell_no_tls(self, url: str, error: Exception) -> None:
@@ -336,13 +339,18 @@ async def _read(response: httpx.Response, longest: int) -> bytes:
     return bytes(answer)
 
 
+def without_password(url: str) -> str:
+    """A URL as others may see it, in a log or an error: a name and a password in it are left out."""
+    return _NAME_AND_PASSWORD.sub("//…@", printable(url))
+
+
 def base_url(url: str) -> str:
     """Check the base URL of a server.
 
     :returns: the URL, without a slash at its end.
     :raises LocalProtocolError: it is no URL of a server.
     """
-    wrong = LocalProtocolError(f"the URL is {url!r}; it must be like https://vtn.example/{_PROFILE}")
+    wrong = LocalProtocolError(f"the URL is {without_password(url)!r}; it must be like https://vtn.example/{_PROFILE}")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

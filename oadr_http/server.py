@@ -3,6 +3,7 @@
 Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one hands it on.
 """
 
+import asyncio
 import math
 import ssl
 import time
@@ -253,6 +254,7 @@ class Server:
     # --- one connection ----------------------------------------------------------------------------------------------
 
     async def _connection(self, stream: anyio.abc.ByteStream) -> None:
+        _read_on_demand(stream)
         connection = _Connection(stream)
         address = peer_of(stream).host
         self._connections.add(connection)
@@ -407,6 +409,18 @@ class Server:
         with anyio.move_on_after(self._limits.write_timeout):
             await stream.send(_rendered(answer, keep_alive=False))
             await _linger(stream)
+
+
+def _read_on_demand(stream: anyio.abc.ByteStream) -> None:
+    """Have a connection read no further than is asked for, so that what a peer sends ahead waits in the system.
+
+    With asyncio, anyio reads from the beginning, and stops once somebody has waited for more than is there: a peer that
+    sends faster than it is heard would have the process buffer all of it. With trio it reads on demand by itself.
+    """
+    transport = getattr(stream, "_transport", None)
+    if isinstance(transport, asyncio.ReadTransport):
+        with suppress(RuntimeError):  # it is closing
+            transport.pause_reading()
 
 
 _date = (0, b"")  # the second it was made for, and the line

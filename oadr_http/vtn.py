@@ -252,8 +252,11 @@ class OpenADRServer(DrivenVtn):
 
     @asynccontextmanager
     async def driving(self) -> AsyncIterator[None]:
-        """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
-        async with self._http.carrying() as carrier, self.driven(carrier):
+        """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`.
+
+        Over its other ``transports`` it serves its VENs itself.
+        """
+        async with self._http.carrying() as carrier, self._serving({TransportName.SIMPLE_HTTP: carrier}):
             yield
 
     def asgi(self) -> AsgiApp:

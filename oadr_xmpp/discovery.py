@@ -1,5 +1,6 @@
 """Finding the services of a VTN, and being found (section 9.3.4.9 of the profile, XEP-0030, decisions D6 and D18)."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -67,12 +68,18 @@ async def find_services(stream: RawStream, domain: str, patience: float) -> Mapp
     asked = JID(domain)
     found = await _services_at(stream, asked, patience)
     if not found and not asked.user:
-        for jid, _ in (await _items(stream, asked, None, patience))[:_MOST_ASKED]:
-            with suppress(ExchangeFailed):  # one of them that is silent hides no others
-                found = await _services_at(stream, jid, patience)
-            if found:
-                break
+        listed = (await _items(stream, asked, None, patience))[:_MOST_ASKED]
+        answers = await asyncio.gather(*(_services_perhaps_at(stream, jid, patience) for jid, _ in listed))
+        found = next((one for one in answers if one), {})
     return found
+
+
+async def _services_perhaps_at(stream: RawStream, jid: Any, patience: float) -> dict[Service, Any]:
+    """The same as :func:`_services_at`; nothing where nobody answers."""
+    try:
+        return await _services_at(stream, jid, patience)
+    except ExchangeFailed:
+        return {}
 
 
 async def _services_at(stream: RawStream, jid: Any, patience: float) -> dict[Service, Any]:

@@ -156,13 +156,15 @@ class Session:
             if not self._online:
                 continue
             stream = self._stream
+            connection = stream.transport
             own = stream.boundjid if stream.is_component else None
             try:
                 to = own or JID(stream.boundjid.host)
                 await stream.plugin["xep_0199"].send_ping(to, ifrom=own, timeout=self._limits.answer_timeout)
             except IqTimeout:
-                _LOG.warning("the connection to %s is dead, and is made again", self._server)
-                stream.abort()
+                if stream.transport is connection:  # and not one that was made meanwhile
+                    _LOG.warning("the connection to %s is dead, and is made again", self._server)
+                    stream.abort()
             except IqError:
                 pass  # an answer all the same
 

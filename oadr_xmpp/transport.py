@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -124,6 +124,8 @@ class XmppToVtn:
 
         async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
             if sender.bare not in self._vtn_addresses():
+                if not self._looked:  # it may be the VTN, and what we refused it would not send again
+                    return Failure.BUSY, b""
                 if self._damper.lets(("stranger", sender.bare)):
                     _LOG.warning("%s is not the VTN, and is not listened to", printable(str(sender)))
                 return Failure.FORBIDDEN, b""
@@ -148,6 +150,10 @@ class XmppToVtn:
         connected = self._connected
         if connected is None:
             raise ExchangeFailed(Failure.UNREACHABLE)
+        with _patience(transmit.timeout):
+            return await self._ask(connected, transmit, body)
+
+    async def _ask(self, connected: _Connected, transmit: Transmit, body: bytes) -> bytes:
         timeout = min(transmit.timeout, self._limits.answer_timeout)
         await connected.reached(timeout)
         to = await self._address(transmit.service, connected)
@@ -157,6 +163,8 @@ class XmppToVtn:
             # some servers forbid what they cannot deliver, and only the VTN may refuse us for good
             if error.why is Failure.FORBIDDEN and not await is_there(connected.stream, to, timeout):
                 raise ExchangeFailed(Failure.UNREACHABLE) from None
+            if error.why is Failure.UNREACHABLE:
+                self._looked = False  # it may be somewhere else by now
             raise
 
     def _look_again(self, _: str) -> None:
@@ -268,13 +276,27 @@ class XmppToVens:
         if connected is None or not connected.session.online:
             raise ExchangeFailed(Failure.UNREACHABLE)
         timeout = min(transmit.timeout, self._limits.answer_timeout)
-        try:
-            return await connected.link.request(to, body, timeout)
-        except ExchangeFailed as error:
-            elsewhere = self._heard_at.get(to.bare, to)
-            if error.why is not Failure.UNREACHABLE or elsewhere == to:
-                raise
-            return await connected.link.request(elsewhere, body, timeout)
+        with _patience(transmit.timeout):
+            try:
+                return await connected.link.request(to, body, timeout)
+            except ExchangeFailed as error:
+                elsewhere = self._heard_at.get(to.bare, to)
+                if error.why is not Failure.UNREACHABLE or elsewhere == to:
+                    raise
+                return await connected.link.request(elsewhere, body, timeout)
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Bound the whole of an exchange: whoever waits for it sends the same again then, and it must not go out twice.
+
+    :raises ExchangeFailed: the body takes longer.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise ExchangeFailed(Failure.SILENCE) from None
 
 
 def _peer(sender: Any) -> Peer:

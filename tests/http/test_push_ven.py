@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from oadr_app.authority import Kind
 from oadr_core import (
     DistributeEvent,
     EventDecided,
@@ -344,3 +345,17 @@ def test_a_ven_by_hand_polls() -> None:
 def test_a_ven_is_told_of_where_it_is(settings: dict[str, Any], path: str, address: str) -> None:
     push = Push(**settings)
     assert (push.path, push.address(9, secure=False)) == (path, address)
+
+
+@pytest.mark.rule(67, 68)
+@pytest.mark.parametrize("kind", [Kind.RSA, Kind.EC])
+async def test_a_vtn_with_a_certificate_of_each_kind_pushes_to_vens_of_either(folder: Folder, kind: Kind) -> None:
+    both = (authority(Kind.RSA), authority(Kind.EC))
+    there = folder.vtn(vtn_identity(Kind.RSA), vtn_identity(Kind.EC), trusts=both)
+    async with there.running():
+        here = folder.ven(there.url, ven_identity(kind=kind), trusts=both, push=Push(port=0))
+        here.add_handler("on_event", yes)
+        async with here.running():
+            await until(lambda: here.phase is Startup.RUNNING)
+            event_id = there.add_event(here.ven_id, "SIMPLE", "level", intervals(1))
+            await until(lambda: [one.opt_type for one in there.answers(event_id)] == [OptType.OPT_IN])

@@ -159,6 +159,28 @@ async def test_what_breaks_the_schema_is_a_bad_request(server: XmppServer, conte
         await grid.watch.sees(PeerMisbehaved)
 
 
+@pytest.mark.decision(23, 42)
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_signed_object_or_a_bare_message_in_a_stanza_is_taken_by_a_vtn_that_is_lenient(
+    server: XmppServer, strict: bool
+) -> None:
+    async with vtn(server, strict=strict), foreign(server) as other:
+        payload = element(QueryRegistration(request_id="0"))
+        for content in (payload[0], payload[0][0]):
+            data = ElementTree.tostring(content)
+            if strict:
+                assert await refused(other, COMPONENT, data) == ("bad-request", "modify")
+            else:
+                assert isinstance(await asked(other, COMPONENT, data), CreatedPartyRegistration)
+
+
+async def test_a_payload_that_is_too_long_is_a_bad_request_and_the_stream_goes_on(server: XmppServer) -> None:
+    async with vtn(server, strict=False, limits=XmppLimits(payload=2000)), foreign(server) as other:
+        long = QueryRegistration(request_id="x" * 2000)
+        assert await refused(other, COMPONENT, long) == ("bad-request", "modify")
+        assert isinstance(await asked(other, COMPONENT, QueryRegistration(request_id="0")), CreatedPartyRegistration)
+
+
 async def test_two_payloads_are_a_bad_request_and_other_requests_are_not_implemented(server: XmppServer) -> None:
     async with vtn(server, strict=False), foreign(server) as other:
         twice = request(other, COMPONENT, QueryRegistration(request_id="0"))

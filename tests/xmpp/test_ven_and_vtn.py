@@ -16,6 +16,7 @@ from oadr_core import (
     OptTaken,
     Registered,
     RegistrationEnded,
+    RegistrationRefused,
     ReportRule,
     TransportName,
     VenDeregistered,
@@ -140,6 +141,31 @@ async def test_what_is_not_signed_is_refused_where_it_has_to_be(server: XmppServ
         abandoned = await site.watch.sees(ExchangeAbandoned)
         assert abandoned.why is Failure.FORBIDDEN
         assert not grid.one.vens
+
+
+@pytest.mark.rule(514, 517)
+async def test_only_vens_whose_certificates_are_known_register_and_the_application_is_told_who_they_are(
+    server: XmppServer,
+) -> None:
+    known, stranger, told = server.account(), server.account(), Told()
+    fingerprints = {"known": known.identity.fingerprint}
+
+    def prepare(made: OpenADRServer) -> None:
+        made.add_handler(
+            "on_create_party_registration",
+            lambda registration_info, fingerprint, jid: told.note("asked", {jid: fingerprint}) or True,
+        )
+
+    async with (
+        vtn(server, fingerprint_lookup=fingerprints.get, prepare=prepare, **signed(server)) as grid,
+        ven(server, known, ven_id="known", signing=True) as site,
+        ven(server, stranger, ven_id="known", signing=True) as other,
+    ):
+        await site.watch.sees(Registered)
+        await other.watch.sees(RegistrationRefused)
+        assert grid.one.vens["known"].identity == known.address
+    asked = {jid: fingerprint for one in told.of("asked") for jid, fingerprint in one.items()}
+    assert asked[known.address] == known.identity.fingerprint
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
