@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench import codec, many, memory, one_report, over_http, poll, readings, signed
+from bench import codec, many, memory, one_report, over_http, over_tls, poll, readings, signed, transports
 from bench.figures import Result, WrongAnswer
 from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
@@ -17,11 +17,13 @@ _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
     "codec": codec.run,
     "poll": poll.run,
     "http": over_http.run,
+    "tls": over_tls.run,
     "signed": signed.run,
     "memory": memory.run,
     "report": one_report.run,
     "readings": readings.run,
     "many": many.run,
+    "transports": transports.run,
 }
 
 _ABOUT: Final = """\
@@ -31,12 +33,17 @@ Measure, side by side with a floor or a peer:
           OpenLEADR over the same bytes
   poll    an idle poll through the core, in CPU time
   http    idle polls over HTTP on 16 connections, against OpenLEADR's VTN under the same load
+  tls     connections and idle polls over TLS with certificates on both sides, in the suites of the profile and TLS 1.3,
+          against a bare server over the same TLS and against polls without
   signed  messages with signatures, against the bare primitives, and signed polls over HTTP against OpenLEADR's VTN
   memory  bytes for each registered VEN that is idle
   report  what a report of 1,440 readings costs a VTN: to read, to take and to store, against the barest of the same
   readings
           readings from VENs over HTTP into SQLite, how many in a second, and in how much memory over a long run: ten
           million readings, or half a million with --quick
+  transports
+          exchanges over HTTP pull and push, and over XMPP on Prosody and ejabberd, against the bare libraries, and the
+          memory of a session
   many    one event for 10,000 VENs: making it, and each VEN's poll and answer, against idle polls
 """
 

@@ -1,14 +1,17 @@
 """A server that answers whatever comes with the same bytes, unread: ``python -m bench.bare``.
 
-It is the floor under the servers of :mod:`bench.over_http`: what the machine, the sockets and the load cost alone.
+It is the floor under the servers of :mod:`bench.over_http`: what the machine, the sockets and the load cost alone. With
+a folder of certificates and a version after that it speaks TLS, and is the floor of :mod:`bench.over_tls`.
 """
 
 import asyncio
 import json
 import sys
 import time
+from pathlib import Path
 
 import oadr_core as oadr
+from bench.contexts import context_of
 from bench.documents import VEN_ID
 
 _BODY = oadr.encode(oadr.Response(response=oadr.EiResponse(), ven_id=VEN_ID))
@@ -31,8 +34,10 @@ class _Connection(asyncio.Protocol):
 async def main() -> None:
     """Serve until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, "127.0.0.1", 0)
-    print(json.dumps(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), flush=True)
+    context = context_of(Path(sys.argv[1]), sys.argv[2], serving=True) if len(sys.argv) > 2 else None
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, ssl=context)
+    scheme = "http" if context is None else "https"
+    print(json.dumps(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"), flush=True)
     while await loop.run_in_executor(None, sys.stdin.readline):
         print(json.dumps(time.process_time()), flush=True)
     server.close()

@@ -37,7 +37,7 @@ def run(effort: Effort) -> Result:
         client = stack.enter_context(httpx.Client(trust_env=False))
         for name, server in servers.items():
             if name != _FLOOR:
-                enrol(_exchange_with(client, server.greeting), "bench", VEN_ID)
+                enrol(exchange_with(client, server.greeting), "bench", VEN_ID)
             _turn(server, document, _WARM_UP)
         rates: dict[str, list[float]] = {name: [] for name in servers}
         costs: dict[str, list[float]] = {name: [] for name in servers}
@@ -66,7 +66,9 @@ def _servers(stack: ExitStack, result: Result) -> Mapping[str, Worker]:
     return servers
 
 
-def _exchange_with(client: httpx.Client, url: str) -> Exchange:
+def exchange_with(client: httpx.Client, url: str) -> Exchange:
+    """Exchange messages with a VTN at a base URL, without signatures."""
+
     def exchange(message: oadr.Payload, service: oadr.Service) -> oadr.Payload:
         headers = {"Content-Type": "application/xml"}
         answer = client.post(f"{url}/{service}", content=oadr.encode(message), headers=headers).raise_for_status()

@@ -1,16 +1,22 @@
-"""A load generator on bare sockets, for machines without ``wrk``: bench/load.py starts it.
+"""A load generator on bare sockets, for machines without ``wrk`` and for TLS: bench/load.py starts it.
 
-It does the least that keeps an HTTP connection going: it knows an answer by its Content-Length.
+It does the least that keeps an HTTP connection going: it knows an answer by its Content-Length. Over TLS it shows a
+certificate, and may begin a connection of its own for each request, with a whole handshake.
 """
 
 import asyncio
 import itertools
 import json
+import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.contexts import context_of
 
 SEPARATOR = b"\0"
 """Between the documents of a file; no document holds it."""
@@ -19,9 +25,10 @@ SEPARATOR = b"\0"
 class _Connection(asyncio.Protocol):
     """Sends a request, waits for the answer, and sends the next one."""
 
-    def __init__(self, requests: Iterator[bytes], until: float) -> None:
+    def __init__(self, requests: Iterator[bytes], until: float, most: float) -> None:
         self._requests = requests
         self._until = until
+        self._most = most
         self._received = b""
         self._transport: asyncio.Transport | None = None
         self._awaits = False
@@ -38,7 +45,7 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         assert self._transport is not None
-        self._awaits = time.monotonic() < self._until
+        self._awaits = time.monotonic() < self._until and self.right + self.wrong < self._most
         if self._awaits:
             self._transport.write(next(self._requests))
         else:
@@ -72,27 +79,58 @@ def _length(head: bytes) -> int:
     return 0
 
 
-async def main(url: str, body: bytes, seconds: float, connections: int) -> None:
+class _Load(msgspec.Struct, kw_only=True):
+    """What is asked for.
+
+    :param url: where to post.
+    :param file: holds the documents.
+    :param seconds: for how long.
+    :param connections: how many at a time.
+    :param folder: holds the certificates for TLS, see :mod:`bench.contexts`; empty without TLS.
+    :param version: the version of TLS.
+    :param each: whether each request has a connection of its own.
+    """
+
+    url: str
+    file: str
+    seconds: float
+    connections: int
+    folder: str = ""
+    version: str = "1.2"
+    each: bool = False
+
+
+async def main(asked: _Load, documents: Sequence[bytes]) -> None:
     """Put the load on, and tell what came of it."""
-    to = urlsplit(url)
+    to = urlsplit(asked.url)
     head = f"POST {to.path} HTTP/1.1\r\nHost: {to.netloc}\r\nContent-Type: application/xml\r\n"
-    requests = itertools.cycle(
-        f"{head}Content-Length: {len(one)}\r\n\r\n".encode() + one for one in body.split(SEPARATOR)
-    )
+    requests = itertools.cycle(f"{head}Content-Length: {len(one)}\r\n\r\n".encode() + one for one in documents)
+    context = context_of(Path(asked.folder), asked.version, serving=False) if asked.folder else None
     loop = asyncio.get_running_loop()
     began = time.monotonic()
-    opened: list[_Connection] = []
-    for _ in range(connections):
-        made = await loop.create_connection(
-            lambda: _Connection(requests, began + seconds), to.hostname or "", to.port or 80
-        )
-        opened.append(made[1])
-    async with asyncio.timeout(seconds + 10):
-        await asyncio.gather(*(one.over for one in opened))
+    over: list[_Connection] = []
+
+    async def keep_busy() -> None:
+        """Have a connection, and again one where it ends before the time."""
+        while time.monotonic() < began + asked.seconds:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(requests, began + asked.seconds, 1 if asked.each else math.inf),
+                to.hostname or "",
+                to.port or 80,
+                ssl=context,
+            )
+            await connection.over
+            over.append(connection)
+            if not connection.right:
+                return
+
+    async with asyncio.timeout(asked.seconds + 10):
+        await asyncio.gather(*(keep_busy() for _ in range(asked.connections)))
     took = time.monotonic() - began
-    counts = {name: sum(getattr(one, name) for one in opened) for name in ("right", "wrong", "failed")}
+    counts = {name: sum(getattr(one, name) for one in over) for name in ("right", "wrong", "failed")}
     print(json.dumps({**counts, "seconds": took}))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_bytes(), float(sys.argv[3]), int(sys.argv[4])))
+    load = msgspec.json.decode(sys.argv[1], type=_Load)
+    asyncio.run(main(load, Path(load.file).read_bytes().split(SEPARATOR)))

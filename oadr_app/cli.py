@@ -22,6 +22,7 @@ from oadr_app import config
 from oadr_app.authority import Kind
 from oadr_app.control import ControlError
 from oadr_app.event_cli import events
+from oadr_app.prose import Prose
 from oadr_app.report_cli import reports
 from oadr_app.terminal import ERR, OUT, Json, VtnConfigFile, bear_any_text, fail, found
 from oadr_app.tracing import TraceFile, is_trace
@@ -31,6 +32,7 @@ from oadr_core import OptType, ProfileName, ProtocolError
 from oadr_driver.groups import alone
 
 app = typer.Typer(
+    cls=Prose,
     name="oadr",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -261,7 +263,8 @@ def ven(
     )
 
     def welcome() -> None:
-        _say(f"The VEN {program.file.name} talks to {program.vtn}; its state is in {program.file.storage}.")
+        where = "" if program.client.address is None else f", which reaches it at {program.client.address}"
+        _say(f"The VEN {program.file.name} talks to {program.vtn}{where}; its state is in {program.file.storage}.")
         _say("Ctrl-C stops it.", style="dim")
 
     _run(program.running, None if quiet else welcome, event_loop=program.event_loop)

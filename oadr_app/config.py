@@ -15,7 +15,7 @@ from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase
 from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
 from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprint
 from oadr_core import Limits as DocumentLimits
-from oadr_http import PREFIX, ServerLimits, SignaturePolicy
+from oadr_http import PREFIX, Push, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
 
 _USUAL: Final = ServerLimits()
@@ -42,6 +42,9 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     :param proxy_address_header: the header in which they add the address of who asks them, if they do.
     :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
         anybody there can pose as any VEN.
+    :param push_to: where VENs may be that are reached by push: networks and addresses, ``public``, ``private`` and
+        ``loopback``. If None, ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param pushes: how many requests may be under way to such VENs at a time, one to each.
     """
 
     host: _Name = "127.0.0.1"
@@ -51,6 +54,8 @@ class Http(msgspec.Struct, forbid_unknown_fields=True):
     proxy_header: _Name = PROXY_HEADER
     proxy_address_header: _Name | None = None
     allow_insecure: bool = False
+    push_to: list[_Name] | None = None
+    pushes: _Count = 256
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
@@ -357,6 +362,14 @@ class Load(msgspec.Struct, forbid_unknown_fields=True):
     settles: Period = Period(seconds=5)
 
 
+_REPORT_NAMES: Final = (
+    ReportName.TELEMETRY_USAGE.value,
+    ReportName.TELEMETRY_STATUS.value,
+    ReportName.HISTORY_USAGE.value,
+)
+"""The reports of the profile that a VEN makes of files and commands."""
+
+
 class VenReport(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[reports]]`` of a VEN: a data point that it reports, from a file or from a command.
 
@@ -370,7 +383,8 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
         ``TELEMETRY_STATUS`` what a command says of a resource, ``HISTORY_USAGE`` what a file has recorded, and an
         ``x-`` name anything.
     :param report: the specifier of the report that it belongs to; made of its name if None.
-    :param point: the id of the data point; made of the resource and the measurement if None.
+    :param point: the id of the data point; made of the resource and of what is reported of it if None, see
+        :attr:`r_id`.
     :param csv: the file that the values come from.
     :param loop: whether the file begins again at its end.
     :param history: whether what a file of ``TELEMETRY_USAGE`` says of the past can be asked for as well, as
@@ -400,10 +414,22 @@ class VenReport(msgspec.Struct, forbid_unknown_fields=True):
         """The specifier of the report that it belongs to."""
         return self.report or self.report_name.lower().replace("_", "-")
 
+    @property
+    def r_id(self) -> str:
+        """The id of the data point."""
+        what = "status" if self.report_name == ReportName.TELEMETRY_STATUS else self.measurement
+        return self.point or f"{self.resource}-{what}"
+
     def __post_init__(self) -> None:
         """Refuse what has no source, or two."""
         if (self.csv is None) is (self.command is None):
             raise ValueError("give either `csv`, a file, or `command`")
+        if self.report_name not in _REPORT_NAMES and not self.report_name.startswith("x-"):
+            raise ValueError(
+                f"`report_name` is {', '.join(_REPORT_NAMES)}, or begins with x-, and not {self.report_name}"
+            )
+        if self.report_name == ReportName.TELEMETRY_STATUS and self.command is None:
+            raise ValueError("give `command`, which prints the status: a file holds numbers, and TELEMETRY_STATUS none")
         if self.loop and self.csv is None:
             raise ValueError("`loop` is about a file, and there is no `csv`")
         if self.kept is not None and self.csv is None:
@@ -445,12 +471,40 @@ class Way(StrEnum):
     """Both are logged in at an XMPP server."""
 
 
+class VenPush(msgspec.Struct, forbid_unknown_fields=True):
+    """``[push]`` of a VEN: where the VTN reaches it over HTTP.
+
+    :param host: the address to listen on; anything but loopback needs TLS, signatures that are required, or
+        ``allow_insecure``.
+    :param port: the port; 0 takes a free one.
+    :param url: the base URL that the VTN is told, where that is another than what follows from the others.
+    :param prefix: the path before the names of the services; as follows from ``url`` if None.
+    :param answers_lists: whether a list of events is answered with an oadrResponse at once (decision D47).
+    :param allow_insecure: listen on an address that others can reach, without TLS and without signatures, so that
+        anybody there can pose as the VTN.
+    """
+
+    host: _Name = "127.0.0.1"
+    port: _Port = 8081
+    url: _Url | None = None
+    prefix: _UrlPath | None = None
+    answers_lists: bool = False
+    allow_insecure: bool = False
+
+    def how(self) -> Push:
+        """Say it in the argument of an OpenADRClient.
+
+        :raises LocalProtocolError: it does not say where the VEN is reached.
+        """
+        return Push(**{name: getattr(self, name) for name in self.__struct_fields__})
+
+
 class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     """The configuration of a VEN.
 
     :param name: its name.
     :param vtn: the base URL of its VTN.
-    :param transport: how it and its VTN reach each other; if None, it polls, or uses XMPP where ``xmpp`` says as whom.
+    :param transport: how it and its VTN reach each other; if None, what there is a table for, and else it polls.
     :param ven_id: an id that was agreed beforehand, if one was; one of 2.0a must have one.
     :param openadr: the profile that it speaks; in 2.0a it has events alone, and reports nothing.
     :param fall_back: whether it goes on in 2.0a with a VTN that speaks nothing else; needs a ``ven_id``.
@@ -470,6 +524,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     :param tls: its certificate for TLS, and by what it knows the VTN; without, ``vtn`` begins with ``http:``, or the
         VTN asks for no certificate.
     :param signatures: with what it signs, and by what it knows the VTN; nothing is signed if None.
+    :param push: where the VTN reaches it over HTTP.
     :param xmpp: as whom it logs in at an XMPP server.
     :param loads: simulated loads that it reports.
     :param reports: what else it reports; a simulated load if there is nothing at all.
@@ -495,6 +550,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     strict: bool = False
     tls: VenTls | None = None
     signatures: VenSignatures | None = None
+    push: VenPush | None = None
     xmpp: VenXmpp | None = None
     limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
@@ -503,7 +559,9 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def way(self) -> Way:
         """How it and its VTN reach each other."""
-        return self.transport or (Way.PULL if self.xmpp is None else Way.XMPP)
+        if self.transport is not None:
+            return self.transport
+        return Way.XMPP if self.xmpp is not None else Way.PULL if self.push is None else Way.PUSH
 
     @property
     def storage(self) -> Path:
@@ -595,8 +653,10 @@ def _checked(cls: type[_FileT], content: Mapping[str, Any], source: str) -> _Fil
     except Refused as error:
         if source:
             raise error.within(source) from None
-        flag = "--" + error.place.rpartition(".")[2].replace("_", "-")
-        raise ConfigError(f"{flag}: {error.what}") from None
+        name = error.place.rpartition(".")[2]
+        if not name or name.endswith("]"):  # it is about several flags, which it names
+            raise ConfigError(error.what) from None
+        raise ConfigError(f"--{name.replace('_', '-')}: {error.what}") from None
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -6,7 +6,6 @@ that whoever can reach the socket still needs to be able to read the file.
 
 import hmac
 import json
-import logging
 import os
 import secrets
 import socket as unix
@@ -21,12 +20,13 @@ import anyio
 import anyio.abc
 
 from oadr_core import LocalProtocolError, Peer
+from oadr_driver.logs import logger
 from oadr_http import Answer, Server, ServerLimits
 
 Command = Callable[[Mapping[str, Any]], Awaitable[object]]
 """Does what is asked for and returns what JSON can hold; raises LocalProtocolError where the request is wrong."""
 
-_LOG: Final = logging.getLogger("oadr.control")
+_LOG: Final = logger("oadr.control")
 
 _PATH: Final = "/v1/"
 

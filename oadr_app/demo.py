@@ -21,7 +21,7 @@ from rich.live import Live
 from oadr_app import demo_views
 from oadr_app.checked import ConfigError
 from oadr_app.child import VtnChild
-from oadr_app.config import Load, Profile, VenFile, Way
+from oadr_app.config import Load, Profile, VenFile, VenPush, Way
 from oadr_app.control import ControlError
 from oadr_app.demo_views import Behaviour
 from oadr_app.local_prosody import COMPONENT, DOMAIN, LocalProsody
@@ -32,7 +32,7 @@ from oadr_app.ven import VenProgram
 from oadr_app.xmpp_config import VenXmpp
 from oadr_core import EiEvent, Event, EventRecord, OptType, VenRecord, log_line
 from oadr_driver.groups import alone
-from oadr_http import MemoryStore
+from oadr_http import PREFIX, MemoryStore
 
 _SHORTEST: Final = 8.0
 """Seconds that the demo needs at least."""
@@ -145,6 +145,7 @@ class Demo:
             sampling=Period(seconds=1),
             loads=[_load(behaviour)],
             transport=self._ways[behaviour.name],
+            push=VenPush(port=0, prefix=f"/{behaviour.name}{PREFIX}"),  # each its own on one host (rule 511)
             xmpp=self._login(behaviour.name),
         )
 

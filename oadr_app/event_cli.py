@@ -16,10 +16,13 @@ from oadr_app import event_views
 from oadr_app.checked import ConfigError, name_of
 from oadr_app.event_file import EventForm, event_of, read_file, read_form, written_form
 from oadr_app.event_flags import NEW_EVENT, EventFlags, with_flags
+from oadr_app.prose import Prose
 from oadr_app.terminal import OUT, Json, Socket, VtnConfigFile, ask_vtn, show
 from oadr_core import EventStatus
 
-events: Final = typer.Typer(help="Make, change, list, show and cancel events of a running VTN.", no_args_is_help=True)
+events: Final = typer.Typer(
+    cls=Prose, help="Make, change, list, show and cancel events of a running VTN.", no_args_is_help=True
+)
 
 _File = Annotated[
     Path | None,

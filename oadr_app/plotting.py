@@ -75,9 +75,10 @@ class Plot:
         """Draw it line by line; none is wider than the columns that there are.
 
         :param buckets: what was reported; as many as :attr:`dots` at most, from ``begin`` to ``end``.
-        :param steps: whether a value holds until the next one, as that of a status does.
+        :param steps: whether they are of a status: a value is 0 or 1, and holds until the next one.
         """
         values = [edge for one in buckets for edge in (one.low, one.high) if edge is not None]
+        values += (0.0, 1.0) if steps else ()
         scale = Numbers(min(values, default=0.0), max(values, default=1.0), self._height // 3 + 1)
         canvas = _Canvas(self.columns, self._height, self._style)
         _draw(canvas, buckets, scale, steps=steps)

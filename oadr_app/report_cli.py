@@ -19,12 +19,13 @@ from oadr_app.control import ask
 from oadr_app.export import Form, export, form_of, written
 from oadr_app.periods import instant, period
 from oadr_app.plotting import Plot
+from oadr_app.prose import Prose
 from oadr_app.readings import StoredSeries
 from oadr_app.report_commands import described
 from oadr_app.terminal import ERR, OUT, Json, Socket, VtnConfigFile, flag, show, socket_of, vtn_file
 
 reports = typer.Typer(
-    help="List what VENs report, ask for more or less of it, show and export it.", no_args_is_help=True
+    cls=Prose, help="List what VENs report, ask for more or less of it, show and export it.", no_args_is_help=True
 )
 
 _USUAL: Final = timedelta(days=1)

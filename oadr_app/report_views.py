@@ -144,9 +144,9 @@ def plotted(
     :param width: the columns that there are.
     """
     head = Text.assemble(
-        (_words(path_of(series)), "bold"),
-        f"  {_words(series.resource)}" if series.resource and series.resource not in series.r_id else "",
-        f"  {_words(series.quantity)} in {_words(unit_of(None, series.unit, series.scale))}" if series.quantity else "",
+        (clean(path_of(series)), "bold"),
+        f"  {clean(series.resource)}" if series.resource and series.resource not in series.r_id else "",
+        f"  {clean(series.quantity)} in {clean(unit_of(None, series.unit, series.scale))}" if series.quantity else "",
     )
     if not buckets:
         until = f" to {wall_clock(end, _FORM)}" if end - begin > _INSTANT else " on"
@@ -154,17 +154,12 @@ def plotted(
         if newest is not None:
             text += f"; the newest reading is of {wall_clock(moment(newest[0]), _FORM)}"
         return _fitted([head, Text(text, style="dim")], width)
-    figures = [Text(one, style="dim") for one in _figures(series, buckets, begin, end)]
     is_status = newest is not None and newest[5] is not None
+    figures = [Text(one, style="dim") for one in _figures(series, buckets, begin, end, is_status=is_status)]
     lines = [head, *plot.lines(buckets, steps=is_status), *figures]
     if newest is not None and is_status:
-        lines.append(Text(f"status at last: {_words(_status(newest[5]))}", style="dim"))
+        lines.append(Text(f"status at last: {clean(_status(newest[5]))}", style="dim"))
     return _fitted(lines, width)
-
-
-def _words(text: object) -> str:
-    """A text of a peer's making, on one line."""
-    return clean(text).replace("\n", " ").replace("\t", " ")
 
 
 def _fitted(lines: Sequence[Text], width: int) -> Group:
@@ -175,18 +170,21 @@ def _fitted(lines: Sequence[Text], width: int) -> Group:
     return Group(*lines)
 
 
-def _figures(series: Series, buckets: Sequence[Bucket], begin: datetime, end: datetime) -> Iterator[str]:
+def _figures(
+    series: Series, buckets: Sequence[Bucket], begin: datetime, end: datetime, *, is_status: bool
+) -> Iterator[str]:
     yield f"from {wall_clock(begin, _FORM)} to {wall_clock(end, _FORM)}"
     number = sum(one.readings for one in buckets)
     parts = [f"{number:,} reading{'' if number == 1 else 's'}"]
     known = [one for one in buckets if one.low is not None and one.high is not None and one.mean is not None]
     if known:
         unit = unit_of(None, series.unit, series.scale)
-        unit = "" if unit == "–" else f" {_words(unit)}"
+        unit = "" if unit == "–" else f" {clean(unit)}"
         values = sum(one.values for one in known)
         mean = sum((one.mean or 0.0) / values * one.values for one in known)
         low, high = min(one.low or 0.0 for one in known), max(one.high or 0.0 for one in known)
-        parts.append(f"{low:.6g} to {high:.6g}{unit}, {mean:.6g} on average")
+        range_of_values = f"{low:.6g} to {high:.6g}{unit}, {mean:.6g} on average"
+        parts.append(f"online in {mean:.0%} of them" if is_status else range_of_values)
     for what, count in (
         ("of bad quality", sum(one.bad for one in buckets)),
         ("of doubtful quality", sum(one.doubtful for one in buckets)),

@@ -1,6 +1,5 @@
 """Deleting readings and Green Button data that are not to be kept, a slice at a time: nothing else waits for it."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,8 +7,9 @@ import anyio
 
 from oadr_app.readings import Retention
 from oadr_app.sqlite_store import SqliteStore
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 SLICE: Final = 5_000
 """Readings that are deleted in one transaction: some ten milliseconds."""

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import math
 import os
 import shlex
@@ -24,8 +23,9 @@ import anyio.abc
 
 from oadr_app.config import ConfigError, VenReport
 from oadr_core import DataQuality
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.ven")
+_LOG: Final = logger("oadr.ven")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = ("time", "timestamp", "datetime", "date")

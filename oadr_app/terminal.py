@@ -14,7 +14,7 @@ from rich.console import Console
 from oadr_app import config
 from oadr_app.checked import ConfigError
 from oadr_app.control import ask
-from oadr_app.texts import clean
+from oadr_app.texts import clean_lines
 
 _WIDE: Final = 240
 """Columns of a line that goes into a file or to another program."""
@@ -53,7 +53,7 @@ def bear_any_text() -> None:
 
 def fail(text: str) -> None:
     """Say what is wrong, and end with status 1."""
-    ERR.print(f"oadr: {clean(text)}", style="red", soft_wrap=True)
+    ERR.print(f"oadr: {clean_lines(text)}", style="red", soft_wrap=True)
     sys.exit(1)
 
 

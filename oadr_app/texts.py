@@ -6,6 +6,9 @@ from typing import Final
 
 from oadr_app.scales import wall_clock
 
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_INSTEAD: Final = {"\n": " ", "\t": " "}
+
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -23,8 +26,13 @@ def sparkline(values: Sequence[float], width: int = 30) -> str:
 
 
 def clean(text: object) -> str:
-    """A text of a peer's making, without what would command the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(text))
+    """A text of a peer's making in one line, without what would command the terminal or begin another row."""
+    return "".join(one if one.isprintable() else _INSTEAD.get(one, _REPLACEMENT) for one in str(text))
+
+
+def clean_lines(text: object) -> str:
+    """A text that may have several lines, without what would command the terminal."""
+    return "\n".join(map(clean, str(text).split("\n")))
 
 
 def local(text: str | None) -> str:

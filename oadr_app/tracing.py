@@ -1,13 +1,13 @@
 """Writing a trace of exchanges to a file, and telling one from a message."""
 
-import logging
 import os
 from pathlib import Path
 from typing import Final
 
 from oadr_core import RecordedExchange
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.trace")
+_LOG: Final = logger("oadr.trace")
 
 
 class TraceFile:

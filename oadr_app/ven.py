@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from oadr_app.config import ConfigError, VenFile, VenReport, Way
+from oadr_app.config import ConfigError, VenFile, VenPush, VenReport, Way
 from oadr_app.deciding import opt_for
 from oadr_app.file_store import FileStore
 from oadr_app.loads import SimulatedLoad
@@ -30,6 +30,7 @@ from oadr_core import (
 )
 from oadr_driver import DrivenVen, Store, Trace
 from oadr_http import OpenADRClient as HttpClient
+from oadr_http.client import without_password
 
 _LONGEST: Final = timedelta(hours=1)
 """The time between samples at most."""
@@ -117,6 +118,7 @@ class VenProgram:
             profile=file.openadr,
             fall_back=file.fall_back,
             limits=Limits(size=file.limits.body, tags=file.limits.tags),
+            push=(file.push or VenPush()).how() if file.way is Way.PUSH else None,
             **common,
             **_identity(file),
         )
@@ -130,7 +132,7 @@ class VenProgram:
     def vtn(self) -> str:
         """Where its VTN is, for people."""
         if self.file.way is not Way.XMPP or self.file.xmpp is None:
-            return self.file.vtn
+            return without_password(self.file.vtn)
         return self.file.xmpp.vtn or self.file.xmpp.jid.rpartition("@")[2].partition("/")[0]
 
     def _offer(self) -> None:
@@ -169,7 +171,7 @@ class VenProgram:
             scale=one.scale,
             report_specifier_id=specifier_id,
             report_name=report_name,
-            r_id=one.point or f"{one.resource}-{one.measurement}",
+            r_id=one.r_id,
             **rest,
         )
 
@@ -252,5 +254,7 @@ def _identity(file: VenFile) -> dict[str, Any]:
     if file.tls is None:
         return signing
     if not file.vtn.startswith("https:"):
-        raise ConfigError(f"vtn: {file.vtn} begins with http:, and there is [tls]; it must begin with https:")
+        raise ConfigError(
+            f"vtn: {without_password(file.vtn)} begins with http:, and there is [tls]; it must begin with https:"
+        )
     return file.tls.arguments(signing)

@@ -8,10 +8,13 @@ import typer
 
 from oadr_app import ven_views
 from oadr_app.checked import ConfigError, read_toml_or_json
+from oadr_app.prose import Prose
 from oadr_app.terminal import Json, Socket, VtnConfigFile, ask_vtn, show
 from oadr_app.texts import clean
 
-vens: Final = typer.Typer(help="List the VENs of a running VTN; and look at them, enrol them, ask something of them.")
+vens: Final = typer.Typer(
+    cls=Prose, help="List the VENs of a running VTN; and look at them, enrol them, ask something of them."
+)
 
 _Ven = Annotated[str, typer.Argument(help="The VEN, by its name or id.", show_default=False)]
 

@@ -1,6 +1,5 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -33,10 +32,11 @@ from oadr_core import (
     printable,
 )
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_http import OpenADRServer, Trace
 from oadr_http.exposure import is_loopback
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 
 class VtnProgram:
@@ -128,6 +128,8 @@ class VtnProgram:
             proxy_header=file.http.proxy_header,
             proxy_address_header=file.http.proxy_address_header,
             allow_insecure=file.http.allow_insecure,
+            push_to=file.http.push_to,
+            most_pushes=file.http.pushes,
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
             missed_polls=file.missed_polls,

@@ -18,6 +18,9 @@ _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _CLIENT_PORT: Final = 5222
 _COMPONENT_PORT: Final = 5347
 
+_OF_CLIENTS: Final = ("certificate", "key", "passphrase_file", "password_file", "authorities")
+"""Settings that say nothing of a component."""
+
 
 class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What both sides can say in ``[xmpp]``.
@@ -49,6 +52,14 @@ class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         from oadr_xmpp import XmppLimits
 
         return XmppLimits() if self.stanza is None else XmppLimits(stanza=self.stanza)
+
+    def refuse_lone_port(self) -> None:
+        """See that a port of a server is that of a known host.
+
+        :raises ValueError: it is not, so that it would be passed over.
+        """
+        if self.port is not None and self.host is None:
+            raise ValueError("`port` needs `host`; without both, DNS tells where the server is")
 
     def login(self) -> dict[str, Any]:
         """Say how it logs in as a client, in the arguments that say it everywhere.
@@ -87,6 +98,13 @@ class VtnXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("give either `component`, a domain of its own, or `jid`, as whom the VTN logs in")
         if (self.component is None) is not (self.secret_file is None):
             raise ValueError("`component` and `secret_file` belong together")
+        if self.component is not None:
+            others = [one for one in _OF_CLIENTS if getattr(self, one) is not None]
+            if others or not self.check_hostname:
+                one = others[0] if others else "check_hostname"
+                raise ValueError(f"`{one}` is for a client; a component logs in with `secret_file`, and without TLS")
+        else:
+            self.refuse_lone_port()
 
     def to_vens(self) -> "XmppToVens":
         """Make the way to its VENs.
@@ -119,6 +137,10 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
 
     jid: _Name
     vtn: _Name | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be passed over."""
+        self.refuse_lone_port()
 
     def arguments(self, signing: dict[str, Any]) -> dict[str, Any]:
         """Say it in the arguments of an OpenADRClient, which has one certificate for logging in and for signing.

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from oadr_core import outputs as told
+from oadr_core.machines.exchange import Failure
 from oadr_core.messages import CreateOpt
 from oadr_core.outputs import Event
 from oadr_core.texts import shortened
@@ -155,11 +156,11 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     ),
     told.ExchangeSetBack: (
         Level.WARNING,
-        lambda one: f"{one.service}: {one.why.value}; trying again in {one.wait:.1f} s",
+        lambda one: f"{one.service}: {_reason(one.why)}; trying again in {one.wait:.1f} s",
     ),
     told.ExchangeAbandoned: (
         Level.WARNING,
-        lambda one: f"{one.request.message_type()} is given up: {one.why.value}",
+        lambda one: f"{one.request.message_type()} is given up: {_reason(one.why)}",
     ),
     told.PeerMisbehaved: (Level.WARNING, lambda one: f"{one.who}: {one.what}{_code(one.code)}"),
     told.PeerForgiven: (
@@ -183,6 +184,14 @@ def line(event: Event) -> tuple[Level, str] | None:
     if isinstance(event, told.RegistrationEnded) and event.cancelled and not event.by_peer:
         level = Level.INFO  # it was our own wish
     return level, printable(words(event))
+
+
+def _reason(why: Failure) -> str:
+    """Why an exchange failed, with what to look at where a refusal says nothing of it (decision D21)."""
+    text: str = why.value
+    if why is not Failure.FORBIDDEN:
+        return text
+    return f"{text} (does it know our certificate, and are both clocks right to the minute?)"
 
 
 def printable(text: str) -> str:

@@ -115,7 +115,8 @@ class Sender:
         """Add a request.
 
         :param lane: requests of one lane stay in order.
-        :param patient: whether it is tried for ever although it makes the peer fail.
+        :param patient: whether it is tried for ever although it makes the peer fail, or although it is not accepted
+            where it is signed, as that is done anew each time.
         """
         self._queue.append(Request(ticket, message, lane, patient))
 
@@ -190,6 +191,8 @@ class Sender:
         """
         request = self._land()
         remedy = REMEDY[why]
+        if why is Failure.FORBIDDEN and request.patient and self._sealer.signs:
+            remedy = Remedy.RETRY_THIS  # it is signed anew, and may be accepted once a clock is right (rule 514)
         request.failures += 1
         if remedy is Remedy.GIVE_UP or (
             remedy is Remedy.RETRY_THIS and not request.patient and request.failures >= self.config.tries

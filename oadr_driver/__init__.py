@@ -3,7 +3,7 @@
 from oadr_driver.driver import Driver
 from oadr_driver.manual import OptFailed, RegistrationFailed
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy
+from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy
 from oadr_driver.store import MemoryStore, Store
 from oadr_driver.tls import Tls, TlsPolicy
 from oadr_driver.tls_files import OwnCertificate
@@ -22,6 +22,7 @@ from oadr_driver.ven import DrivenVen
 from oadr_driver.vtn import DrivenVtn
 
 __all__ = [
+    "XMPP_SIGNATURES",
     "Carrier",
     "CertificateExpires",
     "CertificatesReloaded",

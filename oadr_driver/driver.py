@@ -4,7 +4,6 @@ The driver knows nothing of OpenADR. It is written against anyio, so it runs on 
 """
 
 import inspect
-import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -36,11 +35,12 @@ from oadr_core import (
 )
 from oadr_driver.clock import system_now
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.recorder import Recorder
 from oadr_driver.store import Store
 from oadr_driver.transport import Carrier, ExchangeFailed
 
-_LOG: Final = logging.getLogger("oadr.driver")
+_LOG: Final = logger("oadr.driver")
 
 _STORE_PAUSE: Final = 1.0
 """Seconds between tries to save, where the store fails."""

@@ -18,9 +18,9 @@ def bound(handler: Callable[..., object] | None, lookup: Callable[..., object]) 
     """
 
     async def on_create_party_registration(
-        registration_info: dict[str, object], fingerprint: str | None
+        registration_info: dict[str, object], fingerprint: str | None, jid: str | None = None
     ) -> RegistrationDecision:
-        told = {"registration_info": registration_info, "fingerprint": fingerprint}
+        told = {"registration_info": registration_info, "fingerprint": fingerprint, "jid": jid}
         value = True if handler is None else await _called(handler, **arguments(handler, told))
         decision = registration_decision(value)
         if not decision.accepted:

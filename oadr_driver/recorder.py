@@ -1,13 +1,13 @@
 """Recording exchanges as they happen, for a trace that ``oadr inspect`` can judge."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from oadr_core import Failure, Peer, RecordedExchange, Role, Service, Transmit
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.trace")
+_LOG: Final = logger("oadr.trace")
 
 Trace = Callable[[RecordedExchange], None]
 """Takes each exchange once it is over; must not block for long. What it raises is logged, and disturbs nothing."""

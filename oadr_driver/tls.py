@@ -1,6 +1,5 @@
 """TLS as the profile wants it: versions, cipher suites, certificates on both sides (section 10, rules 67 and 68)."""
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,11 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from oadr_core import LocalProtocolError, normalised_fingerprint
-from oadr_driver.tls_files import Files, OwnCertificate, check_trusted, expired, listed, read_own
+from oadr_driver.logs import logger
+from oadr_driver.tls_files import Files, OwnCertificate, Stamps, check_trusted, expired, listed, read_own, stamps_of
 from oadr_driver.tls_guard import guard
 
-_LOG: Final = logging.getLogger("oadr.tls")
+_LOG: Final = logger("oadr.tls")
 
 PROFILE_CIPHERS: Final = ("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256")
 """The cipher suites of the profile in the names of OpenSSL: TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 and
@@ -183,6 +183,11 @@ class Tls:
         assert self._server is not None, "it serves nobody"
         return self._server
 
+    @property
+    def look_every(self) -> timedelta:
+        """How often they are looked at."""
+        return self.policy.look_every
+
     def expires(self) -> tuple[OwnCertificate, ...]:
         """Those of our certificates that expire soon, or have, as the policy says what soon is."""
         soon = datetime.fromtimestamp(self._clock(), UTC) + self.policy.warn_before
@@ -202,18 +207,10 @@ class Tls:
         """Tell whether a file has changed since it was last read, or tried to be."""
         return self._stamps() != self._seen
 
-    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def _stamps(self) -> Stamps:
         """What shows whether the files have changed."""
         files = [file for pair in self._pairs for file in pair]
-        return tuple(_stamp(one) for one in ([*files, self._ca_file] if self._ca_file is not None else files))
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        return stamps_of([*files, self._ca_file] if self._ca_file is not None else files)
 
 
 def _pairs(certificates: tuple[Path, ...], keys: tuple[Path, ...], prefix: str) -> tuple[tuple[Path, Path], ...]:

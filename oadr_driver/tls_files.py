@@ -1,9 +1,8 @@
 """Certificates and keys from files: read, checked against each other, and refused in words that say what is wrong."""
 
-import logging
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -13,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from oadr_core import LocalProtocolError, SigningKey
+from oadr_driver.logs import logger
 
-_LOG: Final = logging.getLogger("oadr.tls")
+_LOG: Final = logger("oadr.tls")
 
 FilePath: TypeAlias = str | Path
 Files: TypeAlias = FilePath | Sequence[FilePath] | None
@@ -62,12 +62,21 @@ def read_own(file: Path, key_file: Path, passphrase: str | None) -> OwnCertifica
     :raises LocalProtocolError: a file is missing or damaged, the passphrase is wrong, the two do not belong together,
         or the key is too short (rule 68).
     """
-    certificate = _certificates(file)[0]
-    key = _key_of(file, key_file, passphrase)
+    _certificates(file)
+    return certificate_of(_key_of(file, key_file, passphrase), file, key_file)
+
+
+def certificate_of(key: SigningKey, file: Path, key_file: Path) -> OwnCertificate:
+    """Describe the certificate of a key.
+
+    :param key: the key.
+    :param file: where the certificate was read from.
+    :param key_file: where the key was read from.
+    """
     return OwnCertificate(
         file=file,
         key_file=key_file,
-        subject=certificate.subject.rfc4514_string(),
+        subject=key.certificate.x509.subject.rfc4514_string(),
         fingerprint=key.certificate.fingerprint,
         kind="RSA" if isinstance(key.certificate.key, RSAPublicKey) else "EC",
         not_before=key.certificate.not_before,
@@ -133,6 +142,23 @@ def read_file(file: Path) -> bytes:
         raise LocalProtocolError(f"{file}: there is no such file") from None
     except OSError as error:
         raise LocalProtocolError(f"{file}: it cannot be read: {error.strerror or error}") from None
+
+
+Stamps: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+"""What shows whether files have changed."""
+
+
+def stamps_of(files: Iterable[Path]) -> Stamps:
+    """Look at files, to see later whether they have changed; None for one that is missing."""
+    return tuple(map(_stamp, files))
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _certificates(file: Path) -> list[x509.Certificate]:

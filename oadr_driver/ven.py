@@ -1,6 +1,5 @@
 """A VEN for applications, whatever carries its messages: handlers in, dicts out."""
 
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -37,18 +36,19 @@ from oadr_core import (
 )
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
+from oadr_driver.logs import logger
 from oadr_driver.manual import ManualVen, Spoken
 from oadr_driver.offering import Offering
 from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import TlsKeeper, keeping
+from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import VenTransport
 
 _T = TypeVar("_T")
 
-_LOG: Final = logging.getLogger("oadr.ven")
+_LOG: Final = logger("oadr.ven")
 
 
 class DrivenVen:
@@ -89,7 +89,7 @@ class DrivenVen:
         self._observe = observe
         self._recorder = None if trace is None else Recorder(Role.VEN, trace)
         self._tls = tls
-        self._keeper = None if tls is None else TlsKeeper(tls, self._observed)
+        self._keeper = keeper_of(tls, sealer, self._observed)
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None

@@ -1,6 +1,5 @@
 """A VTN for applications, whatever carries its messages: handlers in, dicts out."""
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -53,17 +52,18 @@ from oadr_core import (
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
 from oadr_driver.fingerprints import bound
+from oadr_driver.logs import logger
 from oadr_driver.offering import Offering
 from oadr_driver.recorder import Recorder, Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
 from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import TlsKeeper, keeping
+from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
 
-_LOG: Final = logging.getLogger("oadr.vtn")
+_LOG: Final = logger("oadr.vtn")
 
 Callback = Callable[..., object]
 """Takes ``ven_id``, ``event_id`` and ``opt_type``, or fewer of these, whenever a VEN answers an event.
@@ -86,6 +86,7 @@ class DrivenVtn:
     :param sealer: opens and seals documents.
     :param entropy: the source of ids, and of chance.
     :param policy: how it runs.
+    :param push: how patient it is with VENs that are reached by push; as :class:`oadr_core.SenderConfig` says if None.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
         of that VEN, or None; only those VENs are registered then, and only with that certificate.
@@ -104,6 +105,7 @@ class DrivenVtn:
         sealer: Sealer,
         entropy: Random,
         policy: VtnPolicy,
+        push: SenderConfig | None = None,
         typed: bool = False,
         fingerprint_lookup: Callable[..., object] | None = None,
         ven_lookup: Callable[..., object] | None = None,
@@ -132,14 +134,14 @@ class DrivenVtn:
             entropy=entropy,
             handlers=self._handlers,
             saved=None if store is None else store.load(),
-            push=SenderConfig(),
+            push=push,
             refuse_address=self._refuse_address,
         )
         self._offering = Offering(self._core, entropy)
         self._driver: Driver | None = None
         self._stop: anyio.Event | None = None
         self._tls = tls
-        self._keeper = None if tls is None else TlsKeeper(tls, self._observed)
+        self._keeper = keeper_of(tls, sealer, self._observed)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -619,11 +621,8 @@ class DrivenVtn:
     # --- running -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def driven(self, carrier: Carrier) -> AsyncIterator[None]:
-        """Run the VTN without serving anybody, for who serves in another way.
-
-        :param carrier: carries its requests.
-        """
+    async def _driven(self, carrier: Carrier) -> AsyncIterator[None]:
+        """Run the VTN without serving anybody."""
         async with keeping(self._keeper):
             driver = Driver(
                 self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
@@ -642,12 +641,22 @@ class DrivenVtn:
 
         At the end it serves nobody new, finishes what is under way, and closes.
         """
-        async with AsyncExitStack() as stack:
-            carriers = {name: await stack.enter_async_context(one.opened()) for name, one in self._transports.items()}
-            await stack.enter_async_context(self.driven(Carriers(carriers)))
-            for one in self._transports.values():
-                await stack.enter_async_context(one.serving(self))
+        async with self._serving({}):
             yield self
+
+    @asynccontextmanager
+    async def _serving(self, given: Mapping[str, Carrier]) -> AsyncIterator[None]:
+        """Run the VTN over all of its transports.
+
+        :param given: carries its requests over those over which somebody else serves, by their names.
+        """
+        others = {name: one for name, one in self._transports.items() if name not in given}
+        async with AsyncExitStack() as stack:
+            carriers = {name: await stack.enter_async_context(one.opened()) for name, one in others.items()}
+            await stack.enter_async_context(self._driven(Carriers({**given, **carriers})))
+            for one in others.values():
+                await stack.enter_async_context(one.serving(self))
+            yield
 
     async def reload_certificates(self) -> bool:
         """Read the certificates for TLS again, as happens by itself soon after their files have changed.

@@ -4,7 +4,6 @@ Who a VEN is shows from its certificate: a server that supports the TLS extensio
 front may tell it by a header. Where nothing does, only this machine is served, unless it was said that this is meant.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
@@ -12,11 +11,12 @@ from typing import Any, Final
 
 from oadr_core import Peer, fingerprint
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_http.endpoints import Answer, Endpoints
 from oadr_http.exposure import is_loopback
 from oadr_http.heads import RepeatedHeader, framing_fault, headers_of, length_fault
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -1,9 +1,10 @@
 """Carrying requests to a VTN, or to push VENs, with httpx (sections 9.1.3 to 9.1.9 of the profile)."""
 
-import logging
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
@@ -13,7 +14,9 @@ import httpcore
 import httpx
 
 from oadr_core import Failure, LocalProtocolError, ProfileName, Transmit, printable
+from oadr_driver.clock import system_now
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.tls import Tls
 from oadr_driver.tls_errors import reason
 from oadr_driver.tls_guard import expecting
@@ -22,7 +25,7 @@ from oadr_http.compression import BadCoding, decompressed
 from oadr_http.outcomes import failure
 from oadr_http.targets import CheckedNetwork, PushTargets
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 LONGEST_ANSWER: Final = 2 * 1024 * 1024
 """Bytes of an answer that are taken where nothing else is said, before and after decompression."""
@@ -32,8 +35,18 @@ _PROFILE_20A: Final = "OpenADR2/Simple"
 
 _HIGHEST_PORT: Final = 65535
 
+_NAME_AND_PASSWORD: Final = re.compile(r"//[^/]*@")
+
+_CLOCKS: Final = 60
+"""Seconds that the clocks of two who sign may be apart, as long as nothing else is configured."""
+
 _KEEP: Final = 60.0
 """Seconds that a connection is kept open for the next request; servers tend to close after 75."""
+
+
+_POOLS: Final = 64
+_KEPT: Final = 2
+"""How many pools there are, and how many connections each keeps for the next request."""
 
 
 class HttpCarrier:
@@ -118,7 +131,7 @@ class HttpCarrier:
         """
         if identity is not None and not url.startswith("https:"):
             if self._damper.lets(url):
-                _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", printable(url))
+                _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", without_password(url))
             raise ExchangeFailed(Failure.UNREACHABLE)  # until it registers with another address
 
     def _tell_no_tls(self, url: str, error: Exception) -> None:
@@ -126,6 +139,26 @@ class HttpCarrier:
         why = reason(error)
         if why is not None and self._damper.lets((url, why)):
             _LOG.warning("no TLS with %s: %s", httpx.URL(url).host, why)
+
+    def _tell_of_clocks(self, url: str, date: str) -> None:
+        """Tell the operator if the clock of a peer that does not accept us is another than ours (rule 514).
+
+        :param url: where the peer is.
+        :param date: what it says that the time is, which proves nothing; empty where it does not.
+        """
+        try:
+            theirs = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if theirs.tzinfo is None:
+            return
+        apart = round((system_now().utc - theirs).total_seconds())
+        if abs(apart) > _CLOCKS and self._damper.lets((url, "clock")):
+            _LOG.warning(
+                "%s does not accept us, and its clock is %d s %s ours: what is signed is refused beyond a minute; set "
+                "the clock that is wrong",
+                *(httpx.URL(url).host, abs(apart), "behind" if apart > 0 else "ahead of"),
+            )
 
     async def _post(self, url: str, body: bytes) -> bytes:
         if self._pool.context is not self._tls.client:  # the certificates were read again
@@ -141,6 +174,8 @@ class HttpCarrier:
         try:
             why = failure(response.status_code)
             if why is not None:
+                if why is Failure.FORBIDDEN:
+                    self._tell_of_clocks(url, response.headers.get("date", ""))
                 raise ExchangeFailed(why)
             answer = await _read(response, self._longest)
         finally:
@@ -176,17 +211,8 @@ class _Pool:
 
     def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
         self.context: Final = context
-        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
-        # the core has one request in flight for each peer, which is limit enough.
-        pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=None,
-            max_keepalive_connections=100,
-            keepalive_expiry=_KEEP,
-            network_backend=network,
-        )
         self._client = httpx.AsyncClient(
-            transport=_Connections(pool),
+            transport=_Connections(context, network),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are taken, so none are sent
             timeout=None,  # noqa: S113 - every exchange has a deadline of its own, in exchange()
             follow_redirects=False,
@@ -218,16 +244,35 @@ class _Pool:
 
 
 class _Connections(httpx.AsyncBaseTransport):
-    """Has a pool of httpcore do what a client of httpx wants; that of httpx itself takes no network of ours."""
+    """Has pools of httpcore do what a client of httpx wants; that of httpx itself takes no network of ours.
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
-        self._pool = pool
+    A pool looks at all of its connections, and for each of them at all of them, whenever it is used; so there are
+    several, each for some of the peers.
+
+    :param context: how TLS is spoken.
+    :param network: makes the connections; as usual if None.
+    """
+
+    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
+        # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
+        # the core has one request in flight for each peer, and not too many for all, which is limit enough.
+        self._pools = [
+            httpcore.AsyncConnectionPool(
+                ssl_context=context,
+                max_connections=None,
+                max_keepalive_connections=_KEPT,
+                keepalive_expiry=_KEEP,
+                network_backend=network,
+            )
+            for _ in range(_POOLS)
+        ]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and bring the head of the response."""
         url = request.url
         assert isinstance(request.stream, httpx.AsyncByteStream)
-        response = await self._pool.handle_async_request(
+        pool = self._pools[hash((url.raw_host, url.port)) % len(self._pools)]
+        response = await pool.handle_async_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -242,7 +287,8 @@ class _Connections(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
 
 class _Answer(httpx.AsyncByteStream):
@@ -293,13 +339,18 @@ async def _read(response: httpx.Response, longest: int) -> bytes:
     return bytes(answer)
 
 
+def without_password(url: str) -> str:
+    """A URL as others may see it, in a log or an error: a name and a password in it are left out."""
+    return _NAME_AND_PASSWORD.sub("//…@", printable(url))
+
+
 def base_url(url: str) -> str:
     """Check the base URL of a server.
 
     :returns: the URL, without a slash at its end.
     :raises LocalProtocolError: it is no URL of a server.
     """
-    wrong = LocalProtocolError(f"the URL is {url!r}; it must be like https://vtn.example/{_PROFILE}")
+    wrong = LocalProtocolError(f"the URL is {without_password(url)!r}; it must be like https://vtn.example/{_PROFILE}")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -3,7 +3,6 @@
 The server of this package and the ASGI app ask here, so that both behave alike.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,13 +12,14 @@ from urllib.parse import unquote
 
 from oadr_core import LocalProtocolError, Peer, ProfileName, Service
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.throttle import Throttle
 from oadr_driver.transport import Receiver
 from oadr_http.compression import compressed
 from oadr_http.outcomes import status
 from oadr_http.trusted_proxy import TrustedProxies
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 VTN_SERVICES: Final = (
     Service.EI_REGISTER_PARTY,
@@ -39,7 +39,7 @@ VEN_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_R
 COME_BACK: Final = ((b"retry-after", b"1"),)
 """Tells a peer that is not served for want of means when it may try again (section 9.1.5)."""
 
-_MEDIA_TYPE: Final = re.compile(r"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+_MEDIA_TYPE: Final = re.compile(rb"\s*application/xml\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 
 
@@ -123,8 +123,8 @@ class Endpoints:
             return Answer(HTTPStatus.NOT_FOUND)
         if method != "POST":
             return Answer(HTTPStatus.NOT_IMPLEMENTED, headers=[(b"allow", b"POST")])
-        media_type = headers.get(b"content-type", b"").decode("latin-1")
-        if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = headers.get(b"content-type", b"")
+        if media_type != b"application/xml" and not _MEDIA_TYPE.fullmatch(media_type):
             return Answer(HTTPStatus.NOT_ACCEPTABLE)
         if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
             return Answer(HTTPStatus.NOT_ACCEPTABLE)  # nothing allows a VEN to compress

@@ -3,7 +3,6 @@
 Where two readers could understand a head differently, it is refused, so that no proxy in between is deceived.
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Final
 
 import httptools
 
+from oadr_driver.logs import logger
 from oadr_http.endpoints import Answer
 from oadr_http.heads import RepeatedHeader, add_header, framing_fault, length_fault
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 Headers = dict[bytes, bytes]
 """Headers by their names in lower case."""
@@ -78,6 +78,7 @@ class Parser:
         self._longest_body = longest_body
         self._most_headers = most_headers
         self._header_count = 0
+        self._header_size = 0
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
         self._headers: Headers = {}
@@ -147,6 +148,7 @@ class Parser:
         self._request = Request()
         self._headers = {}
         self._header_count = 0
+        self._header_size = 0
         self._body = []
         self._head_size = 0
 
@@ -157,6 +159,7 @@ class Parser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; repeated ones count as well."""
         self._header_count += 1
+        self._header_size += len(name) + len(value)
         if self._header_count > self._most_headers:
             raise _Refused(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         try:
@@ -183,10 +186,9 @@ class Parser:
             raise _Refused(request.refused)  # at once: the body, which is not wanted, would never come
 
     def _head_fault(self) -> HTTPStatus | None:
-        size = len(self._request.target) + sum(len(name) + len(value) for name, value in self._headers.items())
         if self._request.version not in ("1.0", "1.1"):
             return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
-        if size > self._longest_head:
+        if len(self._request.target) + self._header_size > self._longest_head:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return framing_fault(self._request.version, self._headers)
 

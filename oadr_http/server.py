@@ -3,7 +3,7 @@
 Servers that speak ASGI hide the client's certificate, which is the identity of a VEN; this one hands it on.
 """
 
-import logging
+import asyncio
 import math
 import ssl
 import time
@@ -21,12 +21,13 @@ import anyio.abc
 from oadr_core import Peer
 from oadr_driver.damping import Damper
 from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_http.endpoints import COME_BACK, Answer
 from oadr_http.parser import Headers, Parser, Request, Stage
 from oadr_http.tls_stream import TlsStream
 
-_LOG: Final = logging.getLogger("oadr.http")
+_LOG: Final = logger("oadr.http")
 
 
 @dataclass(frozen=True)
@@ -127,28 +128,36 @@ class _Connection:
     :ivar identity: the fingerprint of the certificate that the peer has shown, if it has.
     :ivar scope: ends it.
     :ivar stage: what it is at.
-    :ivar expires: when it is ended, unless it has come to another stage before; looked at now and then, which costs
-        less than a timeout of its own for every read and write.
+    :ivar patience: how many seconds it may be at that.
+    :ivar expires: when it is ended, unless it has come to another stage before; None until somebody has looked at it
+        there, which happens now and then. That costs less than a timeout of its own for every read and write, and less
+        than a look at the clock.
     :ivar expired: whether it was ended for that.
     :ivar reserved: bytes that it may take up, of those that all may take up together.
     """
 
-    __slots__ = ("expired", "expires", "identity", "reserved", "scope", "stage", "stream")
+    __slots__ = ("expired", "expires", "identity", "patience", "reserved", "scope", "stage", "stream")
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self.stream = stream
         self.identity: str | None = None
         self.scope = anyio.CancelScope()
         self.stage: Stage | None = None
-        self.expires = math.inf
+        self.patience = math.inf
+        self.expires: float | None = None
         self.expired = False
         self.reserved = 0
 
     def enter(self, stage: Stage, patience: float) -> None:
         """Come to a stage, or stay at it: a peer that sends a byte now and then gains no time."""
         if stage is not self.stage:
-            self.stage = stage
-            self.expires = math.inf if patience == math.inf else anyio.current_time() + patience
+            self.stage, self.patience, self.expires = stage, patience, None
+
+    def is_over(self, now: float) -> bool:
+        """Look at it: whether it has been at its stage for too long since it was first seen there."""
+        if self.expires is None:
+            self.expires = now + self.patience
+        return now >= self.expires
 
 
 class Server:
@@ -238,13 +247,14 @@ class Server:
             await anyio.sleep(min(_LONGEST_WATCH, shortest / 4))
             now = anyio.current_time()
             for connection in self._connections:
-                if now >= connection.expires:
+                if connection.is_over(now):
                     connection.expired = True
                     connection.scope.cancel()
 
     # --- one connection ----------------------------------------------------------------------------------------------
 
     async def _connection(self, stream: anyio.abc.ByteStream) -> None:
+        _read_on_demand(stream)
         connection = _Connection(stream)
         address = peer_of(stream).host
         self._connections.add(connection)
@@ -399,6 +409,18 @@ class Server:
         with anyio.move_on_after(self._limits.write_timeout):
             await stream.send(_rendered(answer, keep_alive=False))
             await _linger(stream)
+
+
+def _read_on_demand(stream: anyio.abc.ByteStream) -> None:
+    """Have a connection read no further than is asked for, so that what a peer sends ahead waits in the system.
+
+    With asyncio, anyio reads from the beginning, and stops once somebody has waited for more than is there: a peer that
+    sends faster than it is heard would have the process buffer all of it. With trio it reads on demand by itself.
+    """
+    transport = getattr(stream, "_transport", None)
+    if isinstance(transport, asyncio.ReadTransport):
+        with suppress(RuntimeError):  # it is closing
+            transport.pause_reading()
 
 
 _date = (0, b"")  # the second it was made for, and the line

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy, vtn_sealer
+from oadr_driver.signatures import SignaturePolicy, usual_signatures, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
 from oadr_driver.tls_files import Files
@@ -54,7 +54,8 @@ class OpenADRServer(DrivenVtn):
         signature may go on so, and is answered so; one that registers with a signature always has to sign.
     :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate, and leaves it
         to ``fingerprint_lookup``, ``ven_lookup`` or ``on_create_party_registration`` whose it is.
-    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None.
+    :param signature_policy: how signatures are made, and which are accepted; as the profile says if None, and where
+        XMPP is served as well without prefixes, which are not left alone there.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
         of that VEN, or None; only those VENs are registered then, and only with that certificate.
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
@@ -69,6 +70,9 @@ class OpenADRServer(DrivenVtn):
         ``192.168.1.0/24``; and the words ``public`` for all that anybody can reach, ``private`` for private networks,
         and ``loopback`` for this machine. A VEN that is anywhere else cannot register for push. If None, it is
         ``public``, and where nobody else can reach the VTN ``loopback`` as well.
+    :param request_timeout: how long the answer of a push VEN is awaited; 5 seconds at least (section 9.1.6).
+    :param longest_wait: how long it waits at most before it tries a push VEN again that it could not reach; the first
+        time it waits a second, and then twice as long each time.
     :param most_pushes: how many requests may be under way to push VENs at a time, one to each.
     :param transports: other ways to VENs that it serves beside HTTP, by the names that VENs register with, such as
         ``xmpp``.
@@ -121,6 +125,8 @@ class OpenADRServer(DrivenVtn):
         require_certificate: bool | None = None,
         allow_insecure: bool = False,
         push_to: Sequence[str] | None = None,
+        request_timeout: timedelta = timedelta(seconds=30),
+        longest_wait: timedelta = timedelta(minutes=1),
         most_pushes: int = 256,
         transports: Mapping[str, VtnTransport] | None = None,
         ven_lookup: Callable[..., object] | None = None,
@@ -142,6 +148,9 @@ class OpenADRServer(DrivenVtn):
     ) -> None:
         if most_pushes < 1:
             raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
+        for name, period in {"request_timeout": request_timeout, "longest_wait": longest_wait}.items():
+            if period <= timedelta(0):
+                raise LocalProtocolError(f"{name} is {period}; it must be more than nothing")
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
         entropy, limits = random.SystemRandom(), limits or ServerLimits()
@@ -159,7 +168,7 @@ class OpenADRServer(DrivenVtn):
             verify=verify_message_signatures,
             required=require_signatures,
             ca_file=signing_ca_file,
-            policy=signature_policy,
+            policy=signature_policy or usual_signatures(transports or ()),
             strict=strict,
             began=system_now().utc,
             limits=Limits(size=limits.body, tags=limits.tags),
@@ -212,6 +221,7 @@ class OpenADRServer(DrivenVtn):
                 report_rules=tuple(report_rules),
                 renew_reports=renew_reports,
             ),
+            push=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,
             ven_lookup=ven_lookup,
@@ -242,8 +252,11 @@ class OpenADRServer(DrivenVtn):
 
     @asynccontextmanager
     async def driving(self) -> AsyncIterator[None]:
-        """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`."""
-        async with self._http.carrying() as carrier, self.driven(carrier):
+        """Run the VTN without listening, for those who bring a server of their own; see :meth:`asgi`.
+
+        Over its other ``transports`` it serves its VENs itself.
+        """
+        async with self._http.carrying() as carrier, self._serving({TransportName.SIMPLE_HTTP: carrier}):
             yield
 
     def asgi(self) -> AsgiApp:

@@ -1,6 +1,8 @@
 """Finding the services of a VTN, and being found (section 9.3.4.9 of the profile, XEP-0030, decisions D6 and D18)."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from slixmpp import JID, InvalidJID
@@ -19,6 +21,10 @@ SERVICES_NODE: Final = "http://openadr.org/openadr2#services"
 
 _SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.EI_OPT)
 """What a VTN serves over XMPP, where there are no polls (rule 507)."""
+
+
+_MOST_ASKED: Final = 32
+"""How many of what a domain lists is asked for services."""
 
 
 def announce(stream: RawStream) -> None:
@@ -50,31 +56,76 @@ def list_services(stream: RawStream) -> None:
 async def find_services(stream: RawStream, domain: str, patience: float) -> Mapping[Service, Any]:
     """Ask where the services of a VTN are.
 
+    Where they are not listed, as at the domain of a server that knows nothing of OpenADR, whatever else is listed there
+    is asked as well: a VTN that is a component is among that.
+
     :param stream: the stream to ask over.
     :param domain: whom to ask: the domain that was logged in to, or the VTN.
-    :param patience: seconds to wait for the answer.
+    :param patience: seconds to wait for each answer.
     :returns: their JIDs; nothing where none is listed, or nobody knows of such a list.
     :raises ExchangeFailed: nobody answers.
     """
+    asked = JID(domain)
+    found = await _services_at(stream, asked, patience)
+    if not found and not asked.user:
+        listed = (await _items(stream, asked, None, patience))[:_MOST_ASKED]
+        answers = await asyncio.gather(*(_services_perhaps_at(stream, jid, patience) for jid, _ in listed))
+        found = next((one for one in answers if one), {})
+    return found
+
+
+async def _services_perhaps_at(stream: RawStream, jid: Any, patience: float) -> dict[Service, Any]:
+    """The same as :func:`_services_at`; nothing where nobody answers."""
     try:
-        answer = await stream.plugin["xep_0030"].get_items(jid=JID(domain), node=SERVICES_NODE, timeout=patience)
+        return await _services_at(stream, jid, patience)
+    except ExchangeFailed:
+        return {}
+
+
+async def _services_at(stream: RawStream, jid: Any, patience: float) -> dict[Service, Any]:
+    found: dict[Service, Any] = {}
+    for item, node in await _items(stream, jid, SERVICES_NODE, patience):
+        service = _service(node)
+        if service is not None:
+            found.setdefault(service, item)
+    return found
+
+
+async def _items(stream: RawStream, jid: Any, node: str | None, patience: float) -> list[tuple[Any, str]]:
+    """What is listed at an address: JIDs and nodes; nothing where it has no such list.
+
+    :raises ExchangeFailed: nobody answers.
+    """
+    try:
+        answer = await stream.plugin["xep_0030"].get_items(jid=jid, node=node, timeout=patience)
     except IqTimeout:
         raise ExchangeFailed(Failure.SILENCE) from None
     except IqError as error:
         why = failure(*error_in(error.iq))
         if why in (Failure.BUSY, Failure.PEER_ERROR):
             raise ExchangeFailed(why) from None
-        return {}
-    found: dict[Service, Any] = {}
+        return []
+    listed: list[tuple[Any, str]] = []
     for element in answer.xml.iter("{http://jabber.org/protocol/disco#items}item"):
-        service = _service(element.get("node", ""))
-        try:
-            jid = JID(element.get("jid", ""))
-        except InvalidJID:
-            continue
-        if service is not None and jid.domain:
-            found.setdefault(service, jid)
-    return found
+        with suppress(InvalidJID):
+            item = JID(element.get("jid", ""))
+            if item.domain:
+                listed.append((item, element.get("node", "")))
+    return listed
+
+
+async def is_there(stream: RawStream, jid: Any, patience: float) -> bool:
+    """Whether somebody answers at all.
+
+    :param stream: the stream to ask over.
+    :param jid: whom to ask.
+    :param patience: seconds to wait for the answer.
+    """
+    try:
+        await stream.plugin["xep_0030"].get_info(jid=jid, timeout=patience)
+    except (IqError, IqTimeout):
+        return False
+    return True
 
 
 def _service(node: str) -> Service | None:

@@ -23,11 +23,14 @@ _PAYLOAD: Final = 2
 
 
 class StreamTooLarge(Exception):
-    """A stanza has more bytes than are taken, beside its payload."""
+    """A tag has more bytes than are taken of a whole stanza."""
 
 
 class PayloadCutter:
-    """Cuts the payloads out of one stream.
+    """Cuts the payloads out of one stream, and passes on stanzas that are whole.
+
+    A stanza that is too large is passed on without its content: anybody may send one, and it must not end the stream
+    over which all others talk. It is not left out, as both sides count stanzas (XEP-0198).
 
     :param token: a namespace for the tokens, which nobody else can guess.
     :param longest: bytes of a payload that are taken; what is longer is thrown away as it comes.
@@ -38,7 +41,7 @@ class PayloadCutter:
         self._token: Final = token
         self._longest = longest
         self._longest_rest = longest_rest
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate("UTF-8", " ")  # which is what a stream is written in, whatever it says
         self._parser.StartNamespaceDeclHandler = self._declared
         self._parser.StartElementHandler = self._started
         self._parser.EndElementHandler = self._ended
@@ -51,34 +54,41 @@ class PayloadCutter:
         self._outer: dict[str | None, str] = {}  # those that are declared by the stanza
         self._payload: bytearray | None = None
         self._empty_until: int | None = None  # where a payload without content ends
-        self._passed = bytearray()  # what is passed on
+        self._passed = bytearray()  # what is passed on once its stanza is whole
+        self._whole = 0  # how much of that is
         self._cursor = 0  # up to where the bytes in hand are dealt with
-        self._stanza_at = 0  # where the present stanza begins
-        self._set_apart = 0  # bytes of it that belong to payloads
+        self._begun = False  # whether what is not whole is a stanza, and not what stands between two
+        self._emptied = False  # whether the present stanza was too large, and its content is thrown away
         self._number = 0
-        self._cut: dict[str, bytes | None] = {}
+        self._cut: dict[str, bytes | None] = {}  # payloads, up to those of the present stanza
+        self._first = 1  # the number of the first payload of the present stanza
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the stream.
 
-        :returns: what is to be passed on: the stream, with a token in the place of each payload.
+        :returns: what is to be passed on: whole stanzas, with a token in the place of each payload.
         :raises expat.ExpatError: it is no XML, or has a DOCTYPE.
-        :raises StreamTooLarge: a stanza is too large, whatever it is.
+        :raises StreamTooLarge: a tag is so large that not even its end is waited for.
         """
         whole = self._held + data
         last = whole.rfind(b"<")
         complete = last < 0 or _TAG.match(whole, last) is not None
         self._fed, self._held = (whole, b"") if complete else (whole[:last], whole[last:])
-        self._check(len(self._held))
+        if len(self._held) > self._longest + self._longest_rest:
+            raise StreamTooLarge(f"a tag has more than {self._longest + self._longest_rest} bytes")
         self._cursor = 0
-        self._passed.clear()
         if self._fed:
             self._parser.Parse(self._fed, False)
         self._hand_on(len(self._fed))
         self._offset += len(self._fed)
-        if self._depth > _STANZA:
-            self._check(self._offset - self._stanza_at - self._set_apart)
-        return bytes(self._passed)
+        if self._depth <= _STANZA:
+            self._end_stanza()
+        elif len(self._passed) - self._whole > self._longest_rest:
+            self._empty()
+        passed = bytes(self._passed[: self._whole])
+        del self._passed[: self._whole]
+        self._whole = 0
+        return passed
 
     def take(self, number: str) -> bytes | None:
         """Take a payload that was cut out, once.
@@ -90,8 +100,8 @@ class PayloadCutter:
         return self._cut.pop(number)
 
     def forget(self) -> None:
-        """Throw away the payloads that nobody has taken."""
-        self._cut.clear()
+        """Throw away the payloads that nobody has taken, of all stanzas that are whole."""
+        self._cut = {number: payload for number, payload in self._cut.items() if int(number) >= self._first}
 
     # --- what the parser tells ---------------------------------------------------------------------------------------
 
@@ -105,8 +115,10 @@ class PayloadCutter:
         declared, self._new = self._new, {}
         if self._depth == _STANZA:
             self._outer = declared
-            self._stanza_at, self._set_apart = self._parser.CurrentByteIndex, 0
-        elif self._depth == _PAYLOAD and name.startswith(f"{OADR} "):
+            self._hand_on(self._parser.CurrentByteIndex - self._offset)
+            self._end_stanza()
+            self._begun = True
+        elif self._depth == _PAYLOAD and name.startswith(f"{OADR} ") and not self._emptied:
             self._begin()
         self._depth += 1
 
@@ -133,6 +145,9 @@ class PayloadCutter:
 
     def _ended(self, _: str) -> None:
         self._depth -= 1
+        if self._depth < _STANZA:
+            self._hand_on(self._parser.CurrentByteIndex - self._offset)
+            self._end_stanza()
         if self._depth != _PAYLOAD or self._payload is None:
             return
         if self._empty_until is not None:
@@ -150,13 +165,30 @@ class PayloadCutter:
     def _hand_on(self, end: int) -> None:
         """Put the bytes up to a place where they belong."""
         piece, self._cursor = self._fed[self._cursor : end], end
+        if self._emptied:
+            return
         if self._payload is None:
             self._passed += piece
             return
-        self._set_apart += len(piece)
         if len(self._payload) <= self._longest:
             self._payload += piece
 
-    def _check(self, size: int) -> None:
-        if size > self._longest_rest:
-            raise StreamTooLarge(f"a stanza has more than {self._longest_rest} bytes beside its payload")
+    def _end_stanza(self) -> None:
+        """Take note that what came before is whole."""
+        if self._begun and len(self._passed) - self._whole > self._longest_rest:
+            self._empty()
+        self._whole, self._first = len(self._passed), self._number + 1
+        self._begun = self._emptied = False
+
+    def _empty(self) -> None:
+        """Have nothing left of the present stanza but its opening tag, and close that."""
+        tag = _TAG.match(self._passed, self._whole)
+        assert tag is not None, "the parser is given whole tags alone"
+        name = _NAME.match(tag[0])
+        assert name is not None
+        if not tag[0].endswith(b"/>"):
+            self._passed[tag.end() :] = b"</" + name[0][1:] + b">"
+        self._whole, self._emptied, self._payload = len(self._passed), True, None
+        for number in range(self._first, self._number + 1):
+            self._cut.pop(str(number), None)
+        self._first = self._number + 1

@@ -1,7 +1,6 @@
 """Exchanges over a stream: an IQ for each request, and an IQ for each answer (section 9.3.4 of the profile)."""
 
 import asyncio
-import logging
 import re
 import time
 from collections import Counter
@@ -13,12 +12,13 @@ from slixmpp.xmlstream.matcher.base import MatcherBase
 
 from oadr_core import Failure, TokenBuckets, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.outcomes import error, failure
 from oadr_xmpp.stream import RawStream, error_content, error_in
 
-_LOG: Final = logging.getLogger("oadr.xmpp")
+_LOG: Final = logger("oadr.xmpp")
 
 _DECLARATION: Final = re.compile(rb"\s*<\?xml[^>]*\?>\s*")
 

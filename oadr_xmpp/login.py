@@ -6,9 +6,12 @@ from typing import Final
 from slixmpp import JID, InvalidJID
 
 from oadr_core import LocalProtocolError
+from oadr_driver.logs import logger
 from oadr_driver.tls import PROFILE_CIPHERS, Tls, TlsPolicy
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.stream import ClientStream, ComponentStream, RawStream
+
+_LOG: Final = logger("oadr.xmpp")
 
 _COMPONENT_PORT: Final = 5347
 """Where servers usually let components connect."""
@@ -84,7 +87,12 @@ class XmppClient:
         return stream
 
     def renew(self, stream: RawStream) -> None:
-        """Have the next connection of a stream made with the certificates of now."""
+        """Have the next connection of a stream made with the certificates of now, read again if they have changed."""
+        if self.tls.changed():
+            try:
+                self.tls.reload()
+            except LocalProtocolError as error:
+                _LOG.error("the certificates cannot be read again, and those of before stay in use: %s", error)
         stream.ssl_context = self.tls.client
 
 

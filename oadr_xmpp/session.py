@@ -1,7 +1,6 @@
 """A connection to an XMPP server that is made again whenever it breaks (sections 9.3.4.5 to 9.3.4.7 of the profile)."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -11,17 +10,22 @@ import anyio
 from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
-from oadr_core import Failure
+from oadr_core import Failure, printable
 from oadr_driver.damping import Damper
+from oadr_driver.groups import alone
+from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.link import Link
 from oadr_xmpp.stream import NO_TLS, UNREACHABLE, RawStream
 
-_LOG: Final = logging.getLogger("oadr.xmpp")
+_LOG: Final = logger("oadr.xmpp")
 
 _SHORTEST_WAIT: Final = 1.0
 """Seconds before the first try to connect again; twice as long each time."""
+
+_MANY: Final = 20
+"""So many setbacks that it takes longest to try again."""
 
 _TO_LEAVE: Final = 2.0
 """Seconds that the server is given to confirm the end of a stream."""
@@ -59,6 +63,7 @@ class Session:
         self._damper = Damper()
         self._online = False
         self._leaving = False
+        self._displaced = False  # by somebody who has logged in with our JID
         self._reached = asyncio.Event()  # set while we are online
         self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
         self._on_start: list[Callable[[str], None]] = []
@@ -71,6 +76,7 @@ class Session:
             ("failed_all_auth", self._refused),
             ("ssl_invalid_chain", self._no_tls),
             (NO_TLS, self._no_tls_offered),
+            ("stream_error", self._stream_error),
         ):
             stream.add_event_handler(name, handler)
 
@@ -97,15 +103,16 @@ class Session:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Be connected while the body runs, or try to be."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._stay_connected)
-            group.start_soon(self._ping)
-            try:
-                yield
-            finally:
-                group.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await self._leave()
+        with alone():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stay_connected)
+                group.start_soon(self._ping)
+                try:
+                    yield
+                finally:
+                    group.cancel_scope.cancel()
+                    with anyio.CancelScope(shield=True):
+                        await self._leave()
 
     # --- staying connected -------------------------------------------------------------------------------------------
 
@@ -120,14 +127,17 @@ class Session:
             with anyio.move_on_after(self._limits.login_timeout):
                 await self._first_of(self._reached, self._over)
             if self._online:
-                setbacks = 0
+                began = anyio.current_time()
                 await self._over.wait()
+                if anyio.current_time() - began > self._limits.longest_wait:
+                    setbacks = 0  # what breaks at once, time and again, is not tried again at once for ever
             elif not self._over.is_set():
                 _LOG.warning("%s does not let us in within %g s", self._server, self._limits.login_timeout)
             self._stream.cancel_connection_attempt()
             self._stream.abort()
-            setbacks += 1
-            longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** (setbacks - 1))
+            setbacks = _MANY if self._displaced else setbacks + 1
+            self._displaced = False
+            longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** min(setbacks - 1, _MANY))
             await anyio.sleep(longest * self._entropy.uniform(0.5, 1.0))
 
     @staticmethod
@@ -146,13 +156,15 @@ class Session:
             if not self._online:
                 continue
             stream = self._stream
+            connection = stream.transport
             own = stream.boundjid if stream.is_component else None
             try:
                 to = own or JID(stream.boundjid.host)
                 await stream.plugin["xep_0199"].send_ping(to, ifrom=own, timeout=self._limits.answer_timeout)
             except IqTimeout:
-                _LOG.warning("the connection to %s is dead, and is made again", self._server)
-                stream.abort()
+                if stream.transport is connection:  # and not one that was made meanwhile
+                    _LOG.warning("the connection to %s is dead, and is made again", self._server)
+                    stream.abort()
             except IqError:
                 pass  # an answer all the same
 
@@ -198,6 +210,13 @@ class Session:
         self._online = False
         self._reached.clear()
         self._over.set()
+
+    def _stream_error(self, error: Any) -> None:
+        """The server ends the stream, and says why: a stanza that is too large, or the JID that is in use elsewhere."""
+        condition, text = str(error["condition"]), str(error["text"])
+        self._displaced = condition == "conflict"
+        if self._damper.lets(("stream", condition)):
+            _LOG.error("%s ends the stream of %s: %s %s", self._server, self.jid, condition, printable(text))
 
     def _unreachable(self, _: Any) -> None:
         if self._damper.lets("unreachable"):

@@ -53,10 +53,9 @@ class RawStream(BaseXMPP):
         self._limits = limits
         self._cutter: PayloadCutter | None = None
         self.whitespace_keepalive = False  # pings do more
-        self.roster.auto_authorize = False  # nobody but the VTN has any business with us
-        self.roster.auto_subscribe = False
+        self.remove_handler("Presence")  # would remember everybody who sends any, and whomever they send it to
         self.add_filter("out_sce", _octets_of)
-        self.register_plugin("xep_0030")
+        self.register_plugin("xep_0030", {"use_cache": False})  # would keep what anybody sends as an answer
         self.register_plugin("xep_0199")
 
     # --- what comes --------------------------------------------------------------------------------------------------

@@ -1,11 +1,10 @@
 """XMPP as a way to the VTN, and to VENs."""
 
 import asyncio
-import logging
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -14,15 +13,16 @@ from slixmpp import JID, InvalidJID
 
 from oadr_core import Failure, LocalProtocolError, Peer, Service, Transmit, TransportName, printable
 from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
-from oadr_xmpp.discovery import announce, find_services, list_services
+from oadr_xmpp.discovery import announce, find_services, is_there, list_services
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.link import Link
 from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
 
-_LOG: Final = logging.getLogger("oadr.xmpp")
+_LOG: Final = logger("oadr.xmpp")
 
 _GRACE: Final = 10.0
 """Seconds that requests under way are given at the end."""
@@ -124,6 +124,8 @@ class XmppToVtn:
 
         async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
             if sender.bare not in self._vtn_addresses():
+                if not self._looked:  # it may be the VTN, and what we refused it would not send again
+                    return Failure.BUSY, b""
                 if self._damper.lets(("stranger", sender.bare)):
                     _LOG.warning("%s is not the VTN, and is not listened to", printable(str(sender)))
                 return Failure.FORBIDDEN, b""
@@ -148,9 +150,22 @@ class XmppToVtn:
         connected = self._connected
         if connected is None:
             raise ExchangeFailed(Failure.UNREACHABLE)
+        with _patience(transmit.timeout):
+            return await self._ask(connected, transmit, body)
+
+    async def _ask(self, connected: _Connected, transmit: Transmit, body: bytes) -> bytes:
         timeout = min(transmit.timeout, self._limits.answer_timeout)
         await connected.reached(timeout)
-        return await connected.link.request(await self._address(transmit.service, connected), body, timeout)
+        to = await self._address(transmit.service, connected)
+        try:
+            return await connected.link.request(to, body, timeout)
+        except ExchangeFailed as error:
+            # some servers forbid what they cannot deliver, and only the VTN may refuse us for good
+            if error.why is Failure.FORBIDDEN and not await is_there(connected.stream, to, timeout):
+                raise ExchangeFailed(Failure.UNREACHABLE) from None
+            if error.why is Failure.UNREACHABLE:
+                self._looked = False  # it may be somewhere else by now
+            raise
 
     def _look_again(self, _: str) -> None:
         self._looked = False
@@ -161,10 +176,11 @@ class XmppToVtn:
             if not self._looked:
                 domain = self._login.domain if self._vtn is None else str(self._vtn)
                 found = await find_services(connected.stream, domain, self._limits.answer_timeout)
-                if not found and self._vtn is None:
+                if found:
+                    self._services, self._looked = found, True
+                elif self._vtn is None and not self._services:  # else it is perhaps away just now
                     self._tell_nothing_found(domain)
                     raise ExchangeFailed(Failure.UNREACHABLE)
-                self._services, self._looked = found, True
         if not self._services:
             return self._vtn
         jid = self._services.get(service)
@@ -260,13 +276,27 @@ class XmppToVens:
         if connected is None or not connected.session.online:
             raise ExchangeFailed(Failure.UNREACHABLE)
         timeout = min(transmit.timeout, self._limits.answer_timeout)
-        try:
-            return await connected.link.request(to, body, timeout)
-        except ExchangeFailed as error:
-            elsewhere = self._heard_at.get(to.bare, to)
-            if error.why is not Failure.UNREACHABLE or elsewhere == to:
-                raise
-            return await connected.link.request(elsewhere, body, timeout)
+        with _patience(transmit.timeout):
+            try:
+                return await connected.link.request(to, body, timeout)
+            except ExchangeFailed as error:
+                elsewhere = self._heard_at.get(to.bare, to)
+                if error.why is not Failure.UNREACHABLE or elsewhere == to:
+                    raise
+                return await connected.link.request(elsewhere, body, timeout)
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Bound the whole of an exchange: whoever waits for it sends the same again then, and it must not go out twice.
+
+    :raises ExchangeFailed: the body takes longer.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise ExchangeFailed(Failure.SILENCE) from None
 
 
 def _peer(sender: Any) -> Peer:

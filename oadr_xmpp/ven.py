@@ -4,10 +4,9 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from oadr_core import (
-    Accepted,
     Event,
     Limits,
     LocalProtocolError,
@@ -18,7 +17,7 @@ from oadr_core import (
 )
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy, ven_sealer
+from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, ven_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy
 from oadr_driver.ven import DrivenVen
@@ -27,12 +26,6 @@ from oadr_xmpp.login import XmppClient
 from oadr_xmpp.transport import XmppToVtn
 
 _T = TypeVar("_T")
-
-XMPP_SIGNATURES: Final = SignaturePolicy(prefixes=False, accepted=Accepted(exclusive=True))
-"""How signatures are made that XMPP servers pass on unbroken, and which are accepted (section 9.3, rule 514).
-
-Servers give names other prefixes than they had, so none are sent. What others sign by exclusive canonicalization is
-taken as well, as it is what XML signatures in stanzas are usually made with."""
 
 
 class OpenADRClient(DrivenVen):

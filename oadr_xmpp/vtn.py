@@ -5,17 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.signatures import SignaturePolicy, vtn_sealer
+from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.transport import VtnTransport
 from oadr_driver.vtn import DrivenVtn
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient, XmppComponent
 from oadr_xmpp.transport import XmppToVens
-from oadr_xmpp.ven import XMPP_SIGNATURES
 
 
 class OpenADRServer(DrivenVtn):
@@ -40,7 +39,11 @@ class OpenADRServer(DrivenVtn):
         may go on so, and is answered so; one that registers with a signature always has to sign.
     :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate.
     :param signature_policy: how signatures are made, and which are accepted; :data:`XMPP_SIGNATURES` if None.
-    :param ven_lookup: the handler of that name; see :meth:`add_handler`.
+    :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
+        of the certificate that the VEN signs with, or None; only those VENs are registered then.
+    :param longest_wait: how long it waits at most before it tries again to push what a VEN did not take; the first time
+        it waits a second, and then twice as long each time.
+    :param most_pushes: how many pushes are under way at a time; the other VENs wait for their turn.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
@@ -57,8 +60,8 @@ class OpenADRServer(DrivenVtn):
     :param limits: what it puts up with, and how patient the connection is; see :class:`XmppLimits`.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: the ``vtn_id`` is empty, or a file of certificates cannot be used; the text says what
-        would be right.
+    :raises LocalProtocolError: the ``vtn_id`` is empty, a number is none that can be, or a file of certificates cannot
+        be used; the text says what would be right.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class OpenADRServer(DrivenVtn):
         require_signatures: bool = True,
         signing_ca_file: str | Path | None = None,
         signature_policy: SignaturePolicy | None = None,
-        ven_lookup: Callable[..., object] | None = None,
+        fingerprint_lookup: Callable[..., object] | None = None,
+        longest_wait: timedelta = timedelta(minutes=1),
+        most_pushes: int = 256,
         answer_timeout: timedelta = timedelta(seconds=60),
         call_timeout: timedelta = timedelta(seconds=60),
         request_reports: bool = False,
@@ -92,6 +97,10 @@ class OpenADRServer(DrivenVtn):
     ) -> None:
         if not vtn_id:
             raise LocalProtocolError("the VTN needs a vtn_id")
+        if longest_wait <= timedelta(0):
+            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
+        if most_pushes < 1:
+            raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
         entropy, limits = random.SystemRandom(), limits or XmppLimits()
         sealer = vtn_sealer(
             entropy,
@@ -112,6 +121,7 @@ class OpenADRServer(DrivenVtn):
             answer_timeout=answer_timeout,
             call_timeout=call_timeout.total_seconds(),
             most_vens=vens,
+            most_pushes=most_pushes,
         )
         super().__init__(
             config,
@@ -126,7 +136,8 @@ class OpenADRServer(DrivenVtn):
                 renew_reports=renew_reports,
             ),
             typed=typed,
-            ven_lookup=ven_lookup,
+            fingerprint_lookup=fingerprint_lookup,
+            push=SenderConfig(longest_wait=longest_wait.total_seconds()),
             store=store,
             observe=observe,
             trace=trace,

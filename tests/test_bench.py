@@ -5,9 +5,12 @@ Nothing here is judged by the clock: how fast something was is told, and never a
 
 import json
 import random
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,14 +19,16 @@ from typing import Any
 
 import pytest
 
-from bench import readings
+from bench import over_tls, readings
 from bench.documents import documents
 from bench.figures import WrongAnswer, at_least, at_most, figure, ratio
-from bench.load import load
+from bench.load import OverTls, load
 from bench.one_for_all import _see_that_all_have_answered
 from bench.one_for_all import main as one_for_all
 from bench.poll import CONFIG, NOW
 from bench.timing import Effort
+from bench.worker import ours
+from oadr_app.authority import Kind
 from oadr_core import Audience, EiResponse, PlainSealer, Response, Vtn, check, decode, encode, verify
 from tests.core.kit import event
 
@@ -183,6 +188,26 @@ def test_load_counts_the_answers_that_are_right(generator: str) -> None:
     assert loaded.right > 0
     assert loaded.wrong == loaded.failed == 0
     assert loaded.rate > 0
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_load_comes_over_tls_with_certificates_on_both_sides(tmp_path: Path, each: bool) -> None:
+    """The bare server takes nobody without one, and answers each request."""
+    over_tls._write_files(tmp_path, Kind.EC)
+    for version in ("1.2", "1.3"):
+        with ours("bench.bare", str(tmp_path), version) as server:
+            loaded = load(f"{server.greeting}/OadrPoll", b"<poll/>", 0.2, 0, OverTls(tmp_path, version, each))
+            assert loaded.right > 0
+            assert loaded.wrong == loaded.failed == 0
+            with pytest.raises((ssl.SSLError, urllib.error.URLError, ConnectionError)):
+                asks_without_certificate(server.greeting, tmp_path)
+
+
+def asks_without_certificate(url: str, folder: Path) -> None:
+    context = ssl.create_default_context(cafile=folder / "vtn-ca.crt")
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_ciphers((folder / "ciphers").read_text())
+    urllib.request.urlopen(f"{url}/OadrPoll", b"<poll/>", PATIENCE, context=context).read()
 
 
 def test_several_documents_are_posted_by_turns(generator: str) -> None:

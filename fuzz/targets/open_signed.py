@@ -122,6 +122,7 @@ TARGET: Final = Target(
     seeds=_seeds,
     modules=(
         "oadr_core.seal.signing",
+        "oadr_core.seal.apart",
         "oadr_core.seal.shape",
         "oadr_core.seal.checking",
         "oadr_core.seal.replay",

@@ -29,6 +29,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     :param together: how many readings make a report.
     :param end: when it is over; None for never.
     :param first: the number of the first reading that is still to be taken.
+    :param asked: the number of the first that was asked for, be it taken before a restart or not.
     :param lag: how long after it is due a reading is taken: one that is about a stretch of time, when that is over.
     :param on_change: whether only changes are told.
     """
@@ -41,6 +42,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     together: int
     end: datetime | None
     first: int
+    asked: int = 0
     lag: timedelta = timedelta(0)
     on_change: bool = False
 
@@ -130,10 +132,11 @@ def schedule(
         spacing = min(max(shortest, _SHORTEST), back)
     together = round(back / spacing) if spacing else 1
     lag = (spacing or shortest) if lagging else timedelta(0)
-    first = 0
+    first = asked = 0
     if spacing:
-        late = min(_LATE, spacing / 2) if resumed_at is None else -timedelta.resolution
-        first = max(0, _boundary(start, spacing, since - late))
+        first = asked = max(0, _boundary(start, spacing, accepted.accepted_at - min(_LATE, spacing / 2)))
+        if resumed_at is not None:
+            first = max(0, _boundary(start, spacing, resumed_at + timedelta.resolution))
     elif start < since:
         start = since
     return Schedule(
@@ -145,6 +148,7 @@ def schedule(
         together=max(together, 1),
         end=end,
         first=first,
+        asked=asked,
         lag=lag,
         on_change=on_change,
     )

@@ -132,13 +132,15 @@ class Serving:
         self.history: Final = history
         self.changes: Final = Changes()
         self._samples, self._ranges = Runs(), Runs()  # what was begun, or told by an earlier run
+        unmade = schedule.report_of(schedule.asked)  # the report since which an earlier run has passed over nothing
         for since, until in made if schedule.spacing else ():
             first, beyond = schedule.number_at(since), schedule.number_at(until)
             self._samples.add(first, beyond)
             rounded = schedule.together - 1
-            self._ranges.add(schedule.report_of(first + rounded), schedule.report_of(beyond + rounded))
+            unmade = schedule.report_of(first + rounded)
+            self._ranges.add(unmade, schedule.report_of(beyond + rounded))
         self.next_sample = self._samples.free_from(schedule.first)
-        self.next_range = self._ranges.free_from(schedule.report_of(schedule.first))
+        self.next_range = self._ranges.free_from(min(unmade, schedule.report_of(schedule.first)))
         self._open: dict[Taking, dict[str, Sequence[Reading] | None]] = {}
         self._done: dict[Taking, Mapping[str, Sequence[Reading]]] = {}
         self._fresh: dict[Taking, Done] = {}  # what was done since that was asked for

@@ -82,6 +82,8 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     :param default_poll_interval: seconds between polls where the VTN has no wish.
     :param shortest_poll_interval: seconds between polls at least, whatever the VTN wishes.
     :param poll_jitter: by which share a poll may come later, so that not all VENs poll at once.
+    :param check_interval: seconds after which a VEN that does not poll asks for its events to be sure, as it would not
+        learn otherwise that its VTN has forgotten it, or cannot reach it; None for never.
     :param registration_retry: seconds before a registration that was refused is tried again.
     :param registration_pause: seconds before a VEN whose registration the VTN cancelled registers anew; None for never.
     :param most_unsent: how many reports are kept while the VTN cannot be reached; the oldest are dropped beyond.
@@ -93,6 +95,7 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     default_poll_interval: float = 10.0
     shortest_poll_interval: float = 1.0
     poll_jitter: float = 0.1
+    check_interval: float | None = 3600.0
     registration_retry: float = 60.0
     registration_pause: float | None = 300.0
     most_unsent: int = 10_000
@@ -470,6 +473,8 @@ class AutoVen:
         for kind, _ in self._timers.expired(now):
             if kind == "poll":
                 self._poll(now)
+            elif kind == "check":
+                self._check(now)
             elif kind == "register":
                 self._move(StartupInput.RETRY)
                 self._register(now)
@@ -519,6 +524,7 @@ class AutoVen:
 
     def _move(self, given: StartupInput) -> None:
         self._phase = STARTUP.step(self._phase, given)
+        self.ven.starting = self._phase not in (Startup.OFF, Startup.RUNNING)
 
     def _react(self, event: Event, now: Now) -> None:
         """Go on from what the core has told."""
@@ -670,6 +676,7 @@ class AutoVen:
         self.ven.deliver_opts(now)
         self.ven.deliver_report_requests(now)
         self._plan_poll(now, at_once=True)
+        self._plan_check(now)
 
     # --- polling -----------------------------------------------------------------------------------------------------
 
@@ -681,6 +688,19 @@ class AutoVen:
         if not at_once:
             wait = self._poll_interval() * (1 + self._entropy.uniform(0, self.policy.poll_jitter))
         self._timers.after(("poll", None), now.mono + wait)
+
+    def _plan_check(self, now: Now) -> None:
+        """Be sure of the VTN now and then, where nothing else would show what has become of it."""
+        interval = self.policy.check_interval
+        if interval is not None and not self.ven.config.pull and not self.ven.config.report_only:
+            jitter = self._entropy.uniform(1 - self.policy.poll_jitter, 1 + self.policy.poll_jitter)
+            self._timers.after(("check", None), now.mono + interval * jitter)
+
+    def _check(self, now: Now) -> None:
+        if self._phase is Startup.RUNNING and self.ven.registration is Registration.REGISTERED:
+            if not self.ven.sending(RequestEvent):
+                self.ven.request_event(now)
+            self._plan_check(now)
 
     def _poll_interval(self) -> float:
         wish = self.policy.poll_interval or self.ven.state.poll_freq or self.policy.default_poll_interval

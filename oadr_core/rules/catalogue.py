@@ -347,7 +347,13 @@ _LINES: Final[tuple[tuple[int, Bound, Strength, str, str], ...]] = (
     ),
     (512, _BOTH, _MUST, "In ids capital letters matter; market contexts are compared in their normal form.", ""),
     (514, _BOTH, _MUST, "Where signatures are configured, what is not signed well is ignored.", ""),
-    (515, _BOTH, _MUST, "An XMPP server keeps VENs apart; each has its own JID, and services are discovered.", ""),
+    (
+        515,
+        _BOTH,
+        _MUST,
+        "An XMPP server keeps VENs apart; each has its own JID, and services are discovered.",
+        _TRANSPORT,
+    ),
     (516, _BOTH, _MUST, "Nothing is said to a peer whose certificate has expired.", _TRANSPORT),
     (
         517,

@@ -1,5 +1,6 @@
 """The certificates of signers: what they say, who has issued them, and whose signatures are believed."""
 
+import binascii
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -209,18 +210,26 @@ class CertificateCache:
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
-        self._known: OrderedDict[bytes, Certificate] = OrderedDict()
+        self._known: OrderedDict[str, Certificate] = OrderedDict()
 
-    def read(self, data: bytes) -> Certificate:
-        """Read a certificate in DER.
+    def read(self, text: str) -> Certificate:
+        """Read a certificate as it stands in a signature.
 
+        :param text: it in DER and in base64, with blanks anywhere.
         :raises ValueError: it is none.
         """
-        found = self._known.get(data)
+        found = self._known.get(text)
         if found is None:
-            found = self._known[data] = Certificate(data)
+            found = self._known[text] = Certificate(_octets_of(text))
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(data)
+            self._known.move_to_end(text)
         return found
+
+
+def _octets_of(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:
+        raise ValueError("the certificate of the signature is no base64") from None

@@ -1,6 +1,5 @@
 """Checking signatures (section 10.6.4 of the profile): the key, what it signed, and when."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -13,11 +12,14 @@ from lxml import etree
 
 from oadr_core.clock import Now
 from oadr_core.errors import SealError
-from oadr_core.seal.algorithms import Accepted, Canonicalization, Digest, Method
+from oadr_core.seal.algorithms import Accepted, Canonicalization, Method
+from oadr_core.seal.apart import take_apart
 from oadr_core.seal.certificates import Certificate, CertificateCache, PublicKey, Trust
 from oadr_core.seal.replay import ReplayGuard
-from oadr_core.seal.shape import Reference, Shape, shape_of
+from oadr_core.seal.shape import Shape, digest_of
 from oadr_core.wire.canonical import canonical
+from oadr_core.wire.envelope import parse_covered
+from oadr_core.wire.parse import LIMITS, Limits
 from oadr_core.wire.scalars import read_instant
 
 _HASHES: Final[dict[Method, type[hashes.SHA256] | type[hashes.SHA1]]] = {
@@ -34,17 +36,17 @@ class Checked:
     """A signature that holds.
 
     :ivar signer: the certificate that it was made with.
-    :ivar octets: what it covers: the only thing that may be read on.
-    :ivar whole: whether these are those of the whole document without its signature.
+    :ivar covered: what it covers, as a document of its own: the only thing that may be read on.
+    :ivar root: the root of the document, which it does not cover.
     :ivar signed_at: when it was made.
     """
 
-    __slots__ = ("octets", "signed_at", "signer", "whole")
+    __slots__ = ("covered", "root", "signed_at", "signer")
 
-    def __init__(self, signer: Certificate, octets: bytes, whole: bool, signed_at: datetime) -> None:
+    def __init__(self, signer: Certificate, covered: etree._Element, root: etree._Element, signed_at: datetime) -> None:
         self.signer: Final = signer
-        self.octets: Final = octets
-        self.whole: Final = whole
+        self.covered: Final = covered
+        self.root: Final = root
         self.signed_at: Final = signed_at
 
 
@@ -54,38 +56,47 @@ class SignatureChecker:
     :param trust: whose are believed.
     :param replay: remembers what was seen.
     :param accepted: what is accepted beyond the usual.
+    :param limits: how large a document may be.
     """
 
-    def __init__(self, trust: Trust, replay: ReplayGuard, accepted: Accepted) -> None:
+    def __init__(self, trust: Trust, replay: ReplayGuard, accepted: Accepted, limits: Limits = LIMITS) -> None:
         self._trust = trust
         self._replay = replay
         self._accepted = accepted
+        self._limits = limits
         self._certificates = CertificateCache()
 
-    def check(self, data: bytes, root: etree._Element, now: Now) -> Checked:
+    def check(self, data: bytes, now: Now) -> Checked | None:
         """Check the signature of a document.
 
         In the order of section 10.6.4, after its shape and whether its signer is believed at all: the signature, what
         it covers, when it was made. Only what holds in all of that is remembered as seen.
 
         :param data: the document.
-        :param root: its root.
         :param now: the present.
-        :raises SealError: it does not hold.
+        :returns: the signature; None where there is none.
+        :raises SchemaError: the document is too large, or not well-formed.
+        :raises SealError: the signature does not hold.
         """
-        shape = shape_of(root, self._accepted)
+        apart = take_apart(data, self._accepted, self._limits)
+        if apart is None:
+            return None
+        shape = apart.shape
         signer = self._signer(shape, now)
         properties = canonical(shape.properties, exclusive=_exclusive(shape.protecting.canonicalization))
-        if _digest(shape.protecting, properties) != shape.protecting.value:
+        if digest_of(shape.protecting, properties) != shape.protecting.value:
             raise SealError("the time and the nonce are not those that were signed")
-        covered = _as_written(data, shape)
-        if covered is None:
-            covered = _covered(shape)
-            if _digest(shape.covering, covered) != shape.covering.value:
-                raise SealError("the message is not the one that was signed")
+        covered = self._covered(shape) if apart.covered is None else apart.covered
         signed_at = self._time(shape.timestamp)
         self._replay.check(signer.fingerprint, signed_at, shape.nonce, now.utc)
-        return Checked(signer, covered, shape.covering.enveloped, signed_at)
+        return Checked(signer, covered, apart.root, signed_at)
+
+    def _covered(self, shape: Shape) -> etree._Element:
+        """Make the octets that the signature is to cover, and see that it does; see :attr:`Checked.covered`."""
+        octets = _octets(shape)
+        if digest_of(shape.covering, octets) != shape.covering.value:
+            raise SealError("the message is not the one that was signed")
+        return parse_covered(octets, whole=shape.covering.enveloped, limits=self._limits)
 
     def _signer(self, shape: Shape, now: Now) -> Certificate:
         """Find out who has signed, and that it was really so."""
@@ -118,22 +129,7 @@ def _exclusive(canonicalization: Canonicalization) -> bool:
     return canonicalization is Canonicalization.EXCLUSIVE
 
 
-def _as_written(data: bytes, shape: Shape) -> bytes | None:
-    """Find what the signature covers as it stands in the document, where that is in its canonical form already.
-
-    Wherever these octets stand, they are those that were signed, as they have the digest; and the message is read from
-    them alone. So nothing has to be known of what the document makes of them.
-    """
-    name = f"{shape.covered.prefix}:oadrSignedObject" if shape.covered.prefix else "oadrSignedObject"
-    closing = f"</{name}>".encode()
-    begin, end = data.find(f"<{name}".encode()), data.rfind(closing)
-    if shape.covering.enveloped or begin < 0 or end < begin:
-        return None
-    octets = data[begin : end + len(closing)]
-    return octets if _digest(shape.covering, octets) == shape.covering.value else None
-
-
-def _covered(shape: Shape) -> bytes:
+def _octets(shape: Shape) -> bytes:
     """Make the octets that the message is read from; the tree is of no more use then."""
     if shape.covering.enveloped:
         before, text = shape.signature.getprevious(), shape.signature.tail or ""
@@ -143,11 +139,6 @@ def _covered(shape: Shape) -> bytes:
             before.tail = (before.tail or "") + text
         shape.covered.remove(shape.signature)
     return canonical(shape.covered, exclusive=_exclusive(shape.covering.canonicalization))
-
-
-def _digest(reference: Reference, octets: bytes) -> bytes:
-    make = hashlib.sha256 if reference.digest is Digest.SHA256 else hashlib.sha1
-    return make(octets).digest()
 
 
 def _verifies(key: PublicKey, method: Method, value: bytes, octets: bytes) -> bool:

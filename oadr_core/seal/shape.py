@@ -5,8 +5,8 @@ transforms, addresses outside the document, several elements of one Id. So there
 signature covers: it is the one that stands where the message is read from.
 """
 
-import base64
 import binascii
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
@@ -26,9 +26,12 @@ _PAYLOAD: Final = clark("oadr:oadrPayload")
 _SIGNED_OBJECT: Final = clark("oadr:oadrSignedObject")
 _SIGNATURE: Final = clark("ds:Signature")
 _TRANSFORM: Final = clark("ds:Transform")
-_CERTIFICATE: Final = f"{clark('ds:X509Data')}/{clark('ds:X509Certificate')}"
+_DATA: Final = clark("ds:X509Data")
+_CERTIFICATE: Final = clark("ds:X509Certificate")
 _ID: Final = clark("oadr:Id")
-_ANY_ID: Final = etree.XPath("//@*[local-name() = 'Id' or local-name() = 'id' or local-name() = 'ID']")
+_IS_ID: Final = "@*[local-name() = 'Id' or local-name() = 'id' or local-name() = 'ID']"
+_ANY_ID: Final = etree.XPath(f"//{_IS_ID}", smart_strings=False)
+_ID_WITHIN: Final = etree.XPath(f"/*/*//*/{_IS_ID}", smart_strings=False)
 _XML: Final = f"{{{NAMESPACES['xml']}}}"
 _REPLAY_PROTECT: Final = f"{{{DSP}}}ReplayProtect"
 _TIMESTAMP: Final = f"{{{DSP}}}timestamp"
@@ -70,7 +73,8 @@ class Shape(msgspec.Struct, frozen=True):
     :param canonicalization: how that is made into octets.
     :param method: how these are signed.
     :param value: the signature over them.
-    :param certificates: the certificate of the signer first, in DER; empty where the key is only named or shown.
+    :param certificates: the certificate of the signer first, in DER and in base64; empty where the key is only named or
+        shown.
     :param timestamp: when it was signed, as it says.
     :param nonce: its nonce.
     """
@@ -84,14 +88,14 @@ class Shape(msgspec.Struct, frozen=True):
     canonicalization: Canonicalization
     method: Method
     value: bytes
-    certificates: tuple[bytes, ...]
+    certificates: tuple[str, ...]
     timestamp: str
     nonce: str
 
 
 def is_signed(root: etree._Element) -> bool:
     """Tell whether a document claims to be signed."""
-    return root.find(_SIGNATURE) is not None
+    return any(child.tag == _SIGNATURE for child in root)
 
 
 def shape_of(root: etree._Element, accepted: Accepted) -> Shape:
@@ -102,6 +106,7 @@ def shape_of(root: etree._Element, accepted: Accepted) -> Shape:
     :raises SealError: it does not have the shape that it must have; the text says where.
     """
     signature, signed = _top(root, accepted)
+    _held = list(signature.iter())  # while somebody holds them, lxml makes no objects anew at each look
     info, value, key_info, holder = _children(signature, "SignedInfo", "SignatureValue", "KeyInfo", "Object")
     canonicalization, method, first, second = _children(
         info, "CanonicalizationMethod", "SignatureMethod", "Reference", "Reference"
@@ -124,6 +129,21 @@ def shape_of(root: etree._Element, accepted: Accepted) -> Shape:
         timestamp=(replay[0].text or "").strip(),
         nonce=replay[1].text or "",
     )
+
+
+def refers_into(shape: Shape, covered: etree._Element) -> bool:
+    """Tell whether an element within what is covered has an Id that the signature refers to, which none may have.
+
+    :param covered: what is covered as a document of its own, see :func:`~oadr_core.wire.envelope.parse_covered`.
+    """
+    uris = shape.covering.uri, shape.protecting.uri
+    return any(f"#{one}" in uris for one in _ID_WITHIN(covered))
+
+
+def digest_of(reference: Reference, octets: bytes) -> bytes:
+    """Work out what a reference would give for some octets."""
+    make = hashlib.sha256 if reference.digest is Digest.SHA256 else hashlib.sha1
+    return make(octets).digest()
 
 
 # --- the document ----------------------------------------------------------------------------------------------------
@@ -201,28 +221,31 @@ def _refused(element: etree._Element, algorithm: str) -> SealError:
 
 def _canonicalization(element: etree._Element, accepted: Accepted) -> Canonicalization:
     algorithm = _algorithm(element)
-    if algorithm not in _CANONICALIZATIONS or (algorithm == Canonicalization.EXCLUSIVE and not accepted.exclusive):
+    found = _CANONICALIZATIONS.get(algorithm)
+    if found is None or (found is Canonicalization.EXCLUSIVE and not accepted.exclusive):
         raise _refused(element, algorithm)
-    return Canonicalization(algorithm)
+    return found
 
 
 def _method(element: etree._Element, accepted: Accepted) -> Method:
     algorithm = _algorithm(element)
-    if algorithm not in _METHODS or (algorithm in (Method.RSA_SHA1, Method.ECDSA_SHA1) and not accepted.sha1):
+    found = _METHODS.get(algorithm)
+    if found is None or (found in (Method.RSA_SHA1, Method.ECDSA_SHA1) and not accepted.sha1):
         raise _refused(element, algorithm)
-    return Method(algorithm)
+    return found
 
 
 def _digest(element: etree._Element, accepted: Accepted) -> Digest:
     algorithm = _algorithm(element)
-    if algorithm not in _DIGESTS or (algorithm == Digest.SHA1 and not accepted.sha1):
+    found = _DIGESTS.get(algorithm)
+    if found is None or (found is Digest.SHA1 and not accepted.sha1):
         raise _refused(element, algorithm)
-    return Digest(algorithm)
+    return found
 
 
-_CANONICALIZATIONS: Final = frozenset(map(str, Canonicalization))
-_METHODS: Final = frozenset(map(str, Method))
-_DIGESTS: Final = frozenset(map(str, Digest))
+_CANONICALIZATIONS: Final = {str(one): one for one in Canonicalization}
+_METHODS: Final = {str(one): one for one in Method}
+_DIGESTS: Final = {str(one): one for one in Digest}
 
 
 def _reference(element: etree._Element, accepted: Accepted) -> Reference:
@@ -245,9 +268,9 @@ def _reference(element: etree._Element, accepted: Accepted) -> Reference:
     return Reference(uri, canonicalization, enveloped, digest, _base64(children[-1]))
 
 
-def _certificates(key_info: etree._Element, accepted: Accepted) -> tuple[bytes, ...]:
+def _certificates(key_info: etree._Element, accepted: Accepted) -> tuple[str, ...]:
     """The certificates that the signature brings."""
-    found = [_base64(one) for one in key_info.iterfind(_CERTIFICATE)]
+    found = [_text(one) for data in key_info if data.tag == _DATA for one in data if one.tag == _CERTIFICATE]
     if not found and not (accepted.figure_23 or accepted.enveloped):
         raise SealError("the signature brings no X.509 certificate")
     if len(found) > MOST_CERTIFICATES:
@@ -272,9 +295,13 @@ def _replay_protect(holder: etree._Element, accepted: Accepted) -> tuple[etree._
 
 
 def _base64(element: etree._Element) -> bytes:
+    try:
+        return binascii.a2b_base64("".join(_text(element).split()), strict_mode=True)
+    except ValueError:
+        raise SealError(f"the {_local(element)} of the signature is no base64") from None
+
+
+def _text(element: etree._Element) -> str:
     if len(element):
         raise SealError(f"the {_local(element)} of the signature holds elements")
-    try:
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise SealError(f"the {_local(element)} of the signature is no base64") from None
+    return element.text or ""

@@ -1,7 +1,7 @@
 """The sealer that signs: "high" security (section 10.6 of the profile, rule 514)."""
 
 from datetime import datetime
-from typing import Final
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,10 +18,19 @@ from oadr_core.seal.once import MadeOnce
 from oadr_core.seal.opened import Opened, Sealer, opened
 from oadr_core.seal.plain import PlainSealer
 from oadr_core.seal.replay import ReplayGuard
-from oadr_core.seal.shape import is_signed
-from oadr_core.wire.canonical import refuse_costly
 from oadr_core.wire.envelope import read_signed
-from oadr_core.wire.parse import LIMITS, Limits, parse
+from oadr_core.wire.parse import LIMITS, Limits
+
+
+class _Pen(NamedTuple):
+    """What is signed with.
+
+    :param writer: signs with a key.
+    :param prepared: what was made ready for it; lists of events are the same for many VENs.
+    """
+
+    writer: SignatureWriter
+    prepared: MadeOnce[Signable]
 
 
 class SigningSealer:
@@ -67,26 +76,44 @@ class SigningSealer:
         self._required = required
         self._replay = ReplayGuard() if replay is None else replay
         self._plain = PlainSealer(strict=strict, limits=limits)
-        self._writer: SignatureWriter | None = None
-        if key is not None:
-            self._writer = SignatureWriter(key, entropy, canonicalization=canonicalization, prefixes=prefixes)
-        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted)
-        self._prepared: Final[MadeOnce[Signable]] = MadeOnce()
+        self._entropy = entropy
+        self._canonicalization = canonicalization
+        self._prefixes = prefixes
+        self._accepted = accepted
+        self._pen = None if key is None else self._with(key)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, accepted, limits)
+
+    def _with(self, key: SigningKey) -> "_Pen":
+        writer = SignatureWriter(key, self._entropy, canonicalization=self._canonicalization, prefixes=self._prefixes)
+        return _Pen(writer, MadeOnce())
+
+    def renew(self, *, key: SigningKey | None, trust: Trust | None) -> None:
+        """Go on with another key, and believe others; what was seen stays remembered.
+
+        :param key: what is signed with from now on.
+        :param trust: whose signatures are believed from now on.
+        :raises LocalProtocolError: one of them was given before and is not now, or the other way round.
+        """
+        if (key is None) != (self._pen is None) or (trust is None) != (self._checker is None):
+            raise LocalProtocolError("a sealer cannot begin to sign or to check signatures, or cease to")
+        self._pen = None if key is None else self._with(key)
+        self._checker = None if trust is None else SignatureChecker(trust, self._replay, self._accepted, self._limits)
 
     # --- sealing -----------------------------------------------------------------------------------------------------
 
     @property
     def signs(self) -> bool:
         """Whether what it seals is signed; see :class:`~oadr_core.seal.opened.Sealer`."""
-        return self._writer is not None
+        return self._pen is not None
 
     def seal(self, message: Payload, now: Now) -> bytes:
         """Write a message and sign it; see :class:`~oadr_core.seal.opened.Sealer`."""
-        if self._writer is None:
+        pen = self._pen
+        if pen is None:
             return self._plain.seal(message, now)
         if isinstance(message, DistributeEvent):
-            return self._writer.sign(self._prepared.of(message, self._writer.prepare), now)
-        return self._writer.sign(self._writer.prepare(message), now)
+            return pen.writer.sign(pen.prepared.of(message, pen.writer.prepare), now)
+        return pen.writer.sign(pen.writer.prepare(message), now)
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -97,18 +124,15 @@ class SigningSealer:
 
     def open(self, data: bytes, now: Now) -> Opened:
         """Read a document and check its signature; see :class:`~oadr_core.seal.opened.Sealer`."""
-        if self._checker is None:
+        checker = self._checker
+        if checker is None:
             return self._plain.open(data, now)
-        root = parse(data, self._limits)
-        if not is_signed(root):
+        checked = checker.check(data, now)
+        if checked is None:
             if self._required:
                 raise SealError("it is not signed, and what is not signed is ignored here (rule 514)")
             return self._plain.open(data, now)
-        refuse_costly(data, root)
-        checked = self._checker.check(data, root, now)
-        document = read_signed(
-            data, root, checked.octets, whole=checked.whole, strict=self._strict, limits=self._limits
-        )
+        document = read_signed(data, checked.root, checked.covered, strict=self._strict)
         return opened(document, checked.signer.fingerprint, checked.signed_at)
 
     def recall(self, signer: str, until: datetime) -> None:

@@ -50,6 +50,7 @@ class VenBase(CoreBase):
         self._refuser = Refuser()
         if self._state.signed_until is not None:
             sealer.recall(self._state.vtn_signer, self._state.signed_until)
+        self.starting = False  # said by what does by itself what has to come first after a registration (rule 405)
         self._address = config.address
         self._address_told: str | None = None  # by the registration that stands
         self._save_waits = False

@@ -283,9 +283,12 @@ class Ven(RegistrationService):
     def _may_send(self, message: Payload) -> bool:
         """Registration goes before everything else (rule 405), also one that the VTN has asked for.
 
-        That of a push VEN waits until its transport has told where it is reached.
+        That of a push VEN waits until its transport has told where it is reached. What is asked of the VTN waits until
+        the metadata and the list of events have been exchanged, where that happens by itself.
         """
         if isinstance(message, CreatePartyRegistration) and not self.config.pull and self._address is None:
+            return False
+        if self.starting and isinstance(message, CreateReport | CancelReport):
             return False
         if self._registration is Registration.REGISTERED and not self._asked_again:
             return True

@@ -3,6 +3,8 @@
 In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; in 2.0a it is the payload itself.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -14,7 +16,7 @@ from oadr_core.messages.declare import Payload
 from oadr_core.messages.namespaces import NAMESPACES, clark, in_prefixes
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.dialects import DIALECTS, PROFILE_A, PROFILE_B, Dialect
-from oadr_core.wire.encode import encode_payload, encode_signed_object
+from oadr_core.wire.encode import document_writer, encode_signed_object
 from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes, tell_text
 from oadr_core.wire.parse import LIMITS, Limits, brief, name_of, parse
 from oadr_core.wire.schema import schema
@@ -80,14 +82,24 @@ def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> byte
     :raises LocalProtocolError: a field holds what cannot be written, or the profile has no such payload; the text says
         which and what would be right.
     """
-    dialect = DIALECTS[profile]
-    if message.message_type() not in dialect.payloads:
-        raise LocalProtocolError(f"OpenADR {profile} has no {message.message_type()}; it has {_names(dialect)}")
+    dialect = PROFILE_B if profile is ProfileName.V20B else DIALECTS[profile]  # the hash of an enum takes its time
+    write = _writer(type(message), dialect)
     try:
-        return encode_payload(message, dialect).encode()
+        return write(message).encode()
     except Exception as error:
         _explain(error, message, dialect)
         raise
+
+
+@cache
+def _writer(cls: type[Payload], dialect: Dialect) -> Callable[[Payload], str]:
+    """Find what writes the messages of a class in a dialect.
+
+    :raises LocalProtocolError: the dialect has no such payload.
+    """
+    if cls.message_type() not in dialect.payloads:
+        raise LocalProtocolError(f"OpenADR {dialect.profile} has no {cls.message_type()}; it has {_names(dialect)}")
+    return document_writer(cls, dialect)
 
 
 def encode_part(message: Payload, name: str) -> bytes:
@@ -139,7 +151,40 @@ def read(
     data: bytes, *, strict: bool = True, limits: Limits = LIMITS, profile: ProfileName | None = ProfileName.V20B
 ) -> Document:
     """Read a document with all that is to be known about it; see :func:`decode`."""
-    root = parse(data, limits)
+    return _read_tree(data, parse(data, limits), strict, profile)
+
+
+def parse_covered(octets: bytes, *, whole: bool = False, limits: Limits = LIMITS) -> etree._Element:
+    """Read the octets that a signature covers as a document of their own, so that nothing beside them is looked at.
+
+    :param octets: the canonical form of an ``oadrSignedObject``.
+    :param whole: whether it is the canonical form of the ``oadrPayload`` instead, without the signature.
+    :param limits: how large the document that they come from may be.
+    :returns: the root, an ``oadrPayload`` where there is nothing wrong.
+    :raises SchemaError: they are not well-formed.
+    """
+    if not whole:  # with a prefix, so that no element without a namespace comes into ours
+        octets = b'<oadr:oadrPayload xmlns:oadr="%b">%b</oadr:oadrPayload>' % (_NAMESPACE, octets)
+    # the canonical form writes out what the document may abbreviate: namespaces, empty elements, escapes
+    return parse(octets, Limits(size=_GROWTH * limits.size, tags=2 * limits.tags + 2))
+
+
+def read_signed(data: bytes, root: etree._Element, covered: etree._Element, *, strict: bool = True) -> Document:
+    """Read a message out of what a signature covers.
+
+    :param data: the document.
+    :param root: its root; only what the signature does not cover anyway is told from it.
+    :param covered: what :func:`parse_covered` has made of the octets that the signature covers.
+    :param strict: whether to refuse what the schema refuses.
+    :raises SchemaError: the document was refused.
+    """
+    document = _read_tree(data, covered, strict, ProfileName.V20B)
+    located = document.schema_location or _is_located(data, root)
+    return msgspec.structs.replace(document, signed=True, schema_location=located)
+
+
+def _read_tree(data: bytes, root: etree._Element, strict: bool, profile: ProfileName | None) -> Document:
+    """Read a document of its tree; see :func:`read`."""
     dialect = PROFILE_A if name_of(root).startswith(_OF_PROFILE_A) else PROFILE_B
     if profile not in (None, dialect.profile):
         if dialect is PROFILE_A or root.tag in (_PAYLOAD, _SIGNED_OBJECT) or name_of(root) in PROFILE_B.classes:
@@ -153,33 +198,6 @@ def read(
     if strict:
         raise fault
     return _read_leniently(data, root, dialect, fault, located)
-
-
-def read_signed(
-    data: bytes,
-    root: etree._Element,
-    signed: bytes,
-    *,
-    whole: bool = False,
-    strict: bool = True,
-    limits: Limits = LIMITS,
-) -> Document:
-    """Read a message out of the very octets that a signature covers, so that nothing beside them is looked at.
-
-    :param data: the document.
-    :param root: its root; only what the signature does not cover anyway is told from it.
-    :param signed: the canonical form of its ``oadrSignedObject``.
-    :param whole: whether it is the canonical form of the ``oadrPayload`` instead, without the signature.
-    :param strict: whether to refuse what the schema refuses.
-    :param limits: how large the document may be.
-    :raises SchemaError: the document was refused.
-    """
-    if not whole:  # with a prefix, so that no element without a namespace comes into ours
-        signed = b'<oadr:oadrPayload xmlns:oadr="%b">%b</oadr:oadrPayload>' % (_NAMESPACE, signed)
-    # the canonical form writes out what the document may abbreviate: namespaces, empty elements, escapes
-    most = Limits(size=_GROWTH * limits.size, tags=2 * limits.tags + 2)
-    document = read(signed, strict=strict, limits=most)
-    return msgspec.structs.replace(document, data=data, signed=True, schema_location=_is_located(data, root))
 
 
 def _is_located(data: bytes, root: etree._Element) -> bool:

@@ -63,16 +63,24 @@ def parse(data: bytes, limits: Limits = LIMITS) -> etree._Element:
     :returns: the root, without comments and processing instructions.
     :raises SchemaError: the document is too large, not well-formed, or declares a document type.
     """
-    if len(data) > limits.size:
-        raise SchemaError(f"the document has {len(data)} bytes; {limits.size} are taken at most")
-    if len(data) > _SHORTEST_TAG * limits.tags and data.count(b"<") > limits.tags:
-        raise SchemaError(f"the document has more than {limits.tags} tags")
+    refuse_large(data, limits)
     if b"!" in data and _DOCTYPE.search(data):
         raise SchemaError("the document declares a document type, which OpenADR does not know")
     try:
         return etree.fromstring(data, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SchemaError(brief(f"the document is no well-formed XML: {error.args[0]}")) from None
+
+
+def refuse_large(data: bytes, limits: Limits) -> None:
+    """See that a document is not too large, before anything is made of it.
+
+    :raises SchemaError: it is.
+    """
+    if len(data) > limits.size:
+        raise SchemaError(f"the document has {len(data)} bytes; {limits.size} are taken at most")
+    if len(data) > _SHORTEST_TAG * limits.tags and data.count(b"<") > limits.tags:
+        raise SchemaError(f"the document has more than {limits.tags} tags")
 
 
 def parse_again(data: bytes) -> etree._Element:

@@ -118,6 +118,17 @@ def test_a_ven_takes_its_loads_from_the_file(tmp_path: Path) -> None:
         ("poll = 0", "poll: 0 must be more than nothing"),
         ('[reports]\nsampling = "-1m"', "reports.sampling: '-1m' must be more than nothing"),
         ("poll = nan", "poll: 'nans' is no length of time"),
+        ("[xmpp]\nport = 5347", "xmpp: give either `component`, a domain of its own, or `jid`"),
+        ('[xmpp]\ncomponent = "v.a"', "xmpp: `component` and `secret_file` belong together"),
+        (
+            '[xmpp]\ncomponent = "v.a"\nsecret_file = "s"\ncertificate = "c"',
+            "xmpp: `certificate` is for a client; a component logs in with `secret_file`",
+        ),
+        (
+            '[xmpp]\ncomponent = "v.a"\nsecret_file = "s"\ncheck_hostname = false',
+            "xmpp: `check_hostname` is for a client",
+        ),
+        ('[xmpp]\njid = "v@a"\npassword_file = "p"\nport = 5223', "xmpp: `port` needs `host`"),
         ("poll = ", "this is no TOML: Invalid value (at end of document)"),
     ],
 )
@@ -136,6 +147,7 @@ def test_a_wrong_setting_of_a_vtn_is_said_with_its_place(tmp_path: Path, text: s
         ("[[loads]]\nresponds = 1.5", "loads[0].responds: expected a number <= 1.0"),
         ("[[loads]]\nkilowatt = nan", "loads[0].kilowatt: "),
         ("[[loads]]\nkilowatt = inf", "loads[0].kilowatt: "),
+        ('[xmpp]\njid = "v@a"\npassword_file = "p"\nport = 5223', "xmpp: `port` needs `host`; without both, DNS tells"),
         ("[[loads]]\nkw = 5", "loads[0]: there is no setting `kw`; there are resource, kilowatt, responds"),
     ],
 )

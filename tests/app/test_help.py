@@ -50,6 +50,11 @@ def test_every_command_and_every_flag_is_explained(names: list[str]) -> None:
                 assert parameter.opts[0] in told.stdout or parameter.name in told.stdout
 
 
+def test_a_paragraph_of_help_is_broken_where_the_terminal_ends_and_nowhere_else() -> None:
+    told = CliRunner().invoke(app, ["report", "request", "--help"], env={"COLUMNS": "400"}, color=False).stdout
+    assert "sent every minute; --once for one report; --last 24h for what a history holds" in told
+
+
 def test_the_version_is_told(tmp_path: Path) -> None:
     assert oadr("--version", folder=tmp_path) == (0, f"oadr {version('oadr')}\n", "")
 

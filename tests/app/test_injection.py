@@ -137,6 +137,9 @@ def test_no_text_of_a_peer_commands_the_terminal_or_styles_what_it_shows(text: s
     vens = printed(ven_views.vens([ven(name=text, ven_id=text, group_ids=[text])]))
     events = printed(event_views.events([event(event_id=text, signals=[text])]))
     assert controls(vens) == controls(events) == []
+    if text == "two\nlines":
+        assert "two lines" in vens, "it begins no row of its own"
+        assert "two lines" in events
     for one in ("[red]", ":AB:", ":smile:"):
         if one in text:
             assert one in vens

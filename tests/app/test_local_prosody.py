@@ -42,9 +42,10 @@ def test_it_is_there_as_long_as_it_is_needed(tmp_path: Path) -> None:
     assert server.secret_file.exists()
 
 
-def test_the_demo_runs_over_xmpp(programs: Programs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["push", "xmpp", "all"])
+def test_the_demo_runs_over_all_transports(programs: Programs, tmp_path: Path, transport: str) -> None:
     Prosody.needed()
-    demo = programs.start("demo", "--seconds", "12", "--transport", "xmpp", "--json", folder=tmp_path)
+    demo = programs.start("demo", "--seconds", "15", "--transport", transport, "--json", folder=tmp_path)
     assert demo.ends() == 0, demo.text
     found = [one for one in objects(demo.text) if "ok" in one]
     assert found[0]["ok"]

@@ -79,6 +79,18 @@ def test_a_vtn_with_a_list_registers_those_and_no_others(programs: Programs, tmp
     guest.says(r"registered with the VTN oadr-VTN as 7$")
 
 
+@pytest.mark.rule(51, 500)
+def test_a_ven_that_is_called_instead_of_polling(programs: Programs, tmp_path: Path) -> None:
+    vtn = programs.vtn(tmp_path)
+    (tmp_path / "ven.toml").write_text(f'name = "bakery"\nvtn = "{vtn.url}"\n[push]\nport = 0\n')
+    programs.start("ven", "--config", "ven.toml", "--trace", "trace.jsonl", folder=tmp_path)
+    until(lambda: vtn.vens().get("bakery", {}).get("readings", 0) >= 2, "readings of a VEN that was called")
+    assert vtn.vens()["bakery"]["transport"] == "simpleHttp push"
+    vtn.ask("event/create", event={"event_descriptor": {"event_id": "shed"}, "event_signals": [LEVEL]})
+    until(lambda: vtn.opts("shed").get("bakery"), "its answer")
+    assert "oadrPoll" not in (tmp_path / "trace.jsonl").read_text()
+
+
 # --- ending ----------------------------------------------------------------------------------------------------------
 
 

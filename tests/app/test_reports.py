@@ -178,7 +178,10 @@ def test_a_plot_says_what_it_shows(folder: Path, command: Command) -> None:
 
 
 def test_the_status_of_a_resource_is_said_in_words(folder: Path, command: Command) -> None:
-    assert "status at last: online" in command("report", "show", "mill").out
+    plot = command("report", "show", "mill").out
+    assert "1 reading; online in 100% of them" in plot
+    assert "status at last: online" in plot
+    assert ("1.0┤" in plot, "0.0┤" in plot) == (True, True)
 
 
 def test_all_that_fits_is_shown_and_a_time_without_readings_is_named(folder: Path, command: Command) -> None:

@@ -236,6 +236,8 @@ def test_without_anything_to_report_there_is_a_simulated_load() -> None:
         ("", "give either `csv`, a file, or `command`"),
         ('csv = "a"\ncommand = "b"', "give either `csv`, a file, or `command`"),
         ('command = "b"\nloop = true', "`loop` is about a file, and there is no `csv`"),
+        ('csv = "a"\nreport_name = "TELEMETRY_STATUS"', "give `command`, which prints the status"),
+        ('csv = "a"\nreport_name = "usage"', "or begins with x-, and not usage"),
     ],
 )
 def test_a_report_has_one_source(tmp_path: Path, text: str, complaint: str) -> None:
@@ -254,6 +256,7 @@ def test_a_report_has_one_source(tmp_path: Path, text: str, complaint: str) -> N
         (["--csv", "a.csv", "--kilowatt", "3"], "--kilowatt: values come from a simulated load, or from"),
         (["--csv", "a.csv"], "a.csv: No such file or directory"),
         (["--command", "true", "--scale", "huge"], "--scale: "),
+        (["--command", "true", "--report-name", "usage"], "oadr: `report_name` is TELEMETRY_USAGE, "),
         (["--command", "true", "--measurement", "rain"], "a quantity of your own needs a unit"),
         (["--command", "'"], 'command: "\'" cannot be split into words'),
     ],
@@ -279,7 +282,7 @@ def test_a_ven_reports_a_file_and_what_commands_print(programs: Programs, tmp_pa
         '[[reports]]\nresource = "valve"\ncommand = "false"\n'
         '[[reports]]\nresource = "tank"\nreport_name = "x-tank"\nmeasurement = "level"\nunit = "mm"\n'
         'command = "echo 30"\n'
-        '[[reports]]\nresource = "tank"\nreport_name = "TELEMETRY_STATUS"\npoint = "tank"\n'
+        '[[reports]]\nresource = "tank"\nreport_name = "TELEMETRY_STATUS"\n'
         """command = "echo '{\\"online\\": true, \\"manual_override\\": false}'"\n"""
     )
     programs.ven(vtn, "mill", "--csv", "day.csv", "--loop", "--scale", "k", "--resource", "stone")
@@ -307,4 +310,4 @@ def test_a_ven_reports_a_file_and_what_commands_print(programs: Programs, tmp_pa
     assert {value for value, *_ in read_of["pump-energy_real"]} == {17.0}
     assert {value for value, *_ in read_of["tank-level"]} == {30.0}
     assert set(read_of["valve-power_real"]) == {(None, "Quality Bad - Comm Failure", None, None, None)}
-    assert '"online":true,"manual_override":false' in read_of["tank"][0][4]
+    assert '"online":true,"manual_override":false' in read_of["tank-status"][0][4]

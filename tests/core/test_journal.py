@@ -214,7 +214,10 @@ LINES: list[tuple[Event, str, str]] = [
     (
         ExchangeAbandoned(ticket=TicketId(1), request=Poll(ven_id="ven"), why=Failure.FORBIDDEN),
         "WARNING",
-        "oadrPoll is given up: the peer does not accept us",
+        (
+            "oadrPoll is given up: the peer does not accept us (does it know our certificate, and are both clocks "
+            "right to the minute?)"
+        ),
     ),
     (PeerMisbehaved(who="Grid", what="sent nonsense", code=459), "WARNING", "Grid: sent nonsense (code 459)"),
     (PeerMisbehaved(who="Grid", what="sent nonsense"), "WARNING", "Grid: sent nonsense"),

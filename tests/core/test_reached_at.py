@@ -13,12 +13,14 @@ from oadr_core import (
     Peer,
     PlainSealer,
     Reply,
+    RequestEvent,
     Response,
     Startup,
     Transmit,
     TransportName,
     Ven,
     VenConfig,
+    VenPolicy,
     VtnConfig,
     encode,
 )
@@ -149,3 +151,25 @@ def test_a_pushed_list_is_answered_with_nothing_or_for_vtns_that_cannot_read_tha
         assert isinstance(listed(event()), DistributeEvent)
     else:
         assert reply.message is None
+
+
+@pytest.mark.rule(405, 500)
+def test_a_push_ven_that_its_vtn_has_forgotten_learns_so_by_itself_and_registers_again() -> None:
+    grid = Grid()
+    grid.add_ven(pull=False, policy=VenPolicy(check_interval=600.0))
+    grid.run(60)
+    before = grid.ven_id()
+    grid.host.saved.clear()
+    grid.wire.boot(grid.host, grid.now)
+    assert not grid.vtn.vtn.vens
+    grid.run(900)
+    assert list(grid.vtn.vtn.vens) == [grid.ven_id()]
+    assert grid.ven_id() != before
+    assert grid.ven().phase is Startup.RUNNING
+
+
+def test_a_push_ven_asks_for_its_events_only_now_and_then() -> None:
+    grid = Grid()
+    grid.add_ven(pull=False)
+    grid.run(4 * 3600)
+    assert 4 <= len(grid.times(RequestEvent)) <= 6

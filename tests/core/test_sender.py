@@ -19,6 +19,7 @@ from oadr_core import (
     Poll,
     QueryRegistration,
     RequestEvent,
+    Sealer,
     SenderConfig,
     TicketId,
     Transmit,
@@ -55,14 +56,27 @@ class Steady:
         return a + (b - a) * self.share
 
 
+class Signing(PlainSealer):
+    """One that says that it signs."""
+
+    @property
+    def signs(self) -> bool:
+        return True
+
+
 class Bench:
     """A sender, and a clock to try it with."""
 
-    def __init__(self, config: SenderConfig | None = None, entropy: Steady | random.Random | None = None) -> None:
+    def __init__(
+        self,
+        config: SenderConfig | None = None,
+        entropy: Steady | random.Random | None = None,
+        sealer: Sealer | None = None,
+    ) -> None:
         self.clock = ManualClock()
         numbers = itertools.count(1)
         self.sender = Sender(
-            Address("simpleHttp"), PlainSealer(), entropy or Steady(), config or SenderConfig(), numbers
+            Address("simpleHttp"), sealer or PlainSealer(), entropy or Steady(), config or SenderConfig(), numbers
         )
         self.tickets = itertools.count(100)
 
@@ -356,3 +370,19 @@ def test_requests_can_be_taken_back_by_what_they_are() -> None:
     assert not bench.sender.waiting(Poll)
     assert bench.sent() == answer
     assert bench.sender.waiting(CreatedEvent), "also while it is under way"
+
+
+@pytest.mark.rule(514)
+@pytest.mark.parametrize(("signs", "patient"), [(True, True), (True, False), (False, True), (False, False)])
+def test_what_is_not_accepted_is_sent_again_where_it_is_signed_anew_and_must_not_be_lost(
+    signs: bool, patient: bool
+) -> None:
+    """A clock that is off makes every signature a refused one, until somebody sets it."""
+    bench = Bench(sealer=Signing() if signs else PlainSealer())
+    bench.push(Poll(ven_id="1"), patient=patient)
+    for _ in range(20):
+        if bench.next() is None:
+            break
+        bench.sender.failed(Failure.FORBIDDEN, bench.now)
+        bench.clock.advance(120)
+    assert bench.sender.idle == (not (signs and patient))

@@ -1,6 +1,5 @@
 """What is read for whole reports: one stretch of time after the other, none twice, over restarts and sleeps too."""
 
-import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -35,10 +34,12 @@ def test_stretches_follow_each_other_and_are_read_once(
     now = NOON
     serving = Serving(("", "request"), OFFER, schedule(AcceptedRequest(request=asked, accepted_at=NOON)), (), ("load",))
     found: list[tuple[datetime, datetime]] = []
+    opened: list[datetime] = []
     for wait, restarts in steps:
         now += SECOND * wait
         for taking in serving.open_ranges(now, HOUR):
             found.append(serving.schedule.window(taking.report))
+            opened.append(now)
             serving.give(taking, "load", ())
             made_until = found[-1][1]
         complete = [one.report for one in serving.complete_reports()]
@@ -49,8 +50,9 @@ def test_stretches_follow_each_other_and_are_read_once(
     for since, until in found:
         assert since < until <= now, "nothing is read before its time is over"
         assert length is None or until <= NOON + SECOND * (begin + length)
-    for (_, end), (since, _) in itertools.pairwise(found):
+    for (_, end), (since, _), at in zip(found, found[1:], opened[1:], strict=False):
         assert since >= end, "nothing is read twice"
+        assert since == end or since <= at - HOUR, "nothing is passed over but what nobody has kept"
 
 
 instants = st.integers(0, 100).map(lambda seconds: NOON + SECOND * seconds)

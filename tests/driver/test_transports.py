@@ -71,6 +71,18 @@ async def test_one_event_reaches_vens_on_different_transports() -> None:
     assert len(written.of("on_event")) == len(polling.of("on_event")) == 1
 
 
+async def test_who_brings_an_http_server_of_his_own_serves_the_other_transports_as_well() -> None:
+    post, running, written, watch = Post(), Running(), Told(), Watch()
+    there = vtn(post, observe=watch)
+    by_post = ven(post, "ven@example/client")
+    by_post.add_handler("on_event", says_yes(written))
+    async with there.driving(), running:
+        await running.start(by_post)
+        await watch.sees(VenRegistered)
+        there.add_event(list(there.vens), "SIMPLE", "level", intervals(1))
+        await written.hears("on_event")
+
+
 @pytest.mark.rule(402)
 async def test_a_transport_that_is_not_served_cannot_be_registered_with() -> None:
     post, watch = Post(), Watch()

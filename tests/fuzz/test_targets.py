@@ -61,7 +61,7 @@ def _believes_whatever_is_said(vtn: Any, message: Any, *who: Any) -> Any:
 
 
 FAULTS: dict[str, tuple[str, object, str, object]] = {
-    "forged messages are believed": ("open_signed", checking, "_digest", _believes_every_digest),
+    "forged messages are believed": ("open_signed", checking, "digest_of", _believes_every_digest),
     "a VEN is whom it says it is": ("vtn_session", Vtn, "_identify", _believes_whatever_is_said),
     "damaged state is looked at no further": ("stored", blobs, "StateError", KeyError),
     "what is forgiven has no bounds": ("decode_lenient", envelope, "_MOST_FORGIVEN", -1),

@@ -1,10 +1,13 @@
 """Carrying requests with httpx: what leaves, what is taken as an answer, and what as which failure."""
 
 import gzip
+import re
 import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Final
 
 import anyio
@@ -318,6 +321,32 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
 async def test_each_status_is_a_failure_of_its_kind(status: int, why: Failure) -> None:
     async with stranger(response(b"no", status=f"{status} No")) as vtn, HttpCarrier(vtn.url) as carrier:
         assert await fails(carrier) is why
+
+
+@pytest.mark.rule(514)
+@pytest.mark.parametrize(
+    ("apart", "told"), [(-300, "its clock is 300 s behind ours"), (300, "its clock is 300 s ahead of ours"), (30, "")]
+)
+async def test_that_a_clock_may_be_why_a_peer_does_not_accept_us_is_told(
+    apart: int, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=apart), usegmt=True)
+    async with (
+        stranger(*[response(b"", f"date: {date}", status="403 No")] * 2) as vtn,
+        HttpCarrier(vtn.url) as carrier,
+    ):
+        for _ in range(2):
+            assert await fails(carrier) is Failure.FORBIDDEN
+    lines = [one.getMessage() for one in caplog.records if "clock" in one.getMessage()]
+    assert len(lines) == bool(told), "once, and not at each request"
+    assert not told or re.sub(r"\b(299|301)\b", "300", lines[0]).find(told) > 0
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 26 Nov 2026 04:00:00", "Thu, 26 Nov 99999 04:00:00 GMT"])
+async def test_a_date_that_is_none_tells_nothing(date: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with stranger(response(b"", f"date: {date}", status="403 No")) as vtn, HttpCarrier(vtn.url) as carrier:
+        assert await fails(carrier) is Failure.FORBIDDEN
+    assert "clock" not in caplog.text
 
 
 async def test_a_redirection_is_not_followed() -> None:

@@ -5,16 +5,17 @@ import pytest
 from oadr_core import Limits, TransportName
 from oadr_core.testing import DRIVER_CHECK, Scenario
 from oadr_driver.testing import TransportHarness
+from oadr_http import Push
 from oadr_http.endpoints import PREFIX
 from oadr_http.server import ServerLimits
 from oadr_http.targets import PushTargets
-from oadr_http.transport import HttpToVens, HttpToVtn
+from oadr_http.transport import HttpBothWays, HttpToVens, HttpToVtn
 
 pytestmark = pytest.mark.anyio
 
 
-def polling() -> TransportHarness:
-    """VENs that poll."""
+def over_http(*, pull: bool) -> TransportHarness:
+    """VENs that poll, or that are pushed to."""
     limits = ServerLimits()
     vtns: list[HttpToVens] = []
 
@@ -36,12 +37,21 @@ def polling() -> TransportHarness:
         return vtns[-1]
 
     def of_ven(name: str) -> HttpToVtn:
-        return HttpToVtn(vtns[-1].url, compression=True, longest=Limits().size, tls=None)
+        url, longest = vtns[-1].url, Limits().size
+        if pull or name == "stranger":
+            return HttpToVtn(url, compression=True, longest=longest, tls=None)
+        return HttpBothWays(url, Push(port=0), compression=True, longest=longest, tls=None, knows=None)
 
-    return TransportHarness(TransportName.SIMPLE_HTTP, of_vtn=of_vtn, of_ven=of_ven, pull=True, limit=limits.body)
+    return TransportHarness(TransportName.SIMPLE_HTTP, of_vtn=of_vtn, of_ven=of_ven, pull=pull, limit=limits.body)
 
 
 @pytest.mark.parametrize("scenario", DRIVER_CHECK, ids=lambda one: one.__name__)
 async def test_vens_that_poll(scenario: Scenario) -> None:
-    async with polling() as harness:
+    async with over_http(pull=True) as harness:
+        await scenario(harness)
+
+
+@pytest.mark.parametrize("scenario", DRIVER_CHECK, ids=lambda one: one.__name__)
+async def test_vens_that_are_pushed_to(scenario: Scenario) -> None:
+    async with over_http(pull=False) as harness:
         await scenario(harness)

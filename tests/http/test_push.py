@@ -1,5 +1,6 @@
 """A VTN reaches VENs that do not poll by requests of its own (rules 500 and 511)."""
 
+from datetime import timedelta
 from typing import Final
 
 import anyio.abc
@@ -13,6 +14,7 @@ from oadr_core import (
     EiResponse,
     ExchangeSetBack,
     Failure,
+    LocalProtocolError,
     Payload,
     PeerMisbehaved,
     RegisteredReport,
@@ -164,3 +166,58 @@ async def test_a_response_is_taken_where_the_profile_has_an_empty_body() -> None
         there.add_event("ven-7", "SIMPLE", "level", intervals(1))
         await until(lambda: len(ven.asked) == 2)
     assert not [one for one in watch.events if isinstance(one, ExchangeSetBack)]
+
+
+async def silent(stream: anyio.abc.SocketStream) -> None:
+    """Say nothing, ever."""
+    await anyio.sleep_forever()
+
+
+async def test_a_ven_that_does_not_answer_is_asked_again_and_keeps_nobody_waiting() -> None:
+    watch = Watch()
+    there = vtn(observe=watch, request_timeout=timedelta(milliseconds=200), longest_wait=timedelta(milliseconds=100))
+    there.add_handler("on_create_party_registration", lambda registration_info: (registration_info["ven_name"], "r"))
+    answers = [response(b"") for _ in range(4)]
+    async with stranger(silent, *answers) as slow, stranger(*answers) as prompt, there.running():
+        await register(there, slow.url, "slow")
+        await register(there, prompt.url, "prompt")
+        await until(lambda: prompt.asked)
+        assert (await watch.sees(ExchangeSetBack)).why is Failure.SILENCE
+        await until(lambda: len(slow.asked) >= 2)
+        first, second, *_ = pushed(slow)
+    assert isinstance(first, RegisterReport)
+    assert first == second, "the same is sent again"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (response(b"", status="500 Oh"), Failure.PEER_ERROR),
+        (response(b"", status="503 Busy"), Failure.BUSY),
+        (response(b"<html/>"), Failure.BAD_ANSWER),
+        (response(encode(RegisteredReport(response=EiResponse(), ven_id="another"))), Failure.BAD_ANSWER),
+        (b"nonsense\r\n\r\n", Failure.BROKEN),
+    ],
+    ids=["an error", "too busy", "no document", "another VEN", "no HTTP"],
+)
+async def test_what_a_ven_answers_wrongly_is_sent_again_until_it_is_answered_and_then_no_more(
+    said: bytes, why: Failure
+) -> None:
+    watch = Watch()
+    there = vtn(observe=watch, longest_wait=timedelta(milliseconds=100))
+    there.add_handler("on_create_party_registration", lambda: ("ven-7", "reg-7"))
+    answered = response(encode(RegisteredReport(response=EiResponse(), ven_id="ven-7")))
+    async with stranger(said, answered, response(b"")) as ven, there.running():
+        await register(there, ven.url)
+        assert (await watch.sees(ExchangeSetBack)).why is why
+        await until(lambda: len(ven.asked) == 2)
+        there.add_event("ven-7", "SIMPLE", "level", intervals(1))
+        await until(lambda: len(ven.asked) == 3)
+        kinds = [type(one) for one in pushed(ven)]
+    assert kinds == [RegisterReport, RegisterReport, DistributeEvent]
+
+
+@pytest.mark.parametrize("name", ["most_pushes", "request_timeout", "longest_wait"])
+def test_settings_of_pushing_that_cannot_be_meant_are_refused(name: str) -> None:
+    with pytest.raises(LocalProtocolError, match=f"{name} is 0"):
+        vtn(**{name: 0 if name == "most_pushes" else timedelta(0)})

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from oadr_app.authority import Kind
 from oadr_core import (
     DistributeEvent,
     EventDecided,
@@ -18,6 +19,7 @@ from oadr_core import (
     Poll,
     Registered,
     RegistrationRefused,
+    ReregistrationRequested,
     Response,
     Startup,
     VenDeregistered,
@@ -152,26 +154,36 @@ async def test_a_ven_that_comes_back_at_another_port_is_pushed_to_there() -> Non
             assert there.vens[ven_id].address == here.address
 
 
-async def test_what_a_vtn_has_for_a_ven_outlives_its_restart_and_what_is_answered_is_not_told_again() -> None:
-    kept, own, exchanges = MemoryStore(), MemoryStore(), list[Any]()
+async def test_what_a_vtn_has_for_a_ven_outlives_its_restart() -> None:
+    kept, own = MemoryStore(), MemoryStore()
     patience = {"longest_wait": timedelta(milliseconds=100)}
     first = vtn(store=kept)
     async with first.running():
         async with push_ven(first.url, store=own, **patience).running() as here:
             await until(lambda: here.phase is Startup.RUNNING)
-            answered = first.add_event(here.ven_id, "SIMPLE", "level", intervals(1))
-            await until(lambda: [one.opt_type for one in first.answers(answered)] == [OptType.OPT_IN])
         later = intervals(1, begin=timedelta(hours=1))
         first.add_event(here.ven_id, "SIMPLE", "level", later, event_id="later")
-        port = first.port
+        first.request_reregistration(here.ven_id)
+        port, seen = first.port, Watch()
     there = vtn(store=kept, http_port=port)
-    async with there.running(), push_ven(first.url, store=own, trace=exchanges.append, **patience).running() as here:
+    async with there.running(), push_ven(first.url, store=own, observe=seen, **patience).running() as here:
         await until(lambda: [one.opt_type for one in there.answers("later")] == [OptType.OPT_IN])
+        await seen.sees(ReregistrationRequested)
         await until(lambda: here.phase is Startup.RUNNING)
-    opts = [decode(one.request.encode()) for one in exchanges if _name(one.request) == "oadrCreatedEvent"]
-    answers = [one.event_id for opt in opts for one in opt.event_responses or ()]
-    assert answers.count("later") == 1
-    assert answers.count(answered) <= 1, "as the VEN has asked for all events after its start"
+
+
+async def test_a_ven_that_runs_on_while_its_vtn_restarts_is_pushed_to_again() -> None:
+    kept = MemoryStore()
+    async with vtn().running() as probe:
+        port = probe.port
+    first = vtn(store=kept, http_port=port)
+    async with push_ven(first.url, longest_wait=timedelta(milliseconds=100)).running() as here:
+        async with first.running():
+            await until(lambda: here.phase is Startup.RUNNING)
+        second = vtn(store=kept, http_port=port)
+        async with second.running():
+            event_id = second.add_event(here.ven_id, "SIMPLE", "level", intervals(1))
+            await until(lambda: [one.opt_type for one in second.answers(event_id)] == [OptType.OPT_IN])
 
 
 async def test_an_application_that_knows_better_tells_where_its_ven_is() -> None:
@@ -333,3 +345,17 @@ def test_a_ven_by_hand_polls() -> None:
 def test_a_ven_is_told_of_where_it_is(settings: dict[str, Any], path: str, address: str) -> None:
     push = Push(**settings)
     assert (push.path, push.address(9, secure=False)) == (path, address)
+
+
+@pytest.mark.rule(67, 68)
+@pytest.mark.parametrize("kind", [Kind.RSA, Kind.EC])
+async def test_a_vtn_with_a_certificate_of_each_kind_pushes_to_vens_of_either(folder: Folder, kind: Kind) -> None:
+    both = (authority(Kind.RSA), authority(Kind.EC))
+    there = folder.vtn(vtn_identity(Kind.RSA), vtn_identity(Kind.EC), trusts=both)
+    async with there.running():
+        here = folder.ven(there.url, ven_identity(kind=kind), trusts=both, push=Push(port=0))
+        here.add_handler("on_event", yes)
+        async with here.running():
+            await until(lambda: here.phase is Startup.RUNNING)
+            event_id = there.add_event(here.ven_id, "SIMPLE", "level", intervals(1))
+            await until(lambda: [one.opt_type for one in there.answers(event_id)] == [OptType.OPT_IN])

@@ -15,6 +15,7 @@ from oadr_core import (
     CreatedEvent,
     CreatedPartyRegistration,
     CreatePartyRegistration,
+    Event,
     EventResponse,
     ExchangeSetBack,
     Failure,
@@ -35,7 +36,15 @@ from oadr_core import (
     encode,
 )
 from oadr_core.answers import response_to
-from oadr_http import PREFIX, MemoryStore, OpenADRClient, OpenADRServer, SignaturePolicy
+from oadr_http import (
+    PREFIX,
+    CertificateExpires,
+    CertificatesReloaded,
+    MemoryStore,
+    OpenADRClient,
+    OpenADRServer,
+    SignaturePolicy,
+)
 from tests.http.authorities import Folder
 from tests.http.desk import Desk, office
 from tests.http.watch import POLL, Told, Watch, intervals, ven, vtn
@@ -461,3 +470,86 @@ async def test_how_far_clocks_may_differ_is_a_matter_of_configuration(files: Fil
         future = Now(0.0, datetime.now(UTC) + timedelta(minutes=5))
         answer = await site.post(site.sealers[VEN.fingerprint].seal(site.poll(), future))
         assert answer.status_code == 200
+
+
+# --- certificates that are replaced ----------------------------------------------------------------------------------
+
+SOON: Final = SignaturePolicy(look_every=timedelta(milliseconds=20))
+
+
+def replace(files: Files, before: Person, after: Person) -> None:
+    """Put the key of somebody in the place of another one."""
+    named = files.of(before)
+    named["key"].write_text(after.key_pem())
+    named["cert"].write_text(after.pem)
+
+
+@pytest.mark.rule(514, 516)
+async def test_a_ven_signs_with_a_new_key_once_its_files_are_replaced_and_goes_on_without_a_restart(
+    files: Files,
+) -> None:
+    watch, told = Watch(), Told()
+    there = files.vtn()
+
+    def observe(event: Event) -> None:
+        if isinstance(event, CertificatesReloaded):  # the operator of the VTN is told at once
+            there.change_certificate(here.ven_id or "", OTHER.fingerprint)
+        watch(event)
+
+    async with there.running():
+        here = files.ven(there.url, observe=observe, signature_policy=SOON)
+        here.add_handler("on_event", lambda event: told.note("event", event) or "optIn")
+        async with here.running():
+            ven_id = (await watch.sees(Registered)).ven_id
+            replace(files, VEN, OTHER)
+            reloaded = await watch.sees(CertificatesReloaded, error=None)
+            assert reloaded.fingerprints == (OTHER.fingerprint,)
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1.0), callback=lambda opt_type: told.note("opt", {}))
+            await told.hears("opt")
+            assert there.vens[ven_id].signer == OTHER.fingerprint
+            assert len(there.vens) == 1
+
+
+@pytest.mark.rule(514)
+async def test_a_vtn_signs_with_a_new_key_once_its_files_are_replaced(files: Files) -> None:
+    there, watch = files.vtn(), Watch()
+    async with there.running():
+        replace(files, VTN, OTHER)
+        assert await there.reload_certificates()
+        async with files.ven(there.url, vtn_fingerprint=OTHER.fingerprint, observe=watch).running():
+            await watch.sees(Registered)
+
+
+async def test_files_that_cannot_be_used_change_nothing_and_that_is_told(files: Files) -> None:
+    watch, again = Watch(), Watch()
+    there = files.vtn(observe=watch)
+    async with there.running():
+        files.of(VTN)["key"].write_text("no key")
+        assert not await there.reload_certificates()
+        told = await watch.sees(CertificatesReloaded)
+        assert told.error is not None
+        assert str(files.of(VTN)["key"]) in told.error
+        async with files.ven(there.url, observe=again).running():
+            await again.sees(Registered)
+
+
+async def test_whose_signatures_are_believed_is_read_again_as_well(files: Files) -> None:
+    given = files.path / "vtn.pem"
+    given.write_text(OTHER.pem)
+    watch = Watch()
+    there = files.vtn()
+    async with there.running():
+        here = files.ven(there.url, vtn_fingerprint=None, verification_cert=given, observe=watch, signature_policy=SOON)
+        async with here.running():
+            await watch.sees(ExchangeSetBack)
+            given.write_text(VTN.pem)
+            await watch.sees(CertificatesReloaded)
+            await watch.sees(Registered)
+
+
+async def test_a_certificate_that_signs_and_expires_soon_is_told_of(files: Files) -> None:
+    watch = Watch()
+    policy = SignaturePolicy(warn_before=timedelta(days=365 * 100))
+    async with files.vtn(observe=watch, signature_policy=policy).running():
+        told = await watch.sees(CertificateExpires)
+    assert told.fingerprint == VTN.fingerprint

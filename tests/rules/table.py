@@ -1,8 +1,7 @@
 """Which conformance rules are kept how: rule, check, tests, status; ``make rules`` prints it.
 
 A rule is covered where a check judges messages or traces by it and tests prove that check, or, where no message can
-show whether it is kept, where tests of our own cores do. What is covered in part, or not at all, has its reason here.
-The tests are those that pytest collects with the marker ``rule``.
+show whether it is kept, where tests of ours do. The tests are those that pytest collects with the marker ``rule``.
 """
 
 import argparse
@@ -26,23 +25,6 @@ from tests.rules.prover import prove
 
 TESTS: Final = Path(__file__).resolve().parent.parent
 
-COMPLETE: Final = (
-    range(1, 117),
-    range(200, 212),
-    range(300, 347),
-    range(400, 408),
-    range(500, 503),
-    range(506, 515),
-    range(516, 518),
-)
-"""The rules of which each must be covered, or have a reason; the others are being worked at."""
-
-UNCOVERED: Final[Mapping[int, str]] = {
-    38: "over HTTP either way is tested; XMPP is still to come",
-    507: "that there are no polls over XMPP is checked; XMPP itself is still to come",
-}
-"""Why a rule is covered in part, or not at all."""
-
 
 class Status(StrEnum):
     """How a rule is covered."""
@@ -51,12 +33,8 @@ class Status(StrEnum):
     """By a check of messages or traces, which tests prove."""
     TESTED = "tested"
     """By tests of our own cores, as no message shows whether it is kept."""
-    PARTLY = "in part"
-    """For the most part, or not at all; the reason is told."""
-    TO_COME = "to come"
-    """Not yet, and that is known."""
     GAP = "GAP"
-    """Not, and nobody knows why."""
+    """Not as it has to be: every rule needs a test, and a check or a reason why there can be none."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -74,20 +52,14 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def status(self) -> Status:
         """How it is covered."""
-        number = self.official.number
-        if number in UNCOVERED:
-            return Status.PARTLY if self.tests else Status.TO_COME
         if self.tests and (self.checks or self.official.unseen):
             return Status.CHECKED if self.checks else Status.TESTED
-        return Status.GAP if any(number in one for one in COMPLETE) else Status.TO_COME
+        return Status.GAP
 
     @property
     def reason(self) -> str:
-        """Why it has no check, or is not covered as it should be."""
-        told = UNCOVERED.get(self.official.number, "")
-        if not told and self.status is Status.TO_COME:
-            told = "is being worked at"
-        return told or ("" if self.checks else self.official.unseen)
+        """Why it has no check."""
+        return "" if self.checks else self.official.unseen
 
     def as_json(self) -> dict[str, object]:
         """For other programs."""

@@ -1,5 +1,6 @@
 """Keys in all the forms that they come in, and why some cannot be used; nothing secret is shown."""
 
+import base64
 import pickle
 import random
 import traceback
@@ -115,7 +116,8 @@ def test_a_key_is_shown_to_nobody() -> None:
 def test_certificates_are_read_once_and_not_all_are_kept() -> None:
     cache = CertificateCache(most=2)
     first, second, third = (
-        Person(name).certificate.public_bytes(Encoding.DER) for name in ("first", "second", "third")
+        base64.b64encode(Person(name).certificate.public_bytes(Encoding.DER)).decode()
+        for name in ("first", "second", "third")
     )
     one = cache.read(first)
     cache.read(second)
@@ -123,3 +125,6 @@ def test_certificates_are_read_once_and_not_all_are_kept() -> None:
     cache.read(third)
     assert cache.read(first) is one
     assert len(cache._known) == 2
+    assert cache.read(f" {first[:20]}\n{first[20:]} ").fingerprint == one.fingerprint
+    with pytest.raises(ValueError, match="no base64"):
+        cache.read("*")

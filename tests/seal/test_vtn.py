@@ -175,9 +175,10 @@ def test_over_xmpp_both_have_to_be_those_of_the_registration() -> None:
     config = VtnConfig(vtn_id="Grid", transports=("simpleHttp", "xmpp"))
     mine = SigningSealer(random.SystemRandom(), key=VTN.signing(), trust=Trust())
     vtn = Vtn(config, sealer=mine, entropy=random.Random(0))
-    jid = "ven@grid.example/x"
+    jid = "ven@grid.example"
     over = {"identity": jid, "transport": "xmpp"}
-    assert code(said(vtn, create(transport_name="xmpp", http_pull_model=None), **over)) == 200
+    mine_is = create(transport_name="xmpp", http_pull_model=None, transport_address=f"{jid}/x")
+    assert code(said(vtn, mine_is, **over)) == 200
     (ven_id,) = vtn.vens
     assert (vtn.vens[ven_id].identity, vtn.vens[ven_id].signer) == (jid, VEN.fingerprint)
     assert is_ignored(vtn, said(vtn, Poll(ven_id=ven_id), MALLORY, **over))

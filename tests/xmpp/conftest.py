@@ -1,17 +1,18 @@
 """Tests of the XMPP adapter run on asyncio, as slixmpp does, against real servers on loopback; none waits for ever."""
 
-import functools
-import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import anyio
 import pytest
 
+from oadr_xmpp import OpenADRClient, OpenADRServer
+from tests.driver.judged import judged, limit
 from tests.xmpp.servers import KINDS, Login, Servers, XmppServer, servers_in
 
 _LONGEST = 60.0
 """Seconds after which a test that waits for something has failed."""
+
+_LONGEST_SLOW = 300.0
+"""The same, for one that takes minutes."""
 
 
 @pytest.fixture
@@ -22,17 +23,13 @@ def anyio_backend() -> str:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let no test wait for ever."""
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.obj = _limited(item.obj)
+    limit(item, _LONGEST_SLOW if item.get_closest_marker("slow") else _LONGEST)
 
 
-def _limited(test: Any) -> Any:
-    @functools.wraps(test)
-    async def limited(**arguments: Any) -> None:
-        with anyio.fail_after(_LONGEST):
-            await test(**arguments)
-
-    return limited
+@pytest.fixture(autouse=True)
+def _what_we_say_breaks_no_rule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Judge what our side has said, to its own kind or to whatever a test plays."""
+    yield from judged(monkeypatch, OpenADRClient, OpenADRServer)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """A VTN and VENs of ours on a server, and what they are watched with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import anyio
 
 from oadr_core import Startup
 from oadr_xmpp import OpenADRClient, OpenADRServer, XmppClient, XmppComponent
@@ -21,6 +23,10 @@ class Running(NamedTuple):
 
     one: Any
     watch: Watch
+
+
+ABSENCE: Final = [{"dtstart": datetime(2030, 1, 1, tzinfo=UTC), "duration": timedelta(hours=1)}]
+"""When somebody is not available."""
 
 
 def on(server: XmppServer) -> dict[str, Any]:
@@ -56,12 +62,18 @@ def signed(server: XmppServer) -> dict[str, Path]:
 
 @asynccontextmanager
 async def vtn(
-    server: XmppServer, login: XmppClient | XmppComponent | None = None, **more: Any
+    server: XmppServer,
+    login: XmppClient | XmppComponent | None = None,
+    prepare: Callable[[OpenADRServer], None] = lambda made: None,
+    **more: Any,
 ) -> AsyncIterator[Running]:
     """Run a VTN, as a component if nothing else is said."""
     watch = Watch()
     made = OpenADRServer("VTN", login or as_component(server), observe=watch, **more)
+    prepare(made)
     async with made.running():
+        while made.jid is None:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
         yield Running(made, watch)
 
 
@@ -74,6 +86,7 @@ async def ven(
     signing: bool = False,
     handlers: dict[str, Any] | None = None,
     jid: str | None = None,
+    prepare: Callable[[OpenADRClient], None] = lambda made: None,
     **more: Any,
 ) -> AsyncIterator[Running]:
     """Run a VEN, which opts in to every event if nothing else is said."""
@@ -83,10 +96,9 @@ async def ven(
         jid or account.address,
         vtn_address=at,
         observe=watch,
-        **on(server),
-        **credentials(account, signing=signing),
-        **more,
+        **{**on(server), **credentials(account, signing=signing), **more},
     )
+    prepare(made)
     for name, handler in (handlers or {"on_event": lambda event: "optIn"}).items():
         made.add_handler(name, handler)
     async with made.running():

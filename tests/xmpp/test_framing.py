@@ -96,12 +96,45 @@ def test_a_payload_that_is_too_long_is_thrown_away_and_the_stream_goes_on() -> N
     assert own.take("2") == PAYLOADS[0]
 
 
-@pytest.mark.parametrize("rest", [b"<a/>" * 500, b"<a b='" + b"x" * 2000, b"<a>" + b"x" * 2000])
-def test_a_stanza_that_is_too_large_beside_its_payload_ends_the_stream(rest: bytes) -> None:
-    with pytest.raises(StreamTooLarge):
-        fed(HEAD + b"<iq>" + PAYLOADS[0] + rest, by=100)
+@given(st.sampled_from(PAYLOADS), st.integers(1, 400))
+def test_a_payload_is_there_when_its_stanza_is_whole_wherever_the_stream_was_broken(payload: bytes, at: int) -> None:
+    own, stanza = cutter(), b"<iq>" + payload + b"</iq>"
+    own.feed(HEAD)
+    passed = own.feed(stanza[:at])
+    if at < len(stanza):
+        assert passed == b"", "nobody handles what is not whole"
+        own.forget()
+        passed = own.feed(stanza[at:])
+    assert passed == b"<iq>" + token(1) + b"</iq>"
+    assert own.take("1") == payload
+
+
+@pytest.mark.parametrize(
+    "rest", [b"<a/>" * 500, b"<a b='" + b"x" * 2000 + b"'/><c/>", b"<a>&lt;" + b"&amp;" * 500 + b"</a>"]
+)
+@pytest.mark.parametrize("by", [1, 100, 1500])
+def test_a_stanza_that_is_too_large_beside_its_payload_is_passed_on_empty_and_the_stream_goes_on(
+    rest: bytes, by: int
+) -> None:
+    large = b'<iq id="1">' + PAYLOADS[0] + rest + PAYLOADS[1] + b"</iq>"
+    own, passed = fed(HEAD + large + b" <iq>" + PAYLOADS[0] + b"</iq></stream:stream>", by=by)
+    assert passed.startswith(HEAD + b'<iq id="1"></iq>')
+    after = int(ElementTree.fromstring(passed)[1][0].get("number", ""))
+    assert passed.endswith(b"<iq>" + token(after) + b"</iq></stream:stream>")
+    assert own.take(str(after)) == PAYLOADS[0]
+
+
+def test_stanzas_that_are_not_too_large_are_taken_however_many_there_are() -> None:
     small = b"<iq>" + b"<a/>" * 200 + PAYLOADS[0] + b"</iq>"
-    fed(HEAD + small * 10, by=100)
+    _, passed = fed(HEAD + small * 10, by=100)
+    assert passed.count(b"<a/>") == 2000
+    _, passed = fed(HEAD + b" " * 5000 + small)
+    assert passed.count(b"<a/>") == 200
+
+
+def test_a_tag_that_never_ends_ends_the_stream() -> None:
+    with pytest.raises(StreamTooLarge):
+        fed(HEAD + b"<iq a='" + b"x" * 12_000, by=100)
 
 
 @pytest.mark.parametrize("stream", [b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<a><b></a>", b"<a>&b;<c/></a>"])
