@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from oadr_core import VenState
 from oadr_core.auto import readings, report_making, reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
@@ -201,10 +200,3 @@ def _deliveries_count_twice(patch: pytest.MonkeyPatch) -> None:
 def _what_is_not_answered_is_said_once(patch: pytest.MonkeyPatch) -> None:
     """A VEN does not repeat after a restart what it had asked for, or cancelled, and was not answered."""
     patch.setattr(ReportService, "deliver_report_requests", lambda self, now: None)
-
-
-@fault(TroubledReports)
-def _a_ven_forgets_what_it_wants(patch: pytest.MonkeyPatch) -> None:
-    """A VEN forgets in a restart which reports it has asked its VTN for."""
-    right = VenState.dump
-    patch.setattr(VenState, "dump", lambda self: right(msgspec.structs.replace(self, requests=())))
