@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, TypeAlias
 
 import anyio
+import anyio.to_thread
 import httpcore
 import httpx
 
@@ -44,6 +45,9 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 _CONNECTING: Final = 5.0
 """Seconds that connecting to one address may take: longer, and nobody is there (section 9.1.6 asks for 5 at least)."""
+
+_LOOKUPS: Final = 256
+"""How many names are looked up at a time; whoever owns one can have that take as long as the resolver waits."""
 
 _LONGEST_NAME: Final = 253
 _LONGEST_LABEL: Final = 63
@@ -110,12 +114,15 @@ class PushTargets:
     def _forbidden(self, what: str) -> str:
         return f"this VTN pushes nothing to {printable(what)}, unless its operator allows it by push_to; poll instead"
 
-    async def found(self, host: str, port: int) -> list[str]:
+    async def found(self, host: str, port: int, lookups: anyio.CapacityLimiter) -> list[str]:
         """Look a host up, and give those of its addresses that are pushed to.
 
+        :param host: a name or an address.
+        :param port: the port there.
+        :param lookups: how many names are looked up at a time.
         :raises httpcore.ConnectError: there are none.
         """
-        addresses = [host] if _read(host) is not None else await _looked_up(host, port)
+        addresses = [host] if _read(host) is not None else await _looked_up(host, port, lookups)
         allowed = [one for one in addresses if self.allow(one)]
         if not allowed:
             what = host if host in addresses else f"{host}, which is at {', '.join(addresses)}"
@@ -125,16 +132,21 @@ class PushTargets:
         return allowed
 
 
-async def _looked_up(host: str, port: int) -> list[str]:
+async def _looked_up(host: str, port: int, lookups: anyio.CapacityLimiter) -> list[str]:
     """All addresses of a name.
 
     :raises httpcore.ConnectError: there are none.
     """
     try:
-        entries = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await anyio.to_thread.run_sync(_ask, host, port, abandon_on_cancel=True, limiter=lookups)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(str(error)) from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+
+
+def _ask(host: str, port: int) -> list[Any]:
+    """Ask for the addresses of a name, and wait for the answer."""
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -146,6 +158,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     def __init__(self, targets: PushTargets) -> None:
         self._targets = targets
         self._network = httpcore.AnyIOBackend()
+        self._lookups = anyio.CapacityLimiter(_LOOKUPS)  # threads of their own, or none were left to save anything in
 
     async def connect_tcp(
         self,
@@ -157,7 +170,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to one of the addresses of a host, each of which has been checked."""
         error: Exception = httpcore.ConnectError("there is nobody")
-        for address in await self._targets.found(host, port):
+        for address in await self._targets.found(host, port, self._lookups):
             patience = min(_CONNECTING, timeout or _CONNECTING)
             try:
                 return await self._network.connect_tcp(address, port, patience, local_address, socket_options)

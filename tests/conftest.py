@@ -72,14 +72,20 @@ def _every_document_is_valid() -> object:
     if found is None:
         return None
     official = etree.XMLSchema(etree.parse(found))
-    encode_payload: Callable[[Payload, Dialect], str] = envelope.encode_payload
+    document_writer: Callable[[type[Payload], Dialect], Callable[[Payload], str]] = envelope.document_writer
 
-    def checked(message: Payload, dialect: Dialect) -> str:
-        text = encode_payload(message, dialect)
-        tree = etree.fromstring(text.encode())
+    def checking_writer(cls: type[Payload], dialect: Dialect) -> Callable[[Payload], str]:
+        write = document_writer(cls, dialect)
         schema = official if dialect is PROFILE_B else derived(dialect)
-        assert schema.validate(tree), f"{schema.error_log.last_error}\n{text}"
-        return text
 
-    envelope.encode_payload = checked
+        def write_checked(message: Payload) -> str:
+            text = write(message)
+            tree = etree.fromstring(text.encode())
+            assert schema.validate(tree), f"{schema.error_log.last_error}\n{text}"
+            return text
+
+        return write_checked
+
+    envelope.document_writer = checking_writer
+    envelope._writer.cache_clear()  # of documents that were made while the tests were collected
     return None

@@ -27,23 +27,26 @@ _ESCAPED: Final = Escaped()
 Append = Callable[[str], None]
 
 
-def encode_payload(message: Payload, dialect: Dialect) -> str:
-    """Write a message as a document, without looking for mistakes in its values.
+def document_writer(cls: type[Payload], dialect: Dialect) -> Callable[[Any], str]:
+    """Make the function that writes a message of a class as a document, without looking for mistakes in its values.
 
-    :param message: any payload of the dialect.
+    It raises exceptions of any kind where a value is not what its field declares;
+    :func:`oadr_core.wire.envelope.encode` says which.
+
+    :param cls: any payload of the dialect.
     :param dialect: what to write it in.
-    :raises Exception: of any kind, where a value is not what its field declares;
-        :func:`oadr_core.wire.envelope.encode` says which.
     """
-    opening, encode, closing = _document(type(message), dialect)
-    pieces = [opening]
-    encode(message, pieces.append)
-    pieces.append(closing)
-    return "".join(pieces)
+    names = _names(cls, dialect)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    if not dialect.wrapped:
+        return _Generator(cls, cls.__element__, dialect, names).writer(head, "")
+    return _Generator(cls, cls.__element__, dialect).writer(
+        f"{head}<oadr:oadrPayload{names}><oadr:oadrSignedObject>", "</oadr:oadrSignedObject></oadr:oadrPayload>"
+    )
 
 
 def encode_signed_object(message: Payload, name: str) -> str:
-    """Write a message of 2.0b as an ``oadrSignedObject`` that stands by itself; see :func:`encode_payload`.
+    """Write a message of 2.0b as an ``oadrSignedObject`` that stands by itself; see :func:`document_writer`.
 
     It is in its canonical form, but for how characters are escaped by number, elements that are empty, and feeds.
 
@@ -67,20 +70,6 @@ def _names(cls: type[Payload], dialect: Dialect) -> str:
     """The declarations of all namespaces that a payload of the class may need."""
     prefixes = {"oadr", "ei"} | _prefixes(cls, dialect, set())
     return "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in dialect.namespaces.items() if prefix in prefixes)
-
-
-@cache
-def _document(cls: type[Payload], dialect: Dialect) -> tuple[str, Callable[[Any, Append], None], str]:
-    """What stands before a payload of the class, the function that appends it, and what stands behind it."""
-    names = _names(cls, dialect)
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    if not dialect.wrapped:
-        return head, _Generator(cls, cls.__element__, dialect, names).function(), ""
-    return (
-        f"{head}<oadr:oadrPayload{names}><oadr:oadrSignedObject>",
-        _encoder(cls, dialect),
-        "</oadr:oadrSignedObject></oadr:oadrPayload>",
-    )
 
 
 def _prefixes(cls: type[msgspec.Struct], dialect: Dialect, seen: set[type]) -> set[str]:
@@ -134,12 +123,27 @@ class _Generator:
     def function(self) -> Callable[[Any, Append], None]:
         """Write and compile ``encode(v, w)``: append the text of ``v`` by calling ``w``."""
         with self._source.block("def encode(v, w):"):
-            self._open(self._element, self._shape.attributes, names=self._names)
-            for node in self._shape.children:
-                self._node(node, self._element)
-            self._text(f"</{self._element}>")
+            self._whole()
             self._flush()
         return self._source.function("encode")
+
+    def writer(self, before: str, behind: str) -> Callable[[Any], str]:
+        """Write and compile ``write(v)``: give the text of ``v`` between what stands before and behind it."""
+        with self._source.block("def write(v):"):
+            self._source.line("pieces = []")
+            self._source.line("w = pieces.append")
+            self._text(before)
+            self._whole()
+            self._text(behind)
+            self._flush()
+            self._source.line("return ''.join(pieces)")
+        return self._source.function("write")
+
+    def _whole(self) -> None:
+        self._open(self._element, self._shape.attributes, names=self._names)
+        for node in self._shape.children:
+            self._node(node, self._element)
+        self._text(f"</{self._element}>")
 
     # --- text --------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; in 2.0a it is the payload itself.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -14,7 +16,7 @@ from oadr_core.messages.declare import Payload
 from oadr_core.messages.namespaces import NAMESPACES, clark, in_prefixes
 from oadr_core.wire.decode import decode_payload
 from oadr_core.wire.dialects import DIALECTS, PROFILE_A, PROFILE_B, Dialect
-from oadr_core.wire.encode import encode_payload, encode_signed_object
+from oadr_core.wire.encode import document_writer, encode_signed_object
 from oadr_core.wire.lenient import Tell, decode_leniently, local_name, tell_attributes, tell_text
 from oadr_core.wire.parse import LIMITS, Limits, brief, name_of, parse
 from oadr_core.wire.schema import schema
@@ -80,14 +82,24 @@ def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> byte
     :raises LocalProtocolError: a field holds what cannot be written, or the profile has no such payload; the text says
         which and what would be right.
     """
-    dialect = DIALECTS[profile]
-    if message.message_type() not in dialect.payloads:
-        raise LocalProtocolError(f"OpenADR {profile} has no {message.message_type()}; it has {_names(dialect)}")
+    dialect = PROFILE_B if profile is ProfileName.V20B else DIALECTS[profile]  # the hash of an enum takes its time
+    write = _writer(type(message), dialect)
     try:
-        return encode_payload(message, dialect).encode()
+        return write(message).encode()
     except Exception as error:
         _explain(error, message, dialect)
         raise
+
+
+@cache
+def _writer(cls: type[Payload], dialect: Dialect) -> Callable[[Payload], str]:
+    """Find what writes the messages of a class in a dialect.
+
+    :raises LocalProtocolError: the dialect has no such payload.
+    """
+    if cls.message_type() not in dialect.payloads:
+        raise LocalProtocolError(f"OpenADR {dialect.profile} has no {cls.message_type()}; it has {_names(dialect)}")
+    return document_writer(cls, dialect)
 
 
 def encode_part(message: Payload, name: str) -> bytes:

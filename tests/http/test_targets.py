@@ -1,16 +1,18 @@
 """A VTN pushes to where it may, and nowhere else, however a VEN writes the address and whatever a name turns into."""
 
 import socket
+import threading
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oadr_core import Failure, LocalProtocolError
-from oadr_http import ExchangeFailed, HttpCarrier, OpenADRServer
+from oadr_http import ExchangeFailed, HttpCarrier, OpenADRServer, targets
 from oadr_http.targets import PushTargets
 from tests.http.test_carrier import response, stranger, transmit
 
@@ -131,14 +133,14 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
     """What names are looked up as: by name, what each look-up gives in turn; the last one again and again."""
     found: dict[str, list[list[str]]] = {}
 
-    async def getaddrinfo(host: str, port: int, **rest: object) -> list[Any]:
+    def ask(host: str, port: int) -> list[Any]:
         answers = found.get(host, [[host]])
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "there is no such name")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses]
 
-    monkeypatch.setattr(anyio, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(targets, "_ask", ask)
     return found
 
 
@@ -169,6 +171,30 @@ async def test_a_name_that_there_is_not_is_nobody(names: dict[str, list[list[str
         with pytest.raises(ExchangeFailed) as caught:
             await carrier.exchange(transmit("http://ven.example"), b"<a/>")
     assert caught.value.why is Failure.UNREACHABLE
+
+
+@pytest.mark.anyio
+async def test_names_that_take_long_to_look_up_leave_threads_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def ask(*_: object) -> list[Any]:
+        over.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+
+    async def push(number: int) -> None:
+        with pytest.raises(ExchangeFailed):
+            await carrier.exchange(transmit(f"http://ven{number}.example"), b"<a/>")
+
+    monkeypatch.setattr(targets, "_ask", ask)
+    async with HttpCarrier(targets=PushTargets(["public"])) as carrier, anyio.create_task_group() as pushes:
+        for number in range(50):
+            pushes.start_soon(push, number)
+        await anyio.wait_all_tasks_blocked()
+        try:
+            with anyio.fail_after(10):
+                assert await anyio.to_thread.run_sync(lambda: "saved") == "saved"
+        finally:
+            over.set()
 
 
 @pytest.mark.anyio
