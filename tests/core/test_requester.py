@@ -178,7 +178,7 @@ def test_what_is_cancelled_with_a_report_to_follow_is_asked_for_all_the_same() -
 
 @pytest.mark.rule(328, 335)
 def test_what_was_cancelled_in_an_answer_is_not_asked_for_again_with_what_waits_for_its_own() -> None:
-    """The answer to the request is late, and so it is sent again; what it asked for and has ended must not begin anew."""
+    """The answer to the request is late, and so it is sent again; what has ended must not begin anew by that."""
     both = CreateReport(request_id="1", report_requests=(request(), request("other")), ven_id="ven")
     requester = Requester(asked_for(*both.report_requests))
     assert requester.still_asked(both) is both
