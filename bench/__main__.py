@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bench import codec, many, memory, one_report, over_http, over_tls, poll, readings, signed
+from bench import codec, many, memory, one_report, over_http, over_tls, poll, readings, signed, transports
 from bench.figures import Result, WrongAnswer
 from bench.report import report, write_json, write_markdown, write_table
 from bench.timing import FULL, QUICK, Effort
@@ -23,6 +23,7 @@ _BENCHMARKS: Final[Mapping[str, Callable[[Effort], Result]]] = {
     "report": one_report.run,
     "readings": readings.run,
     "many": many.run,
+    "transports": transports.run,
 }
 
 _ABOUT: Final = """\
@@ -40,6 +41,9 @@ Measure, side by side with a floor or a peer:
   readings
           readings from VENs over HTTP into SQLite, how many in a second, and in how much memory over a long run: ten
           million readings, or half a million with --quick
+  transports
+          exchanges over HTTP pull and push, and over XMPP on Prosody and ejabberd, against the bare libraries, and the
+          memory of a session
   many    one event for 10,000 VENs: making it, and each VEN's poll and answer, against idle polls
 """
 

@@ -111,6 +111,11 @@ class XmppServer:
         self._write_certificates()
 
     @classmethod
+    def is_installed(cls) -> bool:
+        """Whether it is here."""
+        return all(shutil.which(one) for one in cls.programs)
+
+    @classmethod
     def needed(cls) -> None:
         """Skip the test where it is not installed; in continuous integration fail."""
         missing = [one for one in cls.programs if shutil.which(one) is None]
