@@ -289,6 +289,24 @@ class Requester:
             for one in known
         )
 
+    def still_asked(self, message: Payload) -> Payload:
+        """Take from a message that may be sent again what it asks for and was cancelled since, in an answer.
+
+        Asked again for that, a source that has not heard of it any more would begin anew. Where nothing would be left
+        the message stays, see :meth:`is_answered`.
+        """
+        if not isinstance(message, CreateReport):
+            return message
+        left = tuple(one for one in message.report_requests if not self._is_cancelled(one.report_request_id))
+        if not left or len(left) == len(message.report_requests):
+            return message
+        return msgspec.structs.replace(message, report_requests=left)
+
+    def _is_cancelled(self, request_id: str) -> bool:
+        known = self._requests.get(request_id)
+        gone = (ReportAtRequester.ENDING, ReportAtRequester.ENDED)
+        return known is not None and known.state in gone and not known.to_follow
+
     def expire(self, now: datetime) -> None:
         """End requests whose time is over; what is late is still taken (rule 341)."""
         over = {one.request_id for one in self.requests if is_over(one, now)}

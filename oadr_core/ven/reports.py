@@ -474,6 +474,8 @@ class ReportService(VenBase):
             self._emit(one)
         if not self.config.manual:  # there the application waits for what becomes of its requests
             self._sender.withdraw(requester.is_answered)
+            if cancel is not None:
+                self._sender.revise(requester.still_asked)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)

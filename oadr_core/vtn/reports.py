@@ -129,11 +129,25 @@ def take_reports(turn: Turn, message: UpdateReport, decision: EiResponse | EndRe
     turn.change(**requester.changes())
     if any(requester.is_answered(one.message) for one in turn.ven().queue):
         turn.withdraw(lambda one: requester.is_answered(one.message))
+    if cancel is not None:
+        _ask_no_more(turn, requester)
     turn.events.append(ReportsReceived(ven_id=ven_id, message=_with(message, examined.taken)))
     if not examined.response.ok:
         _tell(turn, message, examined.response)
     turn.answer = requester.updated(message, examined.response, ven_id, cancel)
     _cancel_properly(turn, overdue)
+
+
+def _ask_no_more(turn: Turn, requester: Requester) -> None:
+    """Have what is asked for again leave out what was cancelled in an answer."""
+    queue = tuple(
+        msgspec.structs.replace(one, message=requester.still_asked(one.message))
+        if isinstance(one.message, CreateReport)
+        else one
+        for one in turn.ven().queue
+    )
+    if queue != turn.ven().queue:
+        turn.change(queue=queue)
 
 
 def _cancel_properly(turn: Turn, overdue: Sequence[str]) -> None:

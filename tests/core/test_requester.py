@@ -174,3 +174,18 @@ def test_what_is_cancelled_with_a_report_to_follow_is_asked_for_all_the_same() -
         requester = Requester(asked_for(request()))
         requester.cancel(CancelReport(request_id="2", report_request_id=("request",), report_to_follow=follows))
         assert requester.is_answered(create) is not follows
+
+
+@pytest.mark.rule(328, 335)
+def test_what_was_cancelled_in_an_answer_is_not_asked_for_again_with_what_waits_for_its_own() -> None:
+    """The answer to the request is late, and so it is sent again; what has ended must not begin anew by that."""
+    both = CreateReport(request_id="1", report_requests=(request(), request("other")), ven_id="ven")
+    requester = Requester(asked_for(*both.report_requests))
+    assert requester.still_asked(both) is both
+    assert requester.cancel_in_answer(DELIVERY, EndReports(), "2", "ven", NOON) is not None
+    left = requester.still_asked(both)
+    assert isinstance(left, CreateReport)
+    assert [one.report_request_id for one in left.report_requests] == ["other"]
+    follows = Requester(asked_for(*both.report_requests))
+    follows.cancel_in_answer(DELIVERY, EndReports(report_to_follow=True), "2", "ven", NOON)
+    assert follows.still_asked(both) is both, "one more report is wanted, for which it has to be asked first (rule 345)"
