@@ -245,7 +245,8 @@ def _over_xmpp(file: VenFile, common: dict[str, Any]) -> DrivenVen:
     arguments = file.xmpp.arguments({} if file.signatures is None else file.signatures.arguments())
     if "signature_policy" in arguments:
         arguments["signature_policy"] = structs.replace(arguments["signature_policy"], prefixes=False)
-    return XmppClient(file.name, arguments.pop("jid"), **arguments, **common)
+    limits = structs.replace(arguments.pop("limits"), payload=file.limits.body, tags=file.limits.tags)
+    return XmppClient(file.name, arguments.pop("jid"), limits=limits, **arguments, **common)
 
 
 def _identity(file: VenFile) -> dict[str, Any]:
