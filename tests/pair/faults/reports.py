@@ -181,9 +181,9 @@ def _offers_replace_nothing(patch: pytest.MonkeyPatch) -> None:
     """Who asks goes on waiting for what the new metadata of its peer have ended."""
     right = Requester.take_offers
 
-    def wrong(self: Requester, *given: Any) -> set[str]:
+    def wrong(self: Requester, *given: Any, **named: Any) -> set[str]:
         before = dict(self._requests)
-        replaced = right(self, *given)
+        replaced = right(self, *given, **named)
         self._requests = before
         return replaced
 
