@@ -10,6 +10,7 @@ from oadr_core.auto import readings, report_making, reporter, sampling
 from oadr_core.auto.reporter import Reporter
 from oadr_core.auto.sampling import Schedule
 from oadr_core.auto.serving import Serving
+from oadr_core.machines.report import ReportAtSourceInput
 from oadr_core.reports import Requester, Source
 from oadr_core.reports import requester as requester_module
 from oadr_core.reports import source as source_module
@@ -188,6 +189,25 @@ def _offers_replace_nothing(patch: pytest.MonkeyPatch) -> None:
         return replaced
 
     patch.setattr(Requester, "take_offers", wrong)
+
+
+@fault(Reports)
+def _the_last_report_is_none(patch: pytest.MonkeyPatch) -> None:
+    """A cancel with a report to follow is confirmed, and nothing ends."""
+    right = Source.move
+
+    def wrong(self: Source, request_id: str, given: ReportAtSourceInput) -> bool:
+        if given is ReportAtSourceInput.CANCEL_AFTER_NEXT:
+            return request_id in self._accepted
+        return right(self, request_id, given)
+
+    patch.setattr(Source, "move", wrong)
+
+
+@fault(Reports)
+def _cancels_by_the_way_are_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """A cancel in the answer to a report is passed over."""
+    patch.setattr(Source, "cancel_by_the_way", lambda self, sent, message: [])
 
 
 @fault(ReportsPair)
