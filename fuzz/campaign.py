@@ -17,8 +17,11 @@ from fuzz import guard
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-_ENDLESS: Final = 10
-"""Seconds after which an input is taken for one that never ends; one that ends is judged by :mod:`fuzz.guard`."""
+_ENDLESS: Final = 120
+"""Seconds after which an input is taken for one that never ends; one that ends is judged by :mod:`fuzz.guard`.
+
+These are seconds on the wall, of which a process that gives way to others gets little on a busy machine.
+"""
 
 _OFTEN: Final = 5.0
 """Seconds between two lines of progress."""
@@ -104,6 +107,7 @@ def run_one(name: str, seconds: float, folder: Path, tell: Callable[[str], None]
         *(sys.executable, "-m", "fuzz.worker", name),
         f"-max_total_time={max(1, round(seconds))}",
         f"-timeout={_ENDLESS}",
+        f"-report_slow_units={_ENDLESS}",
         f"-rss_limit_mb={guard.LARGEST}",
         f"-artifact_prefix={findings}/",
         "-print_final_stats=1",
