@@ -101,7 +101,7 @@ def _one_is_not_pending(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Source, "pending", property(lambda self: right(self)[:-1]))
 
 
-@fault(Reports)
+@fault(TroubledReports)  # where nothing else goes wrong, who asks soon cancels what goes on
 def _metadata_end_nothing(patch: pytest.MonkeyPatch) -> None:
     """A source goes on with what it was asked for before its new metadata."""
     patch.setattr(Source, "replace", lambda self, wanted, offers: None)
