@@ -17,6 +17,7 @@ from oadr_core.messages import (
     ResourceStatus,
 )
 from oadr_core.rules import refuse
+from oadr_core.state.blobs import Instant
 from oadr_core.wire.plain import part_from_dict
 
 _DETAILS: Final = ("data_quality", "confidence", "accuracy")
@@ -38,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     data_quality: str | None = None
     confidence: int | None = None
     accuracy: float | None = None
-    time: datetime | None = None
+    time: Instant | None = None
     duration: Duration | None = None
 
 

@@ -277,3 +277,22 @@ def test_a_proxy_that_hands_on_a_certificate_of_no_version_tells_of_nobody() -> 
     proxies = TrustedProxies(["192.0.2.7"])
     told = proxies.told_by(Peer(address="192.0.2.7:4000"), {HEADER.lower().encode(): base64.b64encode(odd)})
     assert told.identity is None
+
+
+def test_a_value_that_was_kept_without_a_time_zone_is_a_damaged_state() -> None:
+    """A time without one cannot be compared with others, so the VEN would not have started."""
+    kept = {
+        "version": 1,
+        "report_specifier_id": "usage",
+        "r_id": "load",
+        "reading": {"value": 1.0, "time": "2026-11-20T12:00:00"},
+    }
+    blob = msgspec.json.encode(kept)
+    with pytest.raises(StateError, match="timezone"):
+        AutoVen(
+            VenConfig(ven_name="ven"),
+            sealer=PlainSealer(),
+            entropy=random.Random(0),
+            handlers=Handlers(VEN_HANDLERS),
+            saved={"submitted/1": blob},
+        )
