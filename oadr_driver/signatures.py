@@ -228,13 +228,14 @@ def ven_sealer(
     elif demanded and ca_file is not None:
         trusted = ca_file
         trust = partial(_trust_of, ca_file, urlsplit(url).hostname)
-    elif demanded:
+    since = began if restarted else None
+    files = SignatureFiles(cert=cert if signs else None, key=key, passphrase=passphrase, trusted=trusted, trust=trust)
+    if demanded and trust is None:
+        files.read(began)  # what is wrong with a key of our own is said first
         raise LocalProtocolError(
             "nothing says by what the signatures of the VTN are known: give vtn_fingerprint, verification_cert or "
             "ca_file; or disable_signature=True, or verify_message_signatures=False, where it does not sign"
         )
-    since = began if restarted else None
-    files = SignatureFiles(cert=cert if signs else None, key=key, passphrase=passphrase, trusted=trusted, trust=trust)
     return _sealer(entropy, files, demanded, policy, strict=strict, now=began, since=since, limits=limits)
 
 
