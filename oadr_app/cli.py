@@ -323,7 +323,7 @@ def _log(quiet: bool) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
-    for library in ("httpx", "httpcore"):
+    for library in ("httpx", "httpcore", "slixmpp"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

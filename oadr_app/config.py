@@ -283,11 +283,19 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("give `fingerprint`, over HTTP, or `jid`, over XMPP; a VEN is known by one of them")
 
     @property
-    def identity(self) -> str | None:
-        """By what its transport has to know it; None where that is not said."""
+    def is_pinned(self) -> bool:
+        """Whether it says by what the VEN has to be known."""
+        return self.fingerprint is not None or self.jid is not None
+
+    def is_shown(self, fingerprint: str | None, jid: str | None) -> bool:
+        """Whether a VEN shows that by which it has to be known.
+
+        :param fingerprint: that of its certificate, if it has shown one.
+        :param jid: its bare JID, if it comes over XMPP.
+        """
         if self.fingerprint is not None:
-            return normalised_fingerprint(self.fingerprint)
-        return None if self.jid is None else self.jid.partition("/")[0].lower()
+            return normalised_fingerprint(self.fingerprint) == fingerprint
+        return self.jid is None or self.jid.partition("/")[0].lower() == jid
 
     @property
     def is_enrolled(self) -> bool:

@@ -212,27 +212,29 @@ class VtnProgram:
             return ResponseCode.RESPONDER_ERROR, "the VTN cannot store the report at present"
         return None
 
-    async def _admit(self, registration_info: Mapping[str, Any], fingerprint: str | None) -> RegistrationDecision:
+    async def _admit(
+        self, registration_info: Mapping[str, Any], fingerprint: str | None, jid: str | None
+    ) -> RegistrationDecision:
         """Register the VENs of the configuration, and no others, each with its own certificate or JID."""
         name = registration_info.get("ven_name")
         for known in self.file.vens:
             if known.name == name and known.openadr is ProfileName.V20B:
                 ven_id = self._id_of(known)
-                if not self._is_its(known, ven_id, fingerprint):
+                if not self._is_its(known, ven_id, fingerprint, jid):
                     text = f"the VEN {name!r} has another certificate, or another JID"
                     return RegistrationDecision(accepted=False, description=text)
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())
                     self._enrol(ven_id, known)
-                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.identity is not None)
+                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.is_pinned)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
 
-    def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None) -> bool:
-        """Whether a certificate is that of a VEN: of the configuration, or that which it registered with before."""
-        if known.identity is not None:
-            return known.identity == fingerprint
+    def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None, jid: str | None) -> bool:
+        """Whether what shows who a VEN is fits: to the configuration, or to what it has registered with before."""
+        if known.is_pinned:
+            return known.is_shown(fingerprint, jid)
         record = None if ven_id is None else self.server.vens.get(ven_id)
-        return record is None or record.identity in (None, fingerprint)
+        return record is None or record.identity in (None, jid or fingerprint)
 
     def _id_of(self, known: KnownVen) -> str | None:
         """The id of a VEN of the configuration: that which it names, or that which was made up before."""

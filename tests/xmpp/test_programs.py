@@ -1,6 +1,7 @@
 """``oadr vtn`` and ``oadr ven`` at a real XMPP server, from configuration files alone."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,26 @@ def test_one_vtn_serves_vens_over_http_and_over_xmpp(
     until(have_reported, "readings of both")
     assert oadr("event", "create", "--id", "shed", "--value", "2", "--duration", "10m", folder=tmp_path).status == 0
     until(lambda: [one["opt_in"] for one in asked("event", "list")] == [2], "both take part")
+
+
+@pytest.mark.rule(515, 517)
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_ven_of_the_configuration_is_known_by_its_jid(
+    programs: Programs, tmp_path: Path, password_server: XmppServer, pinned: bool
+) -> None:
+    account, other = password_server.account(), password_server.account()
+    vtn_toml(tmp_path, password_server)
+    jid = f'jid = "{account.address.upper()}/client"\n' if pinned else ""
+    with (tmp_path / "vtn.toml").open("a") as file:
+        file.write(f'[[vens]]\nname = "{account.name}"\nid = "meter"\n{jid}')
+    vtn = programs.start("vtn", folder=tmp_path)
+    vtn.says("is logging in at its XMPP server")
+    config = ven_toml(tmp_path, password_server, account)
+    for number in (1, 2):  # the second one has lost what the first one knew, and registers as if it were new
+        ven = programs.start("ven", "--config", config, "--state", f"{number}.state", folder=tmp_path)
+        ven.says("registered with the VTN oadr-VTN as meter")
+        ven.signal(signal.SIGTERM)
+    posing = tmp_path / ven_toml(tmp_path, password_server, other)
+    posing.write_text(posing.read_text().replace(f'name = "{other.name}"', f'name = "{account.name}"'))
+    thief = programs.start("ven", "--config", posing.name, "--state", "thief.state", folder=tmp_path)
+    thief.says("another JID")
