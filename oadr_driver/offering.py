@@ -34,31 +34,25 @@ class Offering:
         self._entropy = entropy
         self._points: dict[str, tuple[str, timedelta | None, list[DataPoint]]] = {}
 
-    def point(
+    def add(
         self,
         callback: Callable[..., object] | None,
+        now: Now,
         *,
         report_specifier_id: str | None,
         r_id: str | None,
         report_name: str,
+        report_duration: timedelta | None,
         **details: Any,
-    ) -> tuple[str, DataPoint]:
-        """Describe a data point, making up the ids that are not given.
+    ) -> tuple[str, str]:
+        """Offer a data point, with those of the same report, making up the ids that are not given.
 
-        :returns: the id of its report, and the data point.
-        :raises LocalProtocolError: something cannot be meant so; the text says what.
+        :returns: the ids of its report and of the data point.
+        :raises LocalProtocolError: something cannot be meant so, the offer breaks a rule, or the report has another
+            name; the text says what.
         """
         specifier_id = report_specifier_id or new_id(self._entropy)
         point = data_point(callback, r_id=r_id or new_id(self._entropy), report_name=report_name, **details)
-        return specifier_id, point
-
-    def add(
-        self, specifier_id: str, point: DataPoint, report_name: str, report_duration: timedelta | None, now: Now
-    ) -> None:
-        """Offer a data point, with those of the same report.
-
-        :raises LocalProtocolError: the offer breaks a rule, or the report has another name.
-        """
         known_name, kept, points = self._points.get(specifier_id, (report_name, report_duration, []))
         if known_name != report_name:
             raise LocalProtocolError(f"the report {specifier_id!r} is {known_name}, not {report_name}")
@@ -66,3 +60,4 @@ class Offering:
         made = make_offer(specifier_id, points, now.utc, report_name=report_name, report_duration=kept)
         self._core.offer(made, {one.description.r_id: one for one in points}, now)
         self._points[specifier_id] = (report_name, kept, points)
+        return specifier_id, point.description.r_id

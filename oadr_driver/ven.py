@@ -4,54 +4,44 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final, Self, TypeVar
-
-import anyio
+from typing import Any, Final, Self
 
 from oadr_core import (
     VEN_HANDLERS,
     AutoVen,
     Event,
     EventView,
-    Failure,
     Handlers,
     LocalProtocolError,
     Now,
     Payload,
-    Peer,
     ProfileName,
     Report,
     ReportRequest,
     Role,
     Sealer,
-    Service,
     Startup,
     VenConfig,
     VenPolicy,
     VenState,
     event_decision,
-    log_line,
     make_opt,
     part_from_dict,
 )
 from oadr_driver.clock import system_now
-from oadr_driver.driver import Driver
+from oadr_driver.driven import Driven
 from oadr_driver.logs import logger
 from oadr_driver.manual import ManualVen, Spoken
 from oadr_driver.offering import Offering
-from oadr_driver.recorder import Recorder, Trace
+from oadr_driver.recorder import Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
-from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import VenTransport
-
-_T = TypeVar("_T")
 
 _LOG: Final = logger("oadr.ven")
 
 
-class DrivenVen:
+class DrivenVen(Driven):
     """A VEN for applications, whatever carries its messages; the clients of the adapters are such.
 
     :param config: what the VEN is. Where it is ``manual``, nothing happens by itself.
@@ -82,14 +72,10 @@ class DrivenVen:
         trace: Trace | None = None,
         tls: Tls | None = None,
     ) -> None:
+        super().__init__(Role.VEN, sealer, _LOG, store=store, observe=observe, trace=trace, tls=tls)
         self._handlers = Handlers(VEN_HANDLERS, typed=typed)
         self._transport = transport
         self._entropy = entropy
-        self._store = store
-        self._observe = observe
-        self._recorder = None if trace is None else Recorder(Role.VEN, trace)
-        self._tls = tls
-        self._keeper = keeper_of(tls, sealer, self._observed)
         self._auto: AutoVen | None = None
         self._offers: Offering | None = None
         self._manual: ManualVen | None = None
@@ -103,9 +89,7 @@ class DrivenVen:
             self._manual = ManualVen(
                 config, transport.by_hand(), sealer=sealer, store=store, observe=self._observed, recorder=self._recorder
             )
-        self._driver: Driver | None = None
         self._ran = False
-        self._stop: anyio.Event | None = None
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -142,11 +126,6 @@ class DrivenVen:
     def address(self) -> str | None:
         """Where the VTN reaches it by push; None where it polls, or is not reached yet."""
         return (self._auto or self._by_hand()).ven.address
-
-    @property
-    def certificates(self) -> tuple[OwnCertificate, ...]:
-        """Its certificates for TLS, as they are in use."""
-        return () if self._tls is None else self._tls.own
 
     # --- handlers and reports ----------------------------------------------------------------------------------------
 
@@ -196,18 +175,20 @@ class DrivenVen:
             and what would be right.
         """
         offering = self._offering()
-        specifier_id, point = offering.point(
-            callback,
-            report_specifier_id=report_specifier_id,
-            r_id=r_id,
-            report_name=report_name,
-            resource_id=resource_id,
-            measurement=measurement,
-            data_collection_mode=data_collection_mode,
-            **details,
+        return self._do(
+            lambda now: offering.add(
+                callback,
+                now,
+                report_specifier_id=report_specifier_id,
+                r_id=r_id,
+                report_name=report_name,
+                report_duration=report_duration,
+                resource_id=resource_id,
+                measurement=measurement,
+                data_collection_mode=data_collection_mode,
+                **details,
+            )
         )
-        self._do(lambda now: offering.add(specifier_id, point, report_name, report_duration, now))
-        return specifier_id, point.description.r_id
 
     def submit(self, report_specifier_id: str, r_id: str, value: object, time: datetime | None = None) -> None:
         """Hand over a value of a data point that was offered with ``data_collection_mode="submit"``.
@@ -295,25 +276,12 @@ class DrivenVen:
         if self._ran:
             raise LocalProtocolError("the VEN ran before; make another one, with the same store if it has one")
         self._ran = True
-        async with self._transport.opened() as carrier, keeping(self._keeper):
-            driver = Driver(core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder)
-            core.start(system_now())
-            async with driver.running():
-                self._driver = driver
-                try:
-                    async with self._transport.serving(self):
-                        yield self
-                finally:
-                    self._driver = None
-                    core.stop(system_now())
-
-    async def receive(
-        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
-    ) -> tuple[Failure | None, bytes]:
-        """Take a request of the VTN; for the transport, see :class:`~oadr_driver.transport.Receiver`."""
-        if self._driver is None:
-            return Failure.BUSY, b""
-        return await self._driver.receive(body, peer, service, profile)
+        async with self._transport.opened() as carrier, self._driving(core, carrier):
+            try:
+                async with self._transport.serving(self):
+                    yield self
+            finally:
+                core.stop(system_now())
 
     def reached_at(self, address: str) -> None:
         """Be reached by push at another address from now on; the VTN is told, by registering again if need be.
@@ -326,30 +294,12 @@ class DrivenVen:
         core = self._by_itself()
         self._do(lambda now: core.reached_at(address, now))
 
-    async def reload_certificates(self) -> bool:
-        """Read the certificates for TLS again, as happens by itself soon after their files have changed.
-
-        One that does not run by itself looks at them only here.
-
-        :returns: whether they can be used; if not, the log says why, and those of before stay in use.
-        """
-        return True if self._keeper is None else await self._keeper.reload()
-
-    async def run(self) -> None:
-        """Run the VEN until it is cancelled, or :meth:`stop` is called.
-
-        :raises LocalProtocolError: it does not run by itself, or ran before.
-        """
-        self._stop = anyio.Event()
-        async with self.running():
-            await self._stop.wait()
-
     async def stop(self) -> None:
         """End :meth:`run`, or close the connections of a VEN that does not run by itself."""
         if self._manual is not None:
             await self._manual.close()
-        elif self._stop is not None:
-            self._stop.set()
+        else:
+            await super().stop()
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -553,24 +503,3 @@ class DrivenVen:
         self._by_itself()
         assert self._offers is not None
         return self._offers
-
-    def _do(self, work: Callable[[Now], _T]) -> _T:
-        """Do something with the core, then what follows from it."""
-
-        def done() -> _T:
-            value = work(system_now())
-            self._pump()
-            return value
-
-        return done() if self._driver is None else self._driver.in_loop(done)
-
-    def _pump(self) -> None:
-        if self._driver is not None:
-            self._driver.pump()
-
-    def _observed(self, event: Event) -> None:
-        written = log_line(event)
-        if written is not None:
-            _LOG.log(*written)
-        if self._observe is not None:
-            self._observe(event)

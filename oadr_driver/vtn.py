@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
-import anyio
 from msgspec import structs
 
 from oadr_core import (
@@ -20,21 +19,17 @@ from oadr_core import (
     EventAnswer,
     EventOffered,
     EventRecord,
-    Failure,
     Handlers,
     LocalProtocolError,
     Now,
     OptReceived,
     OptType,
     Payload,
-    Peer,
-    ProfileName,
     Report,
     ReportRequest,
     Role,
     Sealer,
     SenderConfig,
-    Service,
     Target,
     TransportName,
     VenRecord,
@@ -44,21 +39,18 @@ from oadr_core import (
     availability,
     complete_event,
     from_dict,
-    log_line,
     make_event,
     normalised_fingerprint,
     part_from_dict,
 )
 from oadr_driver.clock import system_now
-from oadr_driver.driver import Driver
+from oadr_driver.driven import Driven
 from oadr_driver.fingerprints import bound
 from oadr_driver.logs import logger
 from oadr_driver.offering import Offering
-from oadr_driver.recorder import Recorder, Trace
+from oadr_driver.recorder import Trace
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls
-from oadr_driver.tls_files import OwnCertificate
-from oadr_driver.tls_keeper import keeper_of, keeping
 from oadr_driver.transport import Carrier, Carriers, VtnTransport
 
 _REGISTRATION: Final = "on_create_party_registration"
@@ -75,10 +67,8 @@ one that takes longer than ``call_timeout`` is left to itself.
 DeliveryCallback = Callable[..., object]
 """Takes ``ven_id`` and ``event_id``, or fewer of these, whenever a VEN is handed an event."""
 
-_ValueT = TypeVar("_ValueT")
 
-
-class DrivenVtn:
+class DrivenVtn(Driven):
     """A VTN for applications, whatever carries its messages; the servers of the adapters are such.
 
     :param config: what the VTN is, but for its transports.
@@ -114,6 +104,7 @@ class DrivenVtn:
         trace: Trace | None = None,
         tls: Tls | None = None,
     ) -> None:
+        super().__init__(Role.VTN, sealer, _LOG, store=store, observe=observe, trace=trace, tls=tls)
         self._transports = dict(transports)
         self._entropy = entropy
         self._handlers = Handlers(VTN_HANDLERS, typed=typed)
@@ -122,9 +113,6 @@ class DrivenVtn:
             self._handlers.add(_REGISTRATION, bound(None, fingerprint_lookup))
         if ven_lookup is not None:
             self._handlers.add("ven_lookup", ven_lookup)
-        self._store = store
-        self._observe = observe
-        self._recorder = None if trace is None else Recorder(Role.VTN, trace)
         self._callbacks: dict[str, Callback] = {}
         self._delivery_callbacks: dict[str, DeliveryCallback] = {}
         self._core = AutoVtn(
@@ -138,17 +126,8 @@ class DrivenVtn:
             refuse_address=self._refuse_address,
         )
         self._offering = Offering(self._core, entropy)
-        self._driver: Driver | None = None
-        self._stop: anyio.Event | None = None
-        self._tls = tls
-        self._keeper = keeper_of(tls, sealer, self._observed)
 
     # --- what it knows -----------------------------------------------------------------------------------------------
-
-    @property
-    def certificates(self) -> tuple[OwnCertificate, ...]:
-        """Its certificates for TLS, as they are in use."""
-        return () if self._tls is None else self._tls.own
 
     @property
     def vens(self) -> Mapping[str, VenRecord]:
@@ -533,18 +512,20 @@ class DrivenVtn:
         :returns: the ids of the report and of the data point.
         :raises LocalProtocolError: the offer breaks a rule; the text says which, and what would be right.
         """
-        specifier_id, point = self._offering.point(
-            callback,
-            report_specifier_id=report_specifier_id,
-            r_id=r_id,
-            report_name=report_name,
-            resource_id=resource_id,
-            measurement=measurement,
-            data_collection_mode=data_collection_mode,
-            **details,
+        return self._do(
+            lambda now: self._offering.add(
+                callback,
+                now,
+                report_specifier_id=report_specifier_id,
+                r_id=r_id,
+                report_name=report_name,
+                report_duration=report_duration,
+                resource_id=resource_id,
+                measurement=measurement,
+                data_collection_mode=data_collection_mode,
+                **details,
+            )
         )
-        self._do(lambda now: self._offering.add(specifier_id, point, report_name, report_duration, now))
-        return specifier_id, point.description.r_id
 
     def submit(self, report_specifier_id: str, r_id: str, value: object, time: datetime | None = None) -> None:
         """Hand over a value of a data point that was offered with ``data_collection_mode="submit"``.
@@ -621,21 +602,6 @@ class DrivenVtn:
     # --- running -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _driven(self, carrier: Carrier) -> AsyncIterator[None]:
-        """Run the VTN without serving anybody."""
-        async with keeping(self._keeper):
-            driver = Driver(
-                self._core, carrier=carrier, store=self._store, observe=self._observed, recorder=self._recorder
-            )
-            self._core.start(system_now())
-            async with driver.running():
-                self._driver = driver
-                try:
-                    yield
-                finally:
-                    self._driver = None
-
-    @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Run the VTN while the body runs; it serves its VENs from the first line of the body on.
 
@@ -653,38 +619,10 @@ class DrivenVtn:
         others = {name: one for name, one in self._transports.items() if name not in given}
         async with AsyncExitStack() as stack:
             carriers = {name: await stack.enter_async_context(one.opened()) for name, one in others.items()}
-            await stack.enter_async_context(self._driven(Carriers({**given, **carriers})))
+            await stack.enter_async_context(self._driving(self._core, Carriers({**given, **carriers})))
             for one in others.values():
                 await stack.enter_async_context(one.serving(self))
             yield
-
-    async def reload_certificates(self) -> bool:
-        """Read the certificates for TLS again, as happens by itself soon after their files have changed.
-
-        Connections that are open go on as they were.
-
-        :returns: whether they can be used; if not, the log says why, and those of before stay in use.
-        """
-        return True if self._keeper is None else await self._keeper.reload()
-
-    async def run(self) -> None:
-        """Run the VTN until it is cancelled, or :meth:`stop` is called."""
-        self._stop = anyio.Event()
-        async with self.running():
-            await self._stop.wait()
-
-    async def stop(self) -> None:
-        """End :meth:`run`."""
-        if self._stop is not None:
-            self._stop.set()
-
-    async def receive(
-        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
-    ) -> tuple[Failure | None, bytes]:
-        """Take a request of a VEN; for the transports, see :class:`~oadr_driver.transport.Receiver`."""
-        if self._driver is None:
-            return Failure.BUSY, b""
-        return await self._driver.receive(body, peer, service, profile)
 
     def _refuse_address(self, transport: str, address: str) -> str | None:
         """Say why an address that a VEN registers with is not pushed to."""
@@ -697,23 +635,8 @@ class DrivenVtn:
         """
         raise LocalProtocolError("VENs of 2.0a are served over HTTP alone")
 
-    def _do(self, work: Callable[[Now], _ValueT]) -> _ValueT:
-        """Do something with the core, then what follows from it."""
-
-        def done() -> _ValueT:
-            value = work(system_now())
-            if self._driver is not None:
-                self._driver.pump()
-            return value
-
-        return done() if self._driver is None else self._driver.in_loop(done)
-
     def _observed(self, event: Event) -> None:
-        written = log_line(event)
-        if written is not None:
-            _LOG.log(*written)
-        if self._observe is not None:
-            self._observe(event)
+        super()._observed(event)
         if isinstance(event, OptReceived):
             told = {"ven_id": event.ven_id, "event_id": event.event_id, "opt_type": str(event.opt_type)}
             self._start(self._callbacks.get(event.event_id), told)

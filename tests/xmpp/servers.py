@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import count
@@ -80,7 +81,7 @@ class Listens(NamedTuple):
     taken: str
 
 
-class XmppServer:
+class XmppServer(ABC):
     """A server of XMPP.
 
     :param folder: where its files go; an empty one.
@@ -180,20 +181,24 @@ class XmppServer:
 
     # --- what is of one kind of server -------------------------------------------------------------------------------
 
+    @abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """What starts it."""
 
     def _environment(self) -> dict[str, str]:
         return {}
 
+    @abstractmethod
     def _listens(self) -> Listens:
-        raise NotImplementedError
+        """What it says when it listens."""
 
+    @abstractmethod
     def _configure(self) -> None:
-        raise NotImplementedError
+        """Write its configuration."""
 
+    @abstractmethod
     def _register(self, name: str, password: str) -> None:
-        raise NotImplementedError
+        """Make an account."""
 
     # --- the process -------------------------------------------------------------------------------------------------
 
