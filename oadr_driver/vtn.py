@@ -85,6 +85,7 @@ class DrivenVtn(Driven):
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over.
     :param tls: its certificates, where it has any for TLS.
+    :raises LocalProtocolError: the VTN has no id, or may push to nobody.
     """
 
     def __init__(
@@ -104,6 +105,10 @@ class DrivenVtn(Driven):
         trace: Trace | None = None,
         tls: Tls | None = None,
     ) -> None:
+        if not config.vtn_id:
+            raise LocalProtocolError("the VTN needs a vtn_id")
+        if config.most_pushes < 1:
+            raise LocalProtocolError(f"most_pushes is {config.most_pushes}; it must be 1 at least")
         super().__init__(Role.VTN, sealer, _LOG, store=store, observe=observe, trace=trace, tls=tls)
         self._transports = dict(transports)
         self._entropy = entropy

@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
-from oadr_core import Event, Limits, LocalProtocolError, ProfileName, SenderConfig, VenConfig, VenPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ProfileName, VenPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
+from oadr_driver.settings import patience, ven_config
 from oadr_driver.signatures import SignaturePolicy, ven_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import Tls, TlsPolicy
@@ -16,8 +16,6 @@ from oadr_driver.ven import DrivenVen
 from oadr_http.client import base_url
 from oadr_http.push import Push, vtn_by_certificate
 from oadr_http.transport import HttpBothWays, HttpToVtn
-
-_T = TypeVar("_T")
 
 
 class OpenADRClient(DrivenVen):
@@ -126,8 +124,6 @@ class OpenADRClient(DrivenVen):
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        if longest_wait <= timedelta(0):
-            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
         entropy = random.SystemRandom()
         url, limits = base_url(vtn_url), limits or Limits()
         tls: Tls | None = None
@@ -142,23 +138,23 @@ class OpenADRClient(DrivenVen):
                 serving=push is not None,
                 policy=tls_policy,
             )
-        config = VenConfig(
+        config = ven_config(
             ven_name=ven_name,
-            ven_id=ven_id or "",
+            ven_id=ven_id,
             profile=_profile(profile),
             vtn_id=vtn_id,
             fall_back=fall_back,
-            call_timeout=call_timeout.total_seconds(),
-            market_contexts=_maybe(market_contexts),
-            group_ids=_maybe(group_ids),
-            resource_ids=_maybe(resource_ids),
-            party_ids=_maybe(party_ids),
-            device_classes=_maybe(device_classes),
-            signals=_maybe(signals),
+            call_timeout=call_timeout,
+            market_contexts=market_contexts,
+            group_ids=group_ids,
+            resource_ids=resource_ids,
+            party_ids=party_ids,
+            device_classes=device_classes,
+            signals=signals,
             pull=push is None,
             answers_lists=push is not None and push.answers_lists,
             manual=not auto_polling,
-            sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
+            sender=patience(longest_wait, request_timeout),
         )
         saved = None if store is None else store.load()
         sealer = ven_sealer(
@@ -201,10 +197,6 @@ class OpenADRClient(DrivenVen):
             trace=trace,
             tls=tls,
         )
-
-
-def _maybe(listed: Sequence[_T] | None) -> tuple[_T, ...] | None:
-    return None if listed is None else tuple(listed)
 
 
 def _profile(name: str) -> ProfileName:

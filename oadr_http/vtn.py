@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
+from oadr_driver.settings import patience
 from oadr_driver.signatures import SignaturePolicy, usual_signatures, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
@@ -146,13 +147,6 @@ class OpenADRServer(DrivenVtn):
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        if most_pushes < 1:
-            raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
-        for name, period in {"request_timeout": request_timeout, "longest_wait": longest_wait}.items():
-            if period <= timedelta(0):
-                raise LocalProtocolError(f"{name} is {period}; it must be more than nothing")
-        if not vtn_id:
-            raise LocalProtocolError("the VTN needs a vtn_id")
         entropy, limits = random.SystemRandom(), limits or ServerLimits()
         proxies = TrustedProxies(trusted_proxies, proxy_header, proxy_address_header) if trusted_proxies else None
         tls = vtn_tls(
@@ -221,7 +215,7 @@ class OpenADRServer(DrivenVtn):
                 report_rules=tuple(report_rules),
                 renew_reports=renew_reports,
             ),
-            push=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
+            push=patience(longest_wait, request_timeout),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,
             ven_lookup=ven_lookup,

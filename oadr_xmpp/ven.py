@@ -4,19 +4,16 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from oadr_core import (
     Event,
     Limits,
-    LocalProtocolError,
-    SenderConfig,
     TransportName,
-    VenConfig,
     VenPolicy,
 )
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
+from oadr_driver.settings import patience, ven_config
 from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, ven_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy
@@ -24,8 +21,6 @@ from oadr_driver.ven import DrivenVen
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient
 from oadr_xmpp.transport import XmppToVtn
-
-_T = TypeVar("_T")
 
 
 class OpenADRClient(DrivenVen):
@@ -122,8 +117,6 @@ class OpenADRClient(DrivenVen):
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        if longest_wait <= timedelta(0):
-            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
         entropy, limits = random.SystemRandom(), limits or XmppLimits()
         login = XmppClient(
             jid,
@@ -137,19 +130,19 @@ class OpenADRClient(DrivenVen):
             host=host,
             port=port,
         )
-        config = VenConfig(
+        config = ven_config(
             ven_name=ven_name,
-            ven_id=ven_id or "",
+            ven_id=ven_id,
             transport=TransportName.XMPP,
             pull=False,
-            call_timeout=call_timeout.total_seconds(),
-            market_contexts=_maybe(market_contexts),
-            group_ids=_maybe(group_ids),
-            resource_ids=_maybe(resource_ids),
-            party_ids=_maybe(party_ids),
-            device_classes=_maybe(device_classes),
-            signals=_maybe(signals),
-            sender=SenderConfig(timeout=request_timeout.total_seconds(), longest_wait=longest_wait.total_seconds()),
+            call_timeout=call_timeout,
+            market_contexts=market_contexts,
+            group_ids=group_ids,
+            resource_ids=resource_ids,
+            party_ids=party_ids,
+            device_classes=device_classes,
+            signals=signals,
+            sender=patience(longest_wait, request_timeout),
         )
         saved = None if store is None else store.load()
         sealer = ven_sealer(
@@ -182,7 +175,3 @@ class OpenADRClient(DrivenVen):
             trace=trace,
             tls=login.tls,
         )
-
-
-def _maybe(listed: Sequence[_T] | None) -> tuple[_T, ...] | None:
-    return None if listed is None else tuple(listed)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ReportRule, SenderConfig, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, Limits, ReportRule, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
+from oadr_driver.settings import patience
 from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.transport import VtnTransport
@@ -95,12 +96,6 @@ class OpenADRServer(DrivenVtn):
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        if not vtn_id:
-            raise LocalProtocolError("the VTN needs a vtn_id")
-        if longest_wait <= timedelta(0):
-            raise LocalProtocolError(f"longest_wait is {longest_wait}; it must be more than nothing")
-        if most_pushes < 1:
-            raise LocalProtocolError(f"most_pushes is {most_pushes}; it must be 1 at least")
         entropy, limits = random.SystemRandom(), limits or XmppLimits()
         sealer = vtn_sealer(
             entropy,
@@ -137,7 +132,7 @@ class OpenADRServer(DrivenVtn):
             ),
             typed=typed,
             fingerprint_lookup=fingerprint_lookup,
-            push=SenderConfig(longest_wait=longest_wait.total_seconds()),
+            push=patience(longest_wait),
             store=store,
             observe=observe,
             trace=trace,
