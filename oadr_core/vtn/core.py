@@ -304,7 +304,6 @@ class Vtn(CoreBase):
         if event.event_descriptor.event_status is EventStatus.CANCELLED:
             raise LocalProtocolError("a new event is not cancelled (rule 10)")
         refuse_over(event, now.utc)
-        self._crowding.refuse_event(record, self._records)
         self._change_event(record, now)
         return record
 
@@ -333,7 +332,6 @@ class Vtn(CoreBase):
             refuse_rewriting(known.event, event, now.utc)
             changed = _modified(changed, event, now)
         if changed != known:
-            self._crowding.refuse_event(changed, self._records)
             self._change_event(changed, now)
         return changed.modification_number
 
@@ -1114,6 +1112,10 @@ class Vtn(CoreBase):
         return record
 
     def _change_event(self, record: EventRecord, now: Now) -> None:
+        rivals = self._book.rivals(record)
+        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
+        if not is_cancelled:
+            self._crowding.refuse_event(record, rivals, self._records)
         self._now = now
         known = self._book.get(record.event_id)
         self._book.put(record)
@@ -1124,10 +1126,9 @@ class Vtn(CoreBase):
         self._wake_audience(record)
         if known is not None and known.audience != record.audience:
             self._wake_audience(known)
-        others = self.overlaps(record.event_id)
+        others = overlapping(record, rivals)
         if others:
             self._emit(EventsOverlap(event_id=record.event_id, others=others))
-        is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
         polled = len(self._records) > len(self._push_vens)
         if polled and not is_cancelled and outruns(record.event.active_period, self.config.poll_freq):
             self._emit(PollsTooSeldom(event_id=record.event_id, interval=self.config.poll_freq))

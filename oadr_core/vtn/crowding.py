@@ -1,10 +1,10 @@
-"""Events that are too many for a VEN: it takes all of its events in one document (rule 50), and that has limits.
+"""Events that are too large or too many for a VEN: it takes all of them in one document (rule 50), which has limits.
 
 A list that it cannot take would be asked for again and again, and none of its events would be carried out; so the one
 too many is refused where it is made, or where a VEN comes to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -40,14 +40,24 @@ class Crowding:
         self._book = book
         self._extents: dict[str, _Extent] = {}
 
-    def refuse_event(self, record: EventRecord, registered: Iterable[str]) -> None:
-        """Refuse an event, or another form of it, that is one too many for any of its VENs.
+    def refuse_event(self, record: EventRecord, rivals: Sequence[EventRecord], registered: Iterable[str]) -> None:
+        """Refuse an event, or another form of it, that is too large, or one too many for any of its VENs.
+
+        It may have half of a document, so that there is room for others beside it.
 
         :param record: the event as it is to be.
+        :param rivals: the events that are for any of its VENs as well.
         :param registered: who everyone is.
         :raises LocalProtocolError: it is.
         """
-        rivals = self._book.rivals(record)
+        extent = self._extent(record)
+        if extent.size > LIMITS.size // 2 or extent.tags > LIMITS.tags // 2:
+            intervals = sum(len(one.intervals) for one in record.event.event_signals)
+            raise LocalProtocolError(
+                f"the event has {extent.size} bytes and {extent.tags} tags as XML, with {intervals} intervals; a list "
+                f"is a document that VENs take whole, and one event may have {LIMITS.size // 2} bytes and "
+                f"{LIMITS.tags // 2} tags of it"
+            )
         if not rivals or self._fit([record, *rivals]):
             return
         for ven_id in self._book.vens_of(record, {*registered, *self._book.enrolments}):

@@ -14,7 +14,6 @@ from oadr_core.clock import whole_seconds
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import (
     ActivePeriod,
-    DistributeEvent,
     Duration,
     EiEvent,
     EventSignal,
@@ -26,8 +25,6 @@ from oadr_core.messages import (
     value_at,
 )
 from oadr_core.rules import refuse_event
-from oadr_core.wire.envelope import encode
-from oadr_core.wire.parse import LIMITS
 from oadr_core.wire.verify import verify
 
 _Stretch: TypeAlias = tuple[datetime, datetime, float | None]
@@ -63,7 +60,6 @@ def made(event: EiEvent, now: datetime) -> EiEvent:
     faults = list(_faults(kept))
     if faults:
         raise LocalProtocolError("; ".join(faults))
-    _refuse_too_large(kept)
     return kept
 
 
@@ -86,21 +82,6 @@ def refuse_over(event: EiEvent, now: datetime) -> None:
     if end is not None and end <= now:
         raise LocalProtocolError(
             f"active_period: the event would be over since {end}; a new one ends after the present, {now}"
-        )
-
-
-def _refuse_too_large(event: EiEvent) -> None:
-    """Refuse an event that would make lists which VENs cannot take: they would ask for them again and again.
-
-    It may have half of a document, so that there is room for others beside it.
-    """
-    written = encode(DistributeEvent(request_id="", vtn_id="", events=(event,)))
-    size, tags = len(written), written.count(b"<")
-    if size > LIMITS.size // 2 or tags > LIMITS.tags // 2:
-        intervals = sum(len(one.intervals) for one in event.event_signals)
-        raise LocalProtocolError(
-            f"the event has {size} bytes and {tags} tags as XML, with {intervals} intervals; a list is a document that "
-            f"VENs take whole, and one event may have {LIMITS.size // 2} bytes and {LIMITS.tags // 2} tags of it"
         )
 
 
