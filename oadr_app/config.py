@@ -207,6 +207,13 @@ class Signatures(msgspec.Struct, forbid_unknown_fields=True):
             "signature_policy": self.policy,
         }
 
+    def arguments_over_xmpp(self) -> dict[str, Any]:
+        """Say the same for signatures that go through XMPP servers: in the one form that they leave as it is.
+
+        :raises ConfigError: the file with the passphrase cannot be read.
+        """
+        return {**self.arguments(), "signature_policy": msgspec.structs.replace(self.policy, prefixes=False)}
+
 
 class VtnSignatures(Signatures, forbid_unknown_fields=True):
     """``[signatures]`` of a VTN.

@@ -92,13 +92,13 @@ class LocalProsody:
         self._put(self._folder / "xmpp.crt", server.pem)
         self._put(self._folder / "xmpp.key", server.key_pem())
         self._put(self.secret_file, secret.encode())
-        accounts = self._folder / "data" / "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in DOMAIN)
-        (accounts / "accounts").mkdir(parents=True, exist_ok=True)
+        accounts = self._folder / "data" / in_file_name(DOMAIN) / "accounts"
+        accounts.mkdir(parents=True, exist_ok=True)
         for name, file in self.password_files.items():
             password = secrets.token_urlsafe(16)
             self._put(file, password.encode())
-            stored = "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in name)
-            self._put(accounts / "accounts" / f"{stored}.dat", f'return {{ ["password"] = "{password}"; }};'.encode())
+            stored = accounts / f"{in_file_name(name)}.dat"
+            self._put(stored, f'return {{ ["password"] = "{password}"; }};'.encode())
         configuration = _CONFIGURATION.format(
             root="run_as_root = true\n" if os.getuid() == 0 else "",
             folder=self._folder,
@@ -166,6 +166,11 @@ class LocalProsody:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()
+
+
+def in_file_name(text: str) -> str:
+    """A name as Prosody writes it in the names of its files."""
+    return "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in text)
 
 
 def _free_ports() -> tuple[int, int]:

@@ -133,7 +133,7 @@ class VenProgram:
         """Where its VTN is, for people."""
         if self.file.way is not Way.XMPP or self.file.xmpp is None:
             return without_password(self.file.vtn)
-        return self.file.xmpp.vtn or self.file.xmpp.jid.rpartition("@")[2].partition("/")[0]
+        return self.file.xmpp.vtn or self.file.xmpp.domain
 
     def _offer(self) -> None:
         """Offer the power of each load, and what else the configuration names."""
@@ -242,9 +242,7 @@ def _over_xmpp(file: VenFile, common: dict[str, Any]) -> DrivenVen:
         raise ConfigError("transport: there is no [xmpp], which says as whom the VEN logs in")
     if file.openadr is not ProfileName.V20B or file.fall_back:
         raise ConfigError("openadr: OpenADR 2.0a is spoken over HTTP alone")
-    arguments = file.xmpp.arguments({} if file.signatures is None else file.signatures.arguments())
-    if "signature_policy" in arguments:
-        arguments["signature_policy"] = structs.replace(arguments["signature_policy"], prefixes=False)
+    arguments = file.xmpp.arguments({} if file.signatures is None else file.signatures.arguments_over_xmpp())
     limits = structs.replace(arguments.pop("limits"), payload=file.limits.body, tags=file.limits.tags)
     return XmppClient(file.name, arguments.pop("jid"), limits=limits, **arguments, **common)
 

@@ -7,7 +7,6 @@ from random import SystemRandom
 from typing import Any, Final
 
 import anyio
-from msgspec import structs
 
 from oadr_app.checked import ConfigError
 from oadr_app.commands import Operator
@@ -149,10 +148,7 @@ class VtnProgram:
 
     def _signing(self, signatures: VtnSignatures) -> dict[str, Any]:
         """How it signs: where it serves over XMPP as well, in the one form that is left alone there."""
-        given = signatures.arguments()
-        if self.xmpp is not None:
-            given["signature_policy"] = structs.replace(given["signature_policy"], prefixes=False)
-        return given
+        return signatures.arguments() if self.xmpp is None else signatures.arguments_over_xmpp()
 
     @property
     def event_loop(self) -> str:

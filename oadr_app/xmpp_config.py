@@ -142,6 +142,11 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
         """Refuse what would be passed over."""
         self.refuse_lone_port()
 
+    @property
+    def domain(self) -> str:
+        """The domain that it logs in to; there may be an ``@`` in the resource of a JID."""
+        return self.jid.partition("/")[0].rpartition("@")[2]
+
     def arguments(self, signing: dict[str, Any]) -> dict[str, Any]:
         """Say it in the arguments of an OpenADRClient, which has one certificate for logging in and for signing.
 

@@ -10,6 +10,14 @@ _SECONDS_AHEAD: Final = 10
 """How many seconds' worth of requests may come at once, after a while without any."""
 
 
+def buckets(rate: float) -> TokenBuckets:
+    """Make what counts the requests of peers, each of which may come with some at once.
+
+    :param rate: requests a second of each; ``math.inf`` for no bound.
+    """
+    return TokenBuckets(rate, _SECONDS_AHEAD * rate)
+
+
 class Throttle:
     """Counts requests.
 
@@ -19,8 +27,8 @@ class Throttle:
     """
 
     def __init__(self, per_ven: float, per_address: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._of_vens = TokenBuckets(per_ven, _SECONDS_AHEAD * per_ven)
-        self._of_addresses = TokenBuckets(per_address, _SECONDS_AHEAD * per_address)
+        self._of_vens = buckets(per_ven)
+        self._of_addresses = buckets(per_address)
         self._clock = clock
 
     def wait(self, peer: Peer) -> float:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
 
-from oadr_core import Failure, TokenBuckets, printable
+from oadr_core import Failure, printable
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
+from oadr_driver.throttle import buckets
 from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.outcomes import error, failure
@@ -21,9 +22,6 @@ from oadr_xmpp.stream import RawStream, error_content, error_in
 _LOG: Final = logger("oadr.xmpp")
 
 _DECLARATION: Final = re.compile(rb"\s*<\?xml[^>]*\?>\s*")
-
-_SECONDS_AHEAD: Final = 10
-"""How many seconds' worth of requests may come at once, after a while without any."""
 
 Serve = Callable[[bytes, Any], Awaitable[tuple[Failure | None, bytes]]]
 """Takes a payload and the JID that the server says it comes from; says how it is refused, or what answers it."""
@@ -46,7 +44,7 @@ class Link:
         self._serve: Serve | None = None
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._of_peers: Counter[str] = Counter()
-        self._buckets = TokenBuckets(limits.requests_per_peer, _SECONDS_AHEAD * limits.requests_per_peer)
+        self._buckets = buckets(limits.requests_per_peer)
         self._damper = Damper()
         token = f"{{{stream.token}}}payload"
         stream.register_handler(Callback("oadr answers", _Answers(self._awaited), self._take_answer))
@@ -88,7 +86,8 @@ class Link:
         if answer.done():
             return
         if stanza["from"] != to:
-            _LOG.warning("%s has answered for %s, and is not listened to", stanza["from"], to)
+            sender = printable(str(stanza["from"]))
+            _LOG.warning("%s has answered for %s, and is not listened to", sender, printable(str(to)))
             return
         self._unread[stanza["id"]] = asyncio.get_running_loop().create_future()
         if stanza["type"] == "error":
@@ -174,7 +173,8 @@ class Link:
         content = _without_declaration(answer)
         if len(content) > self._limits.stanza:
             if self._damper.lets(("long", stanza["from"].bare)):
-                _LOG.error("an answer of %d bytes to %s is too large to be sent", len(content), stanza["from"])
+                to = printable(str(stanza["from"]))
+                _LOG.error("an answer of %d bytes to %s is too large to be sent", len(content), to)
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             content = error_content(*error(refusal))

@@ -17,7 +17,7 @@ from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
 from oadr_xmpp.discovery import announce, find_services, is_there, list_services
 from oadr_xmpp.limits import XmppLimits
-from oadr_xmpp.link import Link
+from oadr_xmpp.link import Link, Serve
 from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
@@ -70,14 +70,45 @@ class _Connected:
             return
         raise ExchangeFailed(Failure.UNREACHABLE)
 
-    async def finish(self) -> None:
-        """Take no more requests, and finish what is under way."""
-        self.link.serve(None)
-        with anyio.move_on_after(_GRACE, shield=True):
-            await self.link.finished()
+    @asynccontextmanager
+    async def serving(self, serve: Serve) -> AsyncIterator[None]:
+        """Have requests taken while the body runs; then take no more, and finish what is under way."""
+        self.link.serve(serve)
+        try:
+            yield
+        finally:
+            self.link.serve(None)
+            with anyio.move_on_after(_GRACE, shield=True):
+                await self.link.finished()
 
 
-class XmppToVtn:
+class _Way:
+    """A way to somebody that is there while it is open.
+
+    :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
+    """
+
+    def __init__(self, limits: XmppLimits | None) -> None:
+        self._limits = limits or XmppLimits()
+        self._connected: _Connected | None = None
+        self._damper = Damper()
+
+    @asynccontextmanager
+    async def _open(self, connected: _Connected) -> AsyncIterator[None]:
+        announce(connected.stream)
+        async with connected.session.open():
+            self._connected = connected
+            try:
+                yield
+            finally:
+                self._connected = None
+
+    def _while_open(self) -> _Connected:
+        assert self._connected is not None, "serving is for while it is open"
+        return self._connected
+
+
+class XmppToVtn(_Way):
     """The way of a VEN to its VTN, and of the VTN to it.
 
     :param login: the client that the VEN is.
@@ -87,14 +118,12 @@ class XmppToVtn:
     """
 
     def __init__(self, login: XmppClient, *, vtn: str | None = None, limits: XmppLimits | None = None) -> None:
+        super().__init__(limits)
         self._login = login
         self._vtn = None if vtn is None else checked_jid(vtn, "vtn.oadr.example")
-        self._limits = limits or XmppLimits()
-        self._connected: _Connected | None = None
         self._services: Mapping[Service, Any] = {}
         self._looked = False  # whether they were looked for in this session
         self._looking = asyncio.Lock()
-        self._damper = Damper()
 
     def by_hand(self) -> LooseCarrier:
         """A carrier for single requests.
@@ -107,20 +136,13 @@ class XmppToVtn:
     async def opened(self) -> AsyncIterator[Carrier]:
         """Be connected while the body runs; see :class:`~oadr_driver.transport.Transport`."""
         connected = _Connected(self._login, self._limits, present=True)
-        announce(connected.stream)
         connected.session.on_start(self._look_again)
-        async with connected.session.open():
-            self._connected = connected
-            try:
-                yield self
-            finally:
-                self._connected = None
+        async with self._open(connected):
+            yield self
 
     @asynccontextmanager
     async def serving(self, receiver: VenReceiver) -> AsyncIterator[None]:
         """Take what the VTN pushes; see :class:`~oadr_driver.transport.VenTransport`."""
-        connected = self._connected
-        assert connected is not None
 
         async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
             if sender.bare not in self._vtn_addresses():
@@ -131,12 +153,10 @@ class XmppToVtn:
                 return Failure.FORBIDDEN, b""
             return await receiver.receive(body, _peer(sender), None)
 
-        connected.link.serve(take)
-        connected.session.on_start(receiver.reached_at)
-        try:
+        connected = self._while_open()
+        async with connected.serving(take):
+            connected.session.on_start(receiver.reached_at)
             yield
-        finally:
-            await connected.finish()
 
     def _vtn_addresses(self) -> set[str]:
         """The bare addresses that the VTN pushes from: those of its services, and its own."""
@@ -193,7 +213,7 @@ class XmppToVtn:
             _LOG.error("%s lists no services of OpenADR; say where the VTN is, with vtn_address=", domain)
 
 
-class XmppToVens:
+class XmppToVens(_Way):
     """The way of a VTN to its VENs.
 
     :param login: the client or the component that the VTN is.
@@ -201,11 +221,9 @@ class XmppToVens:
     """
 
     def __init__(self, login: Login, *, limits: XmppLimits | None = None) -> None:
+        super().__init__(limits)
         self._login = login
-        self._limits = limits or XmppLimits()
-        self._connected: _Connected | None = None
         self._heard_at: OrderedDict[str, Any] = OrderedDict()  # where VENs were last heard from, by their bare JIDs
-        self._damper = Damper()
 
     def refuse_address(self, address: str) -> str | None:
         """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
@@ -225,30 +243,20 @@ class XmppToVens:
     async def opened(self) -> AsyncIterator[Carrier]:
         """Be connected while the body runs, or try to be; see :class:`~oadr_driver.transport.Transport`."""
         connected = _Connected(self._login, self._limits, present=False)
-        announce(connected.stream)
         list_services(connected.stream)
-        async with connected.session.open():
-            self._connected = connected
-            try:
-                yield self
-            finally:
-                self._connected = None
+        async with self._open(connected):
+            yield self
 
     @asynccontextmanager
     async def serving(self, receiver: Receiver) -> AsyncIterator[None]:
         """Take requests of VENs; see :class:`~oadr_driver.transport.Transport`."""
-        connected = self._connected
-        assert connected is not None
 
         async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
             self._remember(sender)
             return await receiver.receive(body, _peer(sender), None)
 
-        connected.link.serve(take)
-        try:
+        async with self._while_open().serving(take):
             yield
-        finally:
-            await connected.finish()
 
     def _remember(self, sender: Any) -> None:
         self._heard_at[sender.bare] = sender

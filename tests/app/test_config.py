@@ -157,6 +157,13 @@ def test_a_wrong_setting_of_a_ven_is_said_with_its_place(tmp_path: Path, text: s
     assert str(raised.value).startswith(f"{tmp_path / 'ven.toml'}: {complaint}")
 
 
+@pytest.mark.parametrize("jid", ["ven@grid.example", "ven@grid.example/bench", "ven@grid.example/bench@hall/2"])
+def test_a_ven_is_at_the_domain_of_its_jid(tmp_path: Path, jid: str) -> None:
+    made = ven(tmp_path, f'[xmpp]\njid = "{jid}"\npassword_file = "p"')
+    assert made.xmpp is not None
+    assert made.xmpp.domain == "grid.example"
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [

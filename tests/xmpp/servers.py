@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from oadr_app.authority import Authority, Identity, Kind, Side, pem, xmpp_address
+from oadr_app.local_prosody import in_file_name
 from tests.conftest import IN_CI, ROOT
 
 EXAMPLES: Final = ROOT / "examples" / "xmpp"
@@ -304,9 +305,9 @@ class Prosody(XmppServer):
         self._write("prosody.cfg.lua", text.encode())
 
     def _register(self, name: str, password: str) -> None:
-        accounts = self.folder / "data" / _in_file_name(DOMAIN) / "accounts"
+        accounts = self.folder / "data" / in_file_name(DOMAIN) / "accounts"
         accounts.mkdir(parents=True, exist_ok=True)
-        (accounts / f"{_in_file_name(name)}.dat").write_text(f'return {{ ["password"] = {json.dumps(password)}; }};')
+        (accounts / f"{in_file_name(name)}.dat").write_text(f'return {{ ["password"] = {json.dumps(password)}; }};')
 
 
 class Ejabberd(XmppServer):
@@ -440,8 +441,3 @@ def _replaced(text: str, *pairs: tuple[str, str]) -> str:
         assert place in text, f"the example has no {place!r} any more"
         text = text.replace(place, instead)
     return text
-
-
-def _in_file_name(text: str) -> str:
-    """A name as Prosody writes it in the names of its files."""
-    return "".join(one if one.isalnum() else f"%{ord(one):02x}" for one in text)

@@ -1,6 +1,7 @@
 """Whom a VEN asks and listens to, and for how long; without a server."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -38,15 +39,14 @@ class Line:
         self.asked.append(to)
         return await self._answer()
 
-    def serve(self, take: Any) -> None:
+    @asynccontextmanager
+    async def serving(self, take: Any) -> AsyncIterator[None]:
         """Note what takes requests."""
         self.take = take
+        yield
 
     def on_start(self, _: Any) -> None:
         """Begin no session."""
-
-    async def finish(self) -> None:
-        """End at once."""
 
 
 class Ven:
