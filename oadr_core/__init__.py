@@ -43,6 +43,7 @@ from oadr_core.outputs import (
     Address,
     Call,
     CallId,
+    CertificateFollowed,
     Event,
     EventDecided,
     EventOffered,
@@ -115,14 +116,16 @@ from oadr_core.seal import (
     SigningKey,
     SigningSealer,
     Trust,
+    certificate_after,
     certificate_is_for,
     fingerprint,
 )
+from oadr_core.seal import all_normalised as normalised_fingerprints
 from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Standing, VenRecord
+from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Renewal, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.ven.event_view import EventView
@@ -138,6 +141,7 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
+    "certificate_after",
     "certificate_is_for",
     "official_rule",
     *_messages,
@@ -151,6 +155,7 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "CertificateFollowed",
     "Canonicalization",
     "Collection",
     "Core",
@@ -217,6 +222,7 @@ __all__ = [
     "RegistrationEnded",
     "RegistrationRefused",
     "RemoteProtocolError",
+    "Renewal",
     "ReplayGuard",
     "Reply",
     "ReportDropped",
@@ -284,6 +290,7 @@ __all__ = [
     "make_opt",
     "new_id",
     "normalised_fingerprint",
+    "normalised_fingerprints",
     "part_from_dict",
     "part_to_dict",
     "printable",
