@@ -165,8 +165,9 @@ async def test_an_expired_certificate_is_not_signed_with(files: Files) -> None:
 
 async def test_a_ven_has_to_say_by_what_it_knows_the_vtn(files: Files) -> None:
     url = "http://127.0.0.1:1/x"
-    with pytest.raises(LocalProtocolError, match="nothing says by what the signatures"):
-        ven(url, **files.of(VEN))
+    for nothing in ({}, {"vtn_fingerprint": []}, {"vtn_fingerprint": ""}):
+        with pytest.raises(LocalProtocolError, match="nothing says by what the signatures"):
+            ven(url, **files.of(VEN), **nothing)
     for enough in (
         {"vtn_fingerprint": VTN.fingerprint},
         {"verification_cert": files.of(VTN)["cert"]},
