@@ -50,28 +50,36 @@ Component "vtn.{domain}"
 """
 
 
-def digits(account: Account) -> str:
-    """The fingerprint of somebody's certificate, as avob writes it."""
-    return fingerprint(account.certificate.read_bytes()).replace(":", "").lower()
+def digits(certificate: Path) -> str:
+    """The fingerprint of a certificate, as avob writes it."""
+    return fingerprint(certificate.read_text()).replace(":", "").lower()
 
 
 class AvobServer(Prosody):
-    """Prosody, with modules that do what avob's plugin does."""
+    """Prosody, with modules that do what avob's plugin does.
 
-    def __init__(self, folder: Path, vens: int) -> None:
+    :param folder: where its files go; an empty one.
+    :param vens: how many VENs there are.
+    :ivar of_vtn: the certificate that it knows the VTN by.
+    :ivar of_vens: those of whom else it lets in.
+    """
+
+    def __init__(self, folder: Path, vens: int = 0) -> None:
         super().__init__(folder, Login.CERTIFICATE)
         self.vens: Final = [self.account() for _ in range(vens)]
+        self.of_vtn = self.account(VTN).certificate
+        self.of_vens = [one.certificate for one in self.vens]
         for module in _MODULES.glob("*.lua"):
             shutil.copy(module, folder)
 
     def _configure(self) -> None:
-        admitted = "; ".join(f'"{digits(one)}"' for one in self.vens)
+        admitted = "; ".join(f'"{digits(one)}"' for one in self.of_vens)
         text = _CONFIGURATION.format(
             folder=self.folder,
             port=self.port,
             component_port=self.component_port,
             domain=DOMAIN,
-            vtn=digits(self.account(VTN)),
+            vtn=digits(self.of_vtn),
             admitted=admitted,
         )
         (self.folder / "data").mkdir(exist_ok=True)
@@ -79,7 +87,7 @@ class AvobServer(Prosody):
 
     def known_as(self, account: Account) -> str:
         """What the server puts in the place of the bare JID of somebody."""
-        return f"{digits(account)}@{DOMAIN}"
+        return f"{digits(account.certificate)}@{DOMAIN}"
 
     def credentials(self, account: Account) -> dict[str, Any]:
         """How somebody logs in: as nobody, with a certificate."""

@@ -79,7 +79,7 @@ async def ven(
         account.name,
         DOMAIN,
         dialect=XmppDialect.AVOB,
-        vtn_fingerprint=digits(server.account(VTN)),
+        vtn_fingerprint=digits(server.of_vtn),
         observe=watch,
         **arguments,
     )
