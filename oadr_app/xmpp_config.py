@@ -1,12 +1,13 @@
 """``[xmpp]`` in the files of ``oadr vtn`` and ``oadr ven``: as whom, and where, they log in at an XMPP server."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
 from oadr_app.checked import ConfigError
-from oadr_app.tls_config import passphrase_in
+from oadr_app.tls_config import Fingerprint, passphrase_in
 
 if TYPE_CHECKING:  # whoever does without XMPP does not wait for its library to be loaded
     from oadr_xmpp import XmppClient, XmppComponent, XmppLimits, XmppToVens
@@ -15,11 +16,23 @@ _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 
+
+class Dialect(StrEnum):
+    """How messages stand in stanzas otherwise than the profile has it; see :class:`oadr_xmpp.XmppDialect`."""
+
+    AVOB = "avob"
+    ENERNOC = "enernoc"
+
+
 _CLIENT_PORT: Final = 5222
 _COMPONENT_PORT: Final = 5347
 
-_OF_CLIENTS: Final = ("certificate", "key", "passphrase_file", "password_file", "authorities")
-"""Settings that say nothing of a component."""
+_OF_CLIENTS: Final = {
+    **dict.fromkeys(("certificate", "key", "passphrase_file", "password_file", "authorities")),
+    "check_hostname": True,
+    "anonymous": False,
+}
+"""Settings that say nothing of a component, as they are where nobody has set them."""
 
 
 class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -33,6 +46,7 @@ class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     :param password_file: a file with a password, in its first line, where it logs in with that.
     :param authorities: the CAs of the certificate of the server; those of the system if None.
     :param check_hostname: whether that certificate must be for the domain.
+    :param anonymous: whether the server gives it a user name, as avob's does; ``jid`` is a domain then.
     :param stanza: bytes of a stanza that is sent; the server must take more. Such as most servers take if None.
     """
 
@@ -44,6 +58,7 @@ class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     password_file: Path | None = None
     authorities: Path | None = None
     check_hostname: bool = True
+    anonymous: bool = False
     stanza: _Count | None = None
 
     @property
@@ -75,6 +90,7 @@ class XmppFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             "passphrase": passphrase_in(self.passphrase_file, "xmpp.passphrase_file"),
             "ca_file": self.authorities,
             "check_hostname": self.check_hostname,
+            "anonymous": self.anonymous,
             "host": self.host,
             "port": self.port or _CLIENT_PORT,
         }
@@ -86,11 +102,13 @@ class VtnXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
     :param component: its domain, where it is a component of the server.
     :param secret_file: a file with what the server knows the component by, in its first line.
     :param jid: its JID with a resource, where it is a client.
+    :param dialects: what VENs may speak beside what the profile has: ``avob``, ``enernoc``.
     """
 
     component: _Name | None = None
     secret_file: Path | None = None
     jid: _Name | None = None
+    dialects: tuple[Dialect, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is neither, or both."""
@@ -99,9 +117,9 @@ class VtnXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
         if (self.component is None) is not (self.secret_file is None):
             raise ValueError("`component` and `secret_file` belong together")
         if self.component is not None:
-            others = [one for one in _OF_CLIENTS if getattr(self, one) is not None]
-            if others or not self.check_hostname:
-                one = others[0] if others else "check_hostname"
+            for one, unsaid in _OF_CLIENTS.items():
+                if getattr(self, one) == unsaid:
+                    continue
                 raise ValueError(f"`{one}` is for a client; a component logs in with `secret_file`, and without TLS")
         else:
             self.refuse_lone_port()
@@ -112,9 +130,10 @@ class VtnXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
         :raises ConfigError: a file with a secret cannot be read, or nothing says how it logs in.
         :raises LocalProtocolError: an address is none, or a file of certificates cannot be used.
         """
-        from oadr_xmpp import XmppToVens
+        from oadr_xmpp import XmppDialect, XmppToVens
 
-        return XmppToVens(self._account(), limits=self.limits)
+        dialects = [XmppDialect(one) for one in self.dialects]
+        return XmppToVens(self._account(), dialects=dialects, limits=self.limits)
 
     def _account(self) -> "XmppClient | XmppComponent":
         """Make what it gets onto the server by."""
@@ -132,11 +151,16 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
     """``[xmpp]`` of a VEN.
 
     :param jid: its JID; its name is that in its certificate (rule 515).
-    :param vtn: where its VTN is found: the domain that lists its services, or its JID; the domain of ``jid`` if None.
+    :param vtn: where its VTN is found: the domain that lists its services, or its JID. If None, the domain of ``jid``,
+        or what avob has in its place.
+    :param dialect: how its VTN is spoken to: as the profile has it, ``enernoc`` or ``avob``.
+    :param vtn_fingerprint: by what the server of avob's knows the VTN; where ``[signatures]`` has it, from there.
     """
 
     jid: _Name
     vtn: _Name | None = None
+    dialect: Dialect | None = None
+    vtn_fingerprint: Fingerprint | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be passed over."""
@@ -163,4 +187,8 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
         if not signing:
             own |= {"disable_signature": True}
         own["passphrase"] = own["passphrase"] or signing.get("passphrase")
+        if self.vtn_fingerprint is not None:
+            own["vtn_fingerprint"] = self.vtn_fingerprint
+        if self.dialect is not None:
+            own["dialect"] = self.dialect
         return {**signing, **own, "jid": self.jid, "vtn_address": self.vtn, "limits": self.limits}

@@ -9,6 +9,7 @@ from oadr_core.build import Collection, DataPoint, complete_event, data_point, m
 from oadr_core.clock import Deadline, Now
 from oadr_core.codes import ResponseCode
 from oadr_core.core import Core
+from oadr_core.correlation import expects_answer, is_answer, may_ask, service_of
 from oadr_core.decisions import (
     EndReports,
     EventDecision,
@@ -282,12 +283,15 @@ __all__ = [
     "encode",
     "event_decision",
     "event_status",
+    "expects_answer",
     "fingerprint",
     "from_dict",
+    "is_answer",
     "log_line",
     "make_event",
     "make_offer",
     "make_opt",
+    "may_ask",
     "new_id",
     "normalised_fingerprint",
     "normalised_fingerprints",
@@ -300,6 +304,7 @@ __all__ = [
     "reported_values",
     "rules",
     "schedule_of",
+    "service_of",
     "to_dict",
     "verify",
 ]

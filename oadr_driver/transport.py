@@ -72,6 +72,14 @@ class Transport(Protocol):
 class VtnTransport(Transport, Protocol):
     """The way of a VTN to its VENs."""
 
+    @property
+    def own_addresses(self) -> bool:
+        """Whether what a VEN is known by is also where it is reached, if it is an address (rule 515).
+
+        Where it is not, the transport itself has to see that nothing is sent to the address of another VEN.
+        """
+        ...
+
     def refuse_address(self, address: str) -> str | None:
         """Say why nothing is pushed to an address that a VEN registers with.
 

@@ -124,7 +124,11 @@ class DrivenVtn(Driven):
         self._callbacks: dict[str, Callback] = {}
         self._delivery_callbacks: dict[str, DeliveryCallback] = {}
         self._core = AutoVtn(
-            structs.replace(config, transports=tuple(TransportName(name) for name in self._transports)),
+            structs.replace(
+                config,
+                transports=tuple(TransportName(name) for name in self._transports),
+                own_addresses=all(one.own_addresses for one in self._transports.values()),
+            ),
             policy,
             sealer=sealer,
             entropy=entropy,

@@ -203,6 +203,11 @@ class HttpToVens:
         # nothing lets a VEN compress
         return HttpCarrier(compression=False, longest=longest, tls=self._tls, targets=self._targets)
 
+    @property
+    def own_addresses(self) -> bool:
+        """Whether an address is an identity; it never is, here."""
+        return True
+
     def refuse_address(self, address: str) -> str | None:
         """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
         return self._targets.refuse(address)

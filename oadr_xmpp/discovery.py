@@ -19,7 +19,7 @@ _FEATURES: Final = ("http://openadr.org/openadr2", "http://openadr.org/OpenADR2"
 SERVICES_NODE: Final = "http://openadr.org/openadr2#services"
 """The node under which the services of a VTN are listed."""
 
-_SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.EI_OPT)
+SERVICES: Final = (Service.EI_REGISTER_PARTY, Service.EI_EVENT, Service.EI_REPORT, Service.EI_OPT)
 """What a VTN serves over XMPP, where there are no polls (rule 507)."""
 
 
@@ -45,7 +45,7 @@ def list_services(stream: RawStream) -> None:
         if node:
             listed["node"] = node
         if node and node.lower() == SERVICES_NODE:
-            for service in _SERVICES:
+            for service in SERVICES:
                 for base in reversed(_FEATURES):
                     listed.add_item(stream.boundjid.full, node=f"{base}/{service}")
         return listed
@@ -131,4 +131,4 @@ async def is_there(stream: RawStream, jid: Any, patience: float) -> bool:
 def _service(node: str) -> Service | None:
     """The service that a node is for, by its last part in any case of letters; None where there is no such service."""
     name = node.rpartition("/")[2].lower()
-    return next((one for one in _SERVICES if one.lower() == name), None)
+    return next((one for one in SERVICES if one.lower() == name), None)

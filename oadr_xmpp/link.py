@@ -1,30 +1,62 @@
 """Exchanges over a stream: an IQ for each request, and an IQ for each answer (section 9.3.4 of the profile)."""
 
-import asyncio
-import re
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
 
-from oadr_core import Failure, printable
+from oadr_core import Failure, Payload, Role, printable
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
-from oadr_driver.throttle import buckets
 from oadr_driver.transport import ExchangeFailed
+from oadr_xmpp.apart import AnswersApart, understood
+from oadr_xmpp.dialects import WRAPPING, Wrapping, XmppDialect, unwrapped, wrapped, wrapping_of
+from oadr_xmpp.exchanges import Exchanges, Pending, Serve
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.outcomes import error, failure
 from oadr_xmpp.stream import RawStream, error_content, error_in
 
 _LOG: Final = logger("oadr.xmpp")
 
-_DECLARATION: Final = re.compile(rb"\s*<\?xml[^>]*\?>\s*")
 
-Serve = Callable[[bytes, Any], Awaitable[tuple[Failure | None, bytes]]]
-"""Takes a payload and the JID that the server says it comes from; says how it is refused, or what answers it."""
+class Side(Protocol):
+    """What those who exchange messages have to be told by the side that they are on."""
+
+    @property
+    def asking(self) -> Role:
+        """Who sends us requests."""
+        ...
+
+    def whose(self, sender: Any) -> str:
+        """By what the answers of a sender are known, wherever he sends them from."""
+        ...
+
+    def reply_to(self, sender: Any, answer: bytes | None) -> Any:
+        """Where somebody is answered who has not sent an IQ, a JID.
+
+        :param sender: who it is.
+        :param answer: what he is answered; None where it is an error.
+        """
+        ...
+
+    def reply_by(self, stream: RawStream) -> RawStream:
+        """Over which stream he is answered who has sent no IQ over another one."""
+        ...
+
+
+class _Asked(NamedTuple):
+    """A request of ours.
+
+    :param to: whom it went to.
+    :param pending: what waits for its answer.
+    :param apart: whether the answer comes in an IQ of its own, if the one that belongs to it is empty.
+    """
+
+    to: Any
+    pending: Pending
+    apart: bool
 
 
 class Link:
@@ -32,149 +64,114 @@ class Link:
 
     :param stream: the stream.
     :param limits: what it puts up with.
-    :param clock: seconds that never go back.
+    :param exchanges: what is under way over the stream.
+    :param apart: knows of answers that come in IQs of their own; None where nobody is spoken to who sends such.
+    :param side: which side it is on.
     """
 
-    def __init__(self, stream: RawStream, limits: XmppLimits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: RawStream,
+        limits: XmppLimits,
+        exchanges: Exchanges,
+        side: Side,
+        apart: AnswersApart | None = None,
+    ) -> None:
         self._stream = stream
         self._limits = limits
-        self._clock = clock
-        self._awaited: dict[str, tuple[Any, asyncio.Future[bytes]]] = {}
-        self._unread: dict[str, asyncio.Future[None]] = {}  # those whose answers are there, until they are read
-        self._serve: Serve | None = None
-        self._tasks: dict[asyncio.Task[None], str] = {}
-        self._of_peers: Counter[str] = Counter()
-        self._buckets = buckets(limits.requests_per_peer)
+        self._exchanges = exchanges
+        self._side = side
+        self._apart = apart
+        self._asked: dict[str, _Asked] = {}
         self._damper = Damper()
         token = f"{{{stream.token}}}payload"
-        stream.register_handler(Callback("oadr answers", _Answers(self._awaited), self._take_answer))
+        stream.register_handler(Callback("oadr answers", _Answers(self._asked), self._take_answer))
         stream.register_handler(Callback("oadr requests", _Requests(token), self._take_request))
 
     # --- our requests ------------------------------------------------------------------------------------------------
 
-    async def request(self, to: Any, document: bytes, patience: float) -> bytes:
+    async def request(
+        self, to: Any, whose: str, document: bytes, patience: float, dialect: XmppDialect = XmppDialect.PROFILE
+    ) -> bytes:
         """Send a request and bring back the answer.
 
         :param to: whom to, a JID.
+        :param whose: by what the one who has to answer is known, where the answer may come from elsewhere.
         :param document: the payload, with or without an XML declaration.
         :param patience: seconds that the answer is awaited.
+        :param dialect: how it stands in the IQ, and where the answer comes.
         :raises ExchangeFailed: there is none.
         """
-        content = _without_declaration(document)
-        if len(content) > self._limits.stanza:
-            _LOG.error(
-                "a message of %d bytes to %s is not sent: stanzas of more than %d bytes make the server close the "
-                "stream; where it takes more, say so in XmppLimits(stanza=)",
-                *(len(content), printable(str(to)), self._limits.stanza),
-            )
-            raise ExchangeFailed(Failure.TOO_LARGE)
+        content = unwrapped(document, WRAPPING[dialect])
+        refuse_long(content, self._limits, to)
         number = self._stream.new_id()
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._awaited[number] = (to, answer)
-        try:
+        with ExitStack() as under_way:
+            pending = under_way.enter_context(self._exchanges.pending())
+            apart = self._apart is not None and dialect is XmppDialect.ENERNOC
+            if self._apart is not None and apart:
+                apart = under_way.enter_context(self._apart.awaited(whose, document, pending))
+            self._asked[number] = _Asked(to, pending, apart)
+            under_way.callback(self._asked.pop, number)
             self._stream.send_raw_iq("set", number, str(to), content, str(self._stream.boundjid))
-            return await asyncio.wait_for(answer, patience)
-        except TimeoutError:
-            raise ExchangeFailed(Failure.SILENCE) from None
-        finally:
-            del self._awaited[number]
-            if number in self._unread:
-                self._unread.pop(number).set_result(None)
+            return await pending.wait(patience)
 
     def _take_answer(self, stanza: Any) -> None:
-        to, answer = self._awaited[stanza["id"]]
-        if answer.done():
-            return
-        if stanza["from"] != to:
+        asked = self._asked[stanza["id"]]
+        if stanza["from"] != asked.to:
             sender = printable(str(stanza["from"]))
-            _LOG.warning("%s has answered for %s, and is not listened to", sender, printable(str(to)))
+            _LOG.warning("%s has answered for %s, and is not listened to", sender, printable(str(asked.to)))
             return
-        self._unread[stanza["id"]] = asyncio.get_running_loop().create_future()
         if stanza["type"] == "error":
-            answer.set_exception(ExchangeFailed(failure(*error_in(stanza))))
+            asked.pending.settle(failure(*error_in(stanza)))
             return
         payloads = self._stream.payloads_of(stanza)
         if not payloads and not len(stanza.xml):
-            answer.set_result(b"")
+            if not asked.apart:
+                asked.pending.settle(b"")
         elif len(payloads) == 1 and payloads[0] is not None:
-            answer.set_result(payloads[0])
+            asked.pending.settle(payloads[0] if self._apart is None else wrapped(payloads[0]))
         else:
-            answer.set_exception(ExchangeFailed(Failure.BAD_ANSWER))
-
-    def fail_all(self, why: Failure) -> None:
-        """Give up all requests that are under way."""
-        for _, answer in self._awaited.values():
-            if not answer.done():
-                answer.set_exception(ExchangeFailed(why))
+            asked.pending.settle(Failure.BAD_ANSWER)
 
     # --- requests of others ------------------------------------------------------------------------------------------
-
-    def serve(self, serve: Serve | None) -> None:
-        """Say what takes requests from now on; None has them sent back, to come again later."""
-        self._serve = serve
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being answered."""
-        return not self._tasks
-
-    async def finished(self) -> None:
-        """Wait until nothing is being answered."""
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))
-
-    async def close(self) -> None:
-        """Leave nothing running."""
-        self.fail_all(Failure.BROKEN)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _take_request(self, stanza: Any) -> None:
         """Take a request as the server stamped it; an IQ is answered, and a message is not (decision D24)."""
         payloads = self._stream.payloads_of(stanza)
-        serve, refusal = self._serve, self._too_many(stanza["from"].bare)
-        if refusal is None and (len(payloads) != 1 or payloads[0] is None or len(stanza.xml) != 1):
-            refusal = Failure.NOT_ACCEPTABLE
-        if serve is None or refusal is not None:
-            self._answer(stanza, refusal or Failure.BUSY, b"")
+        peer = stanza["from"].bare
+        if self._exchanges.too_often(peer):
+            self._answer(stanza, Failure.BUSY, b"")
             return
-        assert payloads[0] is not None
-        task = asyncio.get_running_loop().create_task(self._served(serve, stanza, payloads[0]))
-        self._tasks[task] = stanza["from"].bare
-        self._of_peers[stanza["from"].bare] += 1
-        task.add_done_callback(self._done)
+        if len(payloads) != 1 or payloads[0] is None or len(stanza.xml) != 1:
+            self._answer(stanza, Failure.NOT_ACCEPTABLE, b"")
+            return
+        document, dialect = payloads[0], XmppDialect.PROFILE
+        if self._apart is not None and wrapping_of(document) is not Wrapping.WHOLE:
+            document, dialect = wrapped(document), XmppDialect.ENERNOC
+        if self._is_answer(stanza, document):
+            self._answer(stanza, None, b"")
+        elif self._exchanges.too_many(peer):
+            self._answer(stanza, Failure.BUSY, b"")
+        else:
+            self._exchanges.start(peer, partial(self._served, stanza, document, dialect))
 
-    def _too_many(self, peer: str) -> Failure | None:
-        if self._buckets.take(peer, self._clock()):
-            return Failure.BUSY
-        full = len(self._tasks) >= self._limits.in_flight
-        return Failure.BUSY if full or self._of_peers[peer] >= self._limits.in_flight_per_peer else None
+    def _is_answer(self, stanza: Any, document: bytes) -> bool:
+        """Bring an answer that has come in an IQ of its own to whoever waits for it; whether it is one."""
+        message: Payload | None = None if self._apart is None else understood(document)
+        if self._apart is None or message is None:
+            return False
+        return self._apart.settle(self._side.whose(stanza["from"]), message, document)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        peer = self._tasks.pop(task)
-        self._of_peers[peer] -= 1
-        if not self._of_peers[peer]:
-            del self._of_peers[peer]
+    async def _served(self, stanza: Any, document: bytes, dialect: XmppDialect, serve: Serve) -> None:
+        self._answer(stanza, *await served(serve, document, stanza["from"], dialect), dialect)
 
-    async def _served(self, serve: Serve, stanza: Any, payload: bytes) -> None:
-        if self._unread:  # these answers came before this request, and so they are read before it
-            await asyncio.wait(list(self._unread.values()))
-        try:
-            refusal, answer = await serve(payload, stanza["from"])
-        except Exception:  # one request that fails must not end the others
-            _LOG.exception("the request of %s cannot be answered", printable(str(stanza["from"])))
-            refusal, answer = Failure.PEER_ERROR, b""
-        self._answer(stanza, refusal, answer)
-
-    def _answer(self, stanza: Any, refusal: Failure | None, answer: bytes) -> None:
+    def _answer(
+        self, stanza: Any, refusal: Failure | None, answer: bytes, dialect: XmppDialect = XmppDialect.PROFILE
+    ) -> None:
         if stanza.name != "iq":
             return
-        content = _without_declaration(answer)
-        if len(content) > self._limits.stanza:
-            if self._damper.lets(("long", stanza["from"].bare)):
-                to = printable(str(stanza["from"]))
-                _LOG.error("an answer of %d bytes to %s is too large to be sent", len(content), to)
+        content = unwrapped(answer, WRAPPING[dialect]) if answer else b""
+        if is_long(content, self._limits, stanza["from"], self._damper):
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             content = error_content(*error(refusal))
@@ -182,10 +179,48 @@ class Link:
         self._stream.send_raw_iq(kind, stanza["id"], str(stanza["from"]), content, str(stanza["to"]))
 
 
+async def served(serve: Serve, document: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
+    """Have a request served, or say that it failed: one that does must not end the others.
+
+    :param serve: what serves it.
+    :param document: the request.
+    :param sender: whose it is.
+    :param dialect: how it came.
+    """
+    try:
+        return await serve(document, sender, dialect)
+    except Exception:
+        _LOG.exception("the request of %s cannot be answered", printable(str(sender)))
+        return Failure.PEER_ERROR, b""
+
+
+def refuse_long(content: bytes, limits: XmppLimits, to: Any) -> None:
+    """Refuse to send what would make the server close the stream.
+
+    :raises ExchangeFailed: it is too long.
+    """
+    if len(content) > limits.stanza:
+        _LOG.error(
+            "a message of %d bytes to %s is not sent: stanzas of more than %d bytes make the server close the "
+            "stream; where it takes more, say so in XmppLimits(stanza=)",
+            *(len(content), printable(str(to)), limits.stanza),
+        )
+        raise ExchangeFailed(Failure.TOO_LARGE)
+
+
+def is_long(answer: bytes, limits: XmppLimits, to: Any, damper: Damper) -> bool:
+    """Whether an answer would make the server close the stream, which the log tells then."""
+    if len(answer) <= limits.stanza:
+        return False
+    if damper.lets(("long", to.bare)):
+        _LOG.error("an answer of %d bytes to %s is too large to be sent", len(answer), printable(str(to)))
+    return True
+
+
 class _Answers(MatcherBase):
     """Matches the answers to requests that are under way.
 
-    :param awaited: these requests, by their ids.
+    :param asked: these requests, by their ids.
     """
 
     def match(self, stanza: Any) -> bool:
@@ -204,9 +239,3 @@ class _Requests(MatcherBase):
         carries = any(one.tag == self._criteria for one in stanza.xml)
         kinds = ("set",) if stanza.name == "iq" else ("normal", "chat", "headline")
         return carries and stanza.name in ("iq", "message") and stanza["type"] in kinds
-
-
-def _without_declaration(document: bytes) -> bytes:
-    """A document as it stands in a stanza."""
-    found = _DECLARATION.match(document)
-    return document[found.end() :] if found else document

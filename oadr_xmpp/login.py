@@ -29,6 +29,8 @@ class XmppClient:
 
     :param jid: its JID, such as ``0013a20040f1@oadr.example/client``. Its user name is the CN of the certificate (rule
         515); where it names no resource, ``resource`` is asked for.
+    :param anonymous: whether the server gives it a user name (SASL ANONYMOUS), as avob has it; ``jid`` is its domain
+        then, and the server knows who it is by the certificate that it shows for TLS.
     :param password: its password, which is shown by SCRAM; None where it logs in with its certificate.
     :param cert: the certificate that it logs in with, in PEM (SASL EXTERNAL).
     :param key: the key; None where it is in the file of the certificate.
@@ -39,8 +41,8 @@ class XmppClient:
     :param host: the address of the server; it is looked up by the domain if None.
     :param port: its port.
     :param resource: the resource that is asked for where the JID names none.
-    :raises LocalProtocolError: the JID is none, there is neither a password nor a certificate, ``host`` goes without
-        ``port``, or a file cannot be used.
+    :raises LocalProtocolError: the JID is none, there is neither a password nor a certificate, or a file cannot be
+        used.
     """
 
     component: Final = False
@@ -49,6 +51,7 @@ class XmppClient:
         self,
         jid: str,
         *,
+        anonymous: bool = False,
         password: str | None = None,
         cert: str | Path | None = None,
         key: str | Path | None = None,
@@ -61,13 +64,18 @@ class XmppClient:
         resource: str = "client",
     ) -> None:
         parsed = checked_jid(jid, "0013a20040f1@oadr.example/client")
-        if not parsed.user:
+        if anonymous and (parsed.user or password is not None):
+            raise LocalProtocolError(
+                f"who logs in as nobody has neither a user name nor a password: give the domain alone, {parsed.domain}"
+            )
+        if not anonymous and not parsed.user:
             raise LocalProtocolError(f"{jid!r} is the address of a server; a client has a user name: name@{jid}")
         if password is None and cert is None:
             raise LocalProtocolError("nothing says how to log in: give cert and key, or password")
         if not parsed.resource:
             parsed.resource = resource
-        self._jid: Final = str(parsed)
+        self.anonymous: Final = anonymous
+        self._jid: Final = parsed
         self._password = password
         self.domain: Final = str(parsed.domain)
         self.tls: Final = Tls(
@@ -80,9 +88,16 @@ class XmppClient:
         )
         self.address: Final = None if host is None else (host, port)
 
-    def stream(self, limits: XmppLimits) -> RawStream:
-        """Make the stream; to be called where an event loop runs."""
-        stream = ClientStream(self._jid, self._password, self.tls.client, limits)
+    def stream(self, limits: XmppLimits, resource: str | None = None) -> RawStream:
+        """Make a stream; to be called where an event loop runs.
+
+        :param limits: what it puts up with.
+        :param resource: the resource that is asked for; that of the login if None.
+        """
+        jid = JID(self._jid)
+        if resource is not None:
+            jid.resource = resource
+        stream = ClientStream(str(jid), self._password, self.tls.client, limits)
         stream.enable_direct_tls = self.address is None  # at a given address TLS begins when the server offers it
         return stream
 
@@ -109,6 +124,7 @@ class XmppComponent:
     """
 
     component: Final = True
+    anonymous: Final = False
 
     def __init__(self, domain: str, secret: str, *, host: str = "127.0.0.1", port: int = _COMPONENT_PORT) -> None:
         parsed = checked_jid(domain, "vtn.oadr.example")
@@ -121,8 +137,8 @@ class XmppComponent:
         self.tls: Final = None
         self.address: Final = (host, port)
 
-    def stream(self, limits: XmppLimits) -> RawStream:
-        """Make the stream; to be called where an event loop runs."""
+    def stream(self, limits: XmppLimits, _: str | None = None) -> RawStream:
+        """Make the stream, which has no resource; to be called where an event loop runs."""
         return ComponentStream(self.domain, self._secret, limits)
 
     def renew(self, stream: RawStream) -> None:

@@ -7,7 +7,6 @@ from random import Random
 from typing import Any, Final
 
 import anyio
-from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
 from oadr_core import Failure, printable
@@ -15,8 +14,8 @@ from oadr_driver.damping import Damper
 from oadr_driver.groups import alone
 from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
+from oadr_xmpp.exchanges import Exchanges
 from oadr_xmpp.limits import XmppLimits
-from oadr_xmpp.link import Link
 from oadr_xmpp.stream import NO_TLS, UNREACHABLE, RawStream
 
 _LOG: Final = logger("oadr.xmpp")
@@ -40,7 +39,7 @@ class Session:
     :param present: whether others are told that we are there, by presence (section 9.3.4.5).
     :param entropy: the source of jitter.
     :param before: is called before each try to connect.
-    :ivar link: exchanges over the stream.
+    :ivar exchanges: what is under way over the stream.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Session:
         entropy: Random,
         before: Callable[[], None] | None = None,
     ) -> None:
-        self.link: Final = Link(stream, limits)
+        self.exchanges: Final = Exchanges(limits)
         self._stream = stream
         self._address = address
         self._limits = limits
@@ -150,17 +149,15 @@ class Session:
                 one.cancel()
 
     async def _ping(self) -> None:
-        """Find out whether the connection still works (XEP-0199); a component asks itself, by way of the server."""
+        """Find out whether the connection still works (XEP-0199)."""
         while True:
             await anyio.sleep(self._limits.ping)
             if not self._online:
                 continue
             stream = self._stream
             connection = stream.transport
-            own = stream.boundjid if stream.is_component else None
             try:
-                to = own or JID(stream.boundjid.host)
-                await stream.plugin["xep_0199"].send_ping(to, ifrom=own, timeout=self._limits.answer_timeout)
+                await stream.ping_server(self._limits.answer_timeout)
             except IqTimeout:
                 if stream.transport is connection:  # and not one that was made meanwhile
                     _LOG.warning("the connection to %s is dead, and is made again", self._server)
@@ -171,7 +168,7 @@ class Session:
     async def _leave(self) -> None:
         """Say that we go, and go."""
         self._leaving = True
-        await self.link.close()
+        await self.exchanges.close()
         if self._online:
             if self._present:
                 self._stream.send_presence(ptype="unavailable")
@@ -202,7 +199,7 @@ class Session:
         self._reached.set()
 
     def _ended(self, _: Any) -> None:
-        self.link.fail_all(Failure.BROKEN)
+        self.exchanges.fail_all(Failure.BROKEN)
 
     def _disconnected(self, why: object) -> None:
         if self._online and not self._leaving:

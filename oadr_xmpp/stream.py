@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from slixmpp import ClientXMPP, ComponentXMPP, Iq
+from slixmpp import JID, ClientXMPP, ComponentXMPP, Iq
 from slixmpp.basexmpp import BaseXMPP
 
 from oadr_xmpp.framing import PayloadCutter, StreamTooLarge
@@ -108,6 +108,16 @@ class RawStream(BaseXMPP):
         iq.octets = head.encode() + (b">" + content + b"</iq>" if content else b"/>")
         self.send(iq)
 
+    async def ping_server(self, patience: float) -> None:
+        """Have the server answer (XEP-0199), once it has dealt with what was sent before; a component asks itself.
+
+        :param patience: seconds to wait for the answer.
+        :raises IqTimeout: there is none.
+        :raises IqError: the server does not know what was asked.
+        """
+        own = self.boundjid if self.is_component else None
+        await self.plugin["xep_0199"].send_ping(own or JID(self.boundjid.host), ifrom=own, timeout=patience)
+
     # --- connecting --------------------------------------------------------------------------------------------------
 
     def reschedule_connection_attempt(self) -> None:
@@ -128,7 +138,8 @@ class RawStream(BaseXMPP):
 class ClientStream(RawStream, ClientXMPP):
     """The stream of a client, which resumes its session after a link broke.
 
-    :param jid: its JID; the resource is the one that is asked for.
+    :param jid: its JID; the resource is the one that is asked for. One without a user name is given one by the server
+        (SASL ANONYMOUS).
     :param password: its password; it logs in with its certificate (SASL EXTERNAL) where it has none.
     :param context: how TLS is spoken; without TLS nothing is said.
     :param limits: what it puts up with.
@@ -136,6 +147,8 @@ class ClientStream(RawStream, ClientXMPP):
 
     def __init__(self, jid: str, password: str | None, context: ssl.SSLContext, limits: XmppLimits) -> None:
         mechanism = "EXTERNAL" if password is None else None
+        if not JID(jid).user:
+            mechanism = "ANONYMOUS"
         ClientXMPP.__init__(self, jid, password or "", ssl_context=context, sasl_mech=mechanism)
         if mechanism is None:
             self.plugin["feature_mechanisms"].use_mechs = list(_PASSWORD_MECHANISMS)

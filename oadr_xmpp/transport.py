@@ -3,21 +3,38 @@
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import anyio
+import msgspec
 import sniffio
 from slixmpp import JID, InvalidJID
 
-from oadr_core import Failure, LocalProtocolError, Peer, Service, Transmit, TransportName, printable
+from oadr_core import (
+    Address,
+    Failure,
+    LocalProtocolError,
+    Peer,
+    Role,
+    Service,
+    Transmit,
+    TransportName,
+    decode,
+    printable,
+    service_of,
+)
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
-from oadr_xmpp.discovery import announce, find_services, is_there, list_services
+from oadr_xmpp.apart import AnswersApart
+from oadr_xmpp.dialects import XmppDialect
+from oadr_xmpp.discovery import SERVICES, announce, find_services, is_there, list_services
+from oadr_xmpp.exchanges import Serve
+from oadr_xmpp.letters import Letters
 from oadr_xmpp.limits import XmppLimits
-from oadr_xmpp.link import Link, Serve
+from oadr_xmpp.link import Link, Side
 from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
@@ -34,20 +51,33 @@ Login: TypeAlias = XmppClient | XmppComponent
 """How one gets onto a server."""
 
 
+_AVOB_DOMAIN: Final = "xmpp."
+"""What stands before the domain of a server of avob's, where the services of its VTN are."""
+
+_UPLINK: Final = "uplink"
+"""The resource from which a VTN of avob's sends all that it sends; it hears of each service at another one."""
+
+
 class _Connected:
     """What is there while a transport is open.
 
     :param login: how to get onto the server.
     :param limits: what it puts up with.
+    :param way: whose it is.
     :param present: whether others are told that we are there.
+    :param resource: the resource that is asked for; that of the login if None.
     """
 
-    def __init__(self, login: Login, limits: XmppLimits, *, present: bool) -> None:
+    def __init__(
+        self, login: Login, limits: XmppLimits, way: "_Way", *, present: bool, resource: str | None = None
+    ) -> None:
         if sniffio.current_async_library() != "asyncio":
             raise LocalProtocolError(
                 "XMPP runs on asyncio, as slixmpp does: use asyncio.run, or anyio.run(…, backend='asyncio')"
             )
-        self.stream: Final[RawStream] = login.stream(limits)
+        if XmppDialect.AVOB in way.dialects:  # whose messages are a part of the stanza as any other
+            limits = msgspec.structs.replace(limits, rest=limits.rest + limits.payload)
+        self.stream: Final[RawStream] = login.stream(limits, resource)
         self.session: Final = Session(
             self.stream,
             login.address,
@@ -56,7 +86,12 @@ class _Connected:
             entropy=random.SystemRandom(),
             before=lambda: login.renew(self.stream),
         )
-        self.link: Final[Link] = self.session.link
+        exchanges, apart = self.session.exchanges, way.apart
+        self._exchanges = exchanges
+        self._link = Link(self.stream, limits, exchanges, way, apart if XmppDialect.ENERNOC in way.dialects else None)
+        self._letters: Letters | None = None
+        if XmppDialect.AVOB in way.dialects:
+            self._letters = Letters(self.stream, limits, exchanges, way, apart)
 
     async def reached(self, patience: float) -> None:
         """Wait for a connection.
@@ -70,57 +105,100 @@ class _Connected:
             return
         raise ExchangeFailed(Failure.UNREACHABLE)
 
+    async def request(self, dialect: XmppDialect, to: Any, whose: str, body: bytes, patience: float) -> bytes:
+        """Send a request and bring back the answer; see :meth:`Link.request` and :meth:`Letters.request`."""
+        if dialect is not XmppDialect.AVOB:
+            return await self._link.request(to, whose, body, patience, dialect)
+        assert self._letters is not None, "nobody speaks a dialect that is not spoken here"
+        return await self._letters.request(to, whose, body, patience)
+
     @asynccontextmanager
     async def serving(self, serve: Serve) -> AsyncIterator[None]:
         """Have requests taken while the body runs; then take no more, and finish what is under way."""
-        self.link.serve(serve)
+        self._exchanges.serve(serve)
         try:
             yield
         finally:
-            self.link.serve(None)
+            self._exchanges.serve(None)
             with anyio.move_on_after(_GRACE, shield=True):
-                await self.link.finished()
+                await self._exchanges.finished()
 
 
-class _Way:
+class _Way(Side):
     """A way to somebody that is there while it is open.
 
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
+    :param dialects: what is spoken beside what the profile has.
+    :ivar apart: knows which answers of others are to what, where the stanzas do not tell.
     """
 
-    def __init__(self, limits: XmppLimits | None) -> None:
+    def __init__(self, limits: XmppLimits | None, dialects: Collection[XmppDialect]) -> None:
         self._limits = limits or XmppLimits()
-        self._connected: _Connected | None = None
+        self.dialects: Final = frozenset(dialects)
+        self.apart: Final = AnswersApart()
+        self._connections: list[_Connected] = []
         self._damper = Damper()
 
+    @property
+    def _connected(self) -> _Connected | None:
+        """By what is sent."""
+        return self._connections[-1] if self._connections else None
+
     @asynccontextmanager
-    async def _open(self, connected: _Connected) -> AsyncIterator[None]:
-        announce(connected.stream)
-        async with connected.session.open():
-            self._connected = connected
+    async def _open(self, connections: Sequence[_Connected]) -> AsyncIterator[None]:
+        async with AsyncExitStack() as opened:
+            for one in connections:
+                announce(one.stream)
+                await opened.enter_async_context(one.session.open())
+            self._connections = list(connections)
             try:
                 yield
             finally:
-                self._connected = None
+                self._connections = []
 
-    def _while_open(self) -> _Connected:
-        assert self._connected is not None, "serving is for while it is open"
-        return self._connected
+    @asynccontextmanager
+    async def _served(self, serve: Serve) -> AsyncIterator[None]:
+        assert self._connections, "serving is for while it is open"
+        async with AsyncExitStack() as served:
+            for one in self._connections:
+                await served.enter_async_context(one.serving(serve))
+            yield
+
+
+_THE_VTN: Final = ""
+"""By what the answers of the VTN are known, which has many addresses."""
 
 
 class XmppToVtn(_Way):
     """The way of a VEN to its VTN, and of the VTN to it.
 
     :param login: the client that the VEN is.
-    :param vtn: where the services of the VTN are found: its domain or its JID. The domain that is logged in to if None.
+    :param vtn: where the services of the VTN are found: its domain or its JID. If None, the domain that is logged in
+        to, or what avob has in its place.
+    :param dialect: how the VTN is spoken to.
+    :param speaks_as: bare JIDs that the VTN speaks from beside those of its services.
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
     :raises LocalProtocolError: ``vtn`` is no address.
     """
 
-    def __init__(self, login: XmppClient, *, vtn: str | None = None, limits: XmppLimits | None = None) -> None:
-        super().__init__(limits)
+    asking = Role.VTN
+
+    def __init__(
+        self,
+        login: XmppClient,
+        *,
+        vtn: str | None = None,
+        dialect: XmppDialect = XmppDialect.PROFILE,
+        speaks_as: Collection[str] = (),
+        limits: XmppLimits | None = None,
+    ) -> None:
+        super().__init__(limits, {dialect})
         self._login = login
+        self._dialect = dialect
+        self._speaks_as = frozenset(speaks_as)
         self._vtn = None if vtn is None else checked_jid(vtn, "vtn.oadr.example")
+        if self._vtn is None and dialect is XmppDialect.AVOB:
+            self._vtn = JID(_AVOB_DOMAIN + login.domain)
         self._services: Mapping[Service, Any] = {}
         self._looked = False  # whether they were looked for in this session
         self._looking = asyncio.Lock()
@@ -135,16 +213,16 @@ class XmppToVtn(_Way):
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:
         """Be connected while the body runs; see :class:`~oadr_driver.transport.Transport`."""
-        connected = _Connected(self._login, self._limits, present=True)
+        connected = _Connected(self._login, self._limits, self, present=True)
         connected.session.on_start(self._look_again)
-        async with self._open(connected):
+        async with self._open([connected]):
             yield self
 
     @asynccontextmanager
     async def serving(self, receiver: VenReceiver) -> AsyncIterator[None]:
         """Take what the VTN pushes; see :class:`~oadr_driver.transport.VenTransport`."""
 
-        async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
+        async def take(body: bytes, sender: Any, _: XmppDialect) -> tuple[Failure | None, bytes]:
             if sender.bare not in self._vtn_addresses():
                 if not self._looked:  # it may be the VTN, and what we refused it would not send again
                     return Failure.BUSY, b""
@@ -153,15 +231,29 @@ class XmppToVtn(_Way):
                 return Failure.FORBIDDEN, b""
             return await receiver.receive(body, _peer(sender), None)
 
-        connected = self._while_open()
-        async with connected.serving(take):
-            connected.session.on_start(receiver.reached_at)
+        async with self._served(take):
+            for one in self._connections:
+                one.session.on_start(receiver.reached_at)
             yield
 
     def _vtn_addresses(self) -> set[str]:
-        """The bare addresses that the VTN pushes from: those of its services, and its own."""
-        known = {jid.bare for jid in self._services.values()}
+        """The bare addresses that the VTN speaks from: those of its services, and its own."""
+        known = {jid.bare for jid in self._services.values()} | self._speaks_as
         return known if self._vtn is None else known | {self._vtn.bare}
+
+    def whose(self, sender: Any) -> str:
+        """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
+        return _THE_VTN if sender.bare in self._vtn_addresses() else str(sender.bare)
+
+    def reply_to(self, sender: Any, answer: bytes | None) -> Any:
+        """Where the VTN is answered, which is not where it speaks from; see :class:`~oadr_xmpp.link.Side`."""
+        if answer is None:
+            return sender
+        return self._services.get(service_of(decode(answer, strict=False)), self._vtn or sender)
+
+    def reply_by(self, stream: RawStream) -> RawStream:
+        """Over which stream the VTN is answered: there is but one; see :class:`~oadr_xmpp.link.Side`."""
+        return stream
 
     # --- our requests ------------------------------------------------------------------------------------------------
 
@@ -178,7 +270,7 @@ class XmppToVtn(_Way):
         await connected.reached(timeout)
         to = await self._address(transmit.service, connected)
         try:
-            return await connected.link.request(to, body, timeout)
+            return await connected.request(self._dialect, to, _THE_VTN, body, timeout)
         except ExchangeFailed as error:
             # some servers forbid what they cannot deliver, and only the VTN may refuse us for good
             if error.why is Failure.FORBIDDEN and not await is_there(connected.stream, to, timeout):
@@ -213,17 +305,29 @@ class XmppToVtn(_Way):
             _LOG.error("%s lists no services of OpenADR; say where the VTN is, with vtn_address=", domain)
 
 
+class _Heard(NamedTuple):
+    """Where a VEN was last heard from, and how it spoke."""
+
+    jid: Any
+    dialect: XmppDialect
+
+
 class XmppToVens(_Way):
     """The way of a VTN to its VENs.
 
     :param login: the client or the component that the VTN is.
+    :param dialects: what VENs may speak beside what the profile has; each is spoken to as it speaks.
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
     """
 
-    def __init__(self, login: Login, *, limits: XmppLimits | None = None) -> None:
-        super().__init__(limits)
+    asking = Role.VEN
+
+    def __init__(
+        self, login: Login, *, dialects: Collection[XmppDialect] = (), limits: XmppLimits | None = None
+    ) -> None:
+        super().__init__(limits, dialects)
         self._login = login
-        self._heard_at: OrderedDict[str, Any] = OrderedDict()  # where VENs were last heard from, by their bare JIDs
+        self._heard: OrderedDict[str, _Heard] = OrderedDict()  # by their bare JIDs
 
     def refuse_address(self, address: str) -> str | None:
         """Say why nothing is pushed to an address; see :class:`~oadr_driver.transport.VtnTransport`."""
@@ -234,6 +338,11 @@ class XmppToVens(_Way):
         return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
 
     @property
+    def own_addresses(self) -> bool:
+        """Whether VENs are reached at what they are known by; not where everybody has logged in as nobody."""
+        return not self._login.anonymous
+
+    @property
     def jid(self) -> str | None:
         """Where VENs find the VTN; None while it is not connected."""
         connected = self._connected
@@ -242,56 +351,102 @@ class XmppToVens(_Way):
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:
         """Be connected while the body runs, or try to be; see :class:`~oadr_driver.transport.Transport`."""
-        connected = _Connected(self._login, self._limits, present=False)
-        list_services(connected.stream)
-        async with self._open(connected):
+        resources = (*map(str, SERVICES), _UPLINK) if self._login.anonymous else (None,)
+        connections = [_Connected(self._login, self._limits, self, present=False, resource=one) for one in resources]
+        for one in connections:
+            list_services(one.stream)
+        async with self._open(connections):
             yield self
 
     @asynccontextmanager
     async def serving(self, receiver: Receiver) -> AsyncIterator[None]:
         """Take requests of VENs; see :class:`~oadr_driver.transport.Transport`."""
 
-        async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
-            self._remember(sender)
+        async def take(body: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
+            self._remember(sender, dialect)
             return await receiver.receive(body, _peer(sender), None)
 
-        async with self._while_open().serving(take):
+        async with self._served(take):
             yield
 
-    def _remember(self, sender: Any) -> None:
-        self._heard_at[sender.bare] = sender
-        self._heard_at.move_to_end(sender.bare)
-        if len(self._heard_at) > _MOST_REMEMBERED:
-            self._heard_at.popitem(last=False)
+    def _remember(self, sender: Any, dialect: XmppDialect) -> None:
+        self._heard[sender.bare] = _Heard(sender, dialect)
+        self._heard.move_to_end(sender.bare)
+        if len(self._heard) > _MOST_REMEMBERED:
+            self._heard.popitem(last=False)
+
+    def whose(self, sender: Any) -> str:
+        """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
+        return str(sender.bare)
+
+    def reply_to(self, sender: Any, answer: bytes | None) -> Any:
+        """Where a VEN is answered; see :class:`~oadr_xmpp.link.Side`.
+
+        Where everybody has logged in as nobody, avob's server puts who a VEN is in the place of its user name, which is
+        the same as its resource. Errors go to the resource, as servers drop those that do not.
+        """
+        if not self._login.anonymous:
+            return sender
+        there = JID(f"{sender.resource}@{sender.domain}")
+        if answer is None:
+            there.resource = sender.resource
+        return there
+
+    def reply_by(self, stream: RawStream) -> RawStream:
+        """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
+        return self._connections[-1].stream if self._connections else stream
+
+    # --- our requests ------------------------------------------------------------------------------------------------
 
     async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
         """Push something to a VEN; see :class:`~oadr_driver.transport.Carrier`.
 
         One that is not where it has registered is looked for where it was last heard from.
         """
-        connected, address = self._connected, transmit.to
+        connected, to = self._connected, self._address(transmit.to)
+        if connected is None or not connected.session.online:
+            raise ExchangeFailed(Failure.UNREACHABLE)
+        whose, timeout = transmit.to.identity or "", min(transmit.timeout, self._limits.answer_timeout)
+        with _patience(transmit.timeout):
+            for place, dialect in self._ways(whose, to):
+                try:
+                    return await connected.request(dialect, place, whose, body, timeout)
+                except ExchangeFailed as error:
+                    if error.why not in (Failure.UNREACHABLE, Failure.UNSUPPORTED):
+                        raise
+                    failed = error
+            raise failed
+
+    def _ways(self, whose: str, to: Any) -> Iterator[tuple[Any, XmppDialect]]:
+        """Where a VEN may be, and what it may speak, as long as it sends back what it does not understand."""
+        heard = self._heard.get(whose)
+        known = {XmppDialect.PROFILE, *self.dialects} if heard is None else {heard.dialect}
+        yield from ((to, one) for one in XmppDialect if one in known)
+        if heard is not None and heard.jid != to and self.own_addresses:
+            yield heard
+
+    def _address(self, address: Address) -> Any:
+        """Where a VEN has registered to be reached, if that is its own address: the one that its server stamps.
+
+        :raises ExchangeFailed: it is not.
+        """
         try:
             to = JID(address.base)
         except InvalidJID:
             raise ExchangeFailed(Failure.UNREACHABLE) from None
-        if to.bare != address.identity:
-            if self._damper.lets(("stranger", address.base)):
-                _LOG.warning(
-                    "%s has registered to be reached at %s, which is not its own address, and is not pushed to",
-                    *(printable(address.identity or "a VEN"), printable(address.base)),
-                )
-            raise ExchangeFailed(Failure.UNREACHABLE)
-        if connected is None or not connected.session.online:
-            raise ExchangeFailed(Failure.UNREACHABLE)
-        timeout = min(transmit.timeout, self._limits.answer_timeout)
-        with _patience(transmit.timeout):
-            try:
-                return await connected.link.request(to, body, timeout)
-            except ExchangeFailed as error:
-                elsewhere = self._heard_at.get(to.bare, to)
-                if error.why is not Failure.UNREACHABLE or elsewhere == to:
-                    raise
-                return await connected.link.request(elsewhere, body, timeout)
+        if self.own_addresses:
+            is_own = to.bare == address.identity
+        else:
+            heard = self._heard.get(address.identity or "")
+            is_own = heard is not None and self.reply_to(heard.jid, None).bare == to.bare
+        if is_own:
+            return to if self.own_addresses else JID(to.bare)
+        if self._damper.lets(("stranger", address.base)):
+            _LOG.warning(
+                "%s has registered to be reached at %s, which is not its own address, and is not pushed to",
+                *(printable(address.identity or "a VEN"), printable(address.base)),
+            )
+        raise ExchangeFailed(Failure.UNREACHABLE)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience, ven_config
 from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, ven_sealer
 from oadr_driver.store import Store
-from oadr_driver.tls import TlsPolicy
+from oadr_driver.tls import TlsPolicy, spelled_fingerprints
 from oadr_driver.ven import DrivenVen
+from oadr_xmpp.dialects import XmppDialect, named
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient
 from oadr_xmpp.transport import XmppToVtn
@@ -36,7 +37,12 @@ class OpenADRClient(DrivenVen):
     :param ven_name: a name for people.
     :param jid: its JID, such as ``0013a20040f1@oadr.example/client``. Its user name is the CN of the certificate (rule
         515); where it names no resource, ``client`` is asked for.
+    :param anonymous: whether the server gives it a user name (SASL ANONYMOUS), as avob has it; ``jid`` is its domain
+        then.
     :param vtn_address: where the services of the VTN are found, its domain or its JID; the domain of ``jid`` if None.
+    :param dialect: how the VTN is spoken to, an :class:`XmppDialect` or its name. With ``avob``, the services of the
+        VTN are at ``xmpp.`` before the domain if ``vtn_address`` is None, and its server knows it by a
+        ``vtn_fingerprint``.
     :param host: the address of the XMPP server; it is looked up by the domain of ``jid`` if None.
     :param port: its port.
     :param password: its password, which is shown by SCRAM; None where it logs in with ``cert``.
@@ -75,8 +81,8 @@ class OpenADRClient(DrivenVen):
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: an address is none, nothing says how to log in, ``longest_wait`` is nothing, or a file
-        of certificates cannot be used; the text says what would be right.
+    :raises LocalProtocolError: an address, a fingerprint or the dialect is none, nothing says how to log in,
+        ``longest_wait`` is nothing, or a file of certificates cannot be used; the text says what would be right.
     """
 
     def __init__(
@@ -84,7 +90,9 @@ class OpenADRClient(DrivenVen):
         ven_name: str,
         jid: str,
         *,
+        anonymous: bool = False,
         vtn_address: str | None = None,
+        dialect: XmppDialect | str = XmppDialect.PROFILE,
         host: str | None = None,
         port: int = 5222,
         password: str | None = None,
@@ -120,6 +128,7 @@ class OpenADRClient(DrivenVen):
         entropy, limits = random.SystemRandom(), limits or XmppLimits()
         login = XmppClient(
             jid,
+            anonymous=anonymous,
             password=password,
             cert=cert,
             key=key,
@@ -164,7 +173,13 @@ class OpenADRClient(DrivenVen):
         )
         super().__init__(
             config,
-            transport=XmppToVtn(login, vtn=vtn_address, limits=limits),
+            transport=XmppToVtn(
+                login,
+                vtn=vtn_address,
+                dialect=named(dialect),
+                speaks_as=_known_as(vtn_fingerprint, login.domain),
+                limits=limits,
+            ),
             sealer=sealer,
             entropy=entropy,
             policy=policy,
@@ -175,3 +190,8 @@ class OpenADRClient(DrivenVen):
             trace=trace,
             tls=login.tls,
         )
+
+
+def _known_as(fingerprints: str | Sequence[str] | None, domain: str) -> list[str]:
+    """The JIDs that the server of avob's gives the VTN: those of its certificates."""
+    return [f"{one.replace(':', '').lower()}@{domain}" for one in spelled_fingerprints(fingerprints or ())]

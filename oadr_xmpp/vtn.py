@@ -1,7 +1,7 @@
 """A VTN over XMPP, for applications: handlers in, dicts out."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.transport import VtnTransport
 from oadr_driver.vtn import DrivenVtn
+from oadr_xmpp.dialects import XmppDialect, named
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.login import XmppClient, XmppComponent
 from oadr_xmpp.transport import XmppToVens
@@ -30,6 +31,8 @@ class OpenADRServer(DrivenVtn):
 
     :param vtn_id: its id.
     :param login: how it gets onto the XMPP server: an :class:`XmppComponent` or an :class:`XmppClient`.
+    :param dialects: what VENs may speak beside what the profile has, as :class:`XmppDialect` or its names; each is
+        spoken to as it speaks.
     :param transports: other ways to VENs that it serves beside XMPP, by the names that VENs register with.
     :param cert: the certificate that it signs with, in PEM, or a PKCS#12 file; nothing is signed if None, and the
         signatures of others are not looked at.
@@ -64,8 +67,8 @@ class OpenADRServer(DrivenVtn):
     :param limits: what it puts up with, and how patient the connection is; see :class:`XmppLimits`.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
-    :raises LocalProtocolError: the ``vtn_id`` is empty, a number is none that can be, or a file of certificates cannot
-        be used; the text says what would be right.
+    :raises LocalProtocolError: the ``vtn_id`` is empty, a dialect is none, a number is none that can be, or a file of
+        certificates cannot be used; the text says what would be right.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class OpenADRServer(DrivenVtn):
         vtn_id: str,
         login: XmppClient | XmppComponent,
         *,
+        dialects: Collection[XmppDialect | str] = (),
         transports: Mapping[str, VtnTransport] | None = None,
         cert: str | Path | None = None,
         key: str | Path | None = None,
@@ -114,7 +118,7 @@ class OpenADRServer(DrivenVtn):
             began=system_now().utc,
             limits=Limits(size=limits.payload, tags=limits.tags),
         )
-        self._xmpp = XmppToVens(login, limits=limits)
+        self._xmpp = XmppToVens(login, dialects=[named(one) for one in dialects], limits=limits)
         config = VtnConfig(
             vtn_id=vtn_id,
             answer_timeout=answer_timeout,

@@ -142,7 +142,7 @@ def _wrong_address(message: CreatePartyRegistration, turn: Turn) -> str | None:
     address = _address(message)
     if address is None:
         return "a push VEN has to say where it is reached"
-    own = turn.identity if turn.transport is TransportName.XMPP else None
+    own = turn.identity if turn.transport is TransportName.XMPP and turn.config.own_addresses else None
     if own is not None and address.partition("/")[0].lower() != own.lower():
         return f"the VEN is reached at its own address, and that is {own}"
     return turn.shared.refuse_address(message.transport_name, address)

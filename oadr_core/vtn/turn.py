@@ -27,6 +27,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param answer_timeout: how long the answer of a VEN to something that was handed out is awaited before it is handed
         out again (section 8.6 of the profile).
     :param transports: the transports that it serves.
+    :param own_addresses: whether a VEN that comes over XMPP is reached at what it is known by, and nowhere else (rule
+        515). Where its transport knows that in another way, and sends nothing to addresses of others, it need not be.
     :param reports: what the VTN itself offers to report, at the beginning.
     :param most_report_requests: how many report requests of a VEN are served at a time; more are refused with 469.
     :param most_unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
@@ -54,6 +56,7 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     poll_freq: timedelta = timedelta(seconds=10)
     answer_timeout: timedelta = timedelta(seconds=60)
     transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
+    own_addresses: bool = True
     reports: tuple[Report, ...] = ()
     most_report_requests: int = 16
     most_unsent: int = 100

@@ -10,6 +10,7 @@ from oadr_app.checked import ConfigError
 from oadr_app.config import VenFile, VtnFile, read
 from oadr_core import OptType
 from oadr_http import ServerLimits
+from oadr_xmpp import XmppDialect
 
 
 def vtn(folder: Path, text: str, **flags: object) -> VtnFile:
@@ -128,6 +129,14 @@ def test_a_ven_takes_its_loads_from_the_file(tmp_path: Path) -> None:
             '[xmpp]\ncomponent = "v.a"\nsecret_file = "s"\ncheck_hostname = false',
             "xmpp: `check_hostname` is for a client",
         ),
+        (
+            '[xmpp]\ncomponent = "v.a"\nsecret_file = "s"\nanonymous = true',
+            "xmpp: `anonymous` is for a client",
+        ),
+        (
+            '[xmpp]\ncomponent = "v.a"\nsecret_file = "s"\ndialects = ["epri"]',
+            "xmpp.dialects[0]: 'epri' is not possible; write avob or enernoc",
+        ),
         ('[xmpp]\njid = "v@a"\npassword_file = "p"\nport = 5223', "xmpp: `port` needs `host`"),
         ("poll = ", "this is no TOML: Invalid value (at end of document)"),
     ],
@@ -186,3 +195,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes('vtn_id = "é"'.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.toml: this is no text in UTF-8"):
         read(VtnFile, tmp_path / "latin.toml", {})
+
+
+def test_the_dialects_of_a_vtn_and_of_a_ven_over_xmpp_are_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    at_vtn = vtn(
+        tmp_path, f'[xmpp]\ncomponent = "v.a"\nsecret_file = "{tmp_path}/secret"\ndialects = ["avob", "enernoc"]'
+    )
+    assert at_vtn.xmpp is not None
+    assert at_vtn.xmpp.to_vens().dialects == {XmppDialect.AVOB, XmppDialect.ENERNOC}
+    print_of_vtn = ":".join(["00"] * 10)
+    text = (
+        f'[xmpp]\njid = "a"\nanonymous = true\ndialect = "avob"\nvtn_fingerprint = "{print_of_vtn}"\ncertificate = "c"'
+    )
+    at_ven = ven(tmp_path, text)
+    assert at_ven.xmpp is not None
+    arguments = at_ven.xmpp.arguments({})
+    assert (arguments["anonymous"], arguments["dialect"], arguments["vtn_fingerprint"]) == (True, "avob", print_of_vtn)

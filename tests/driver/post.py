@@ -50,6 +50,11 @@ class Box:
         """Letters one at a time."""
         return self
 
+    @property
+    def own_addresses(self) -> bool:
+        """An address is an identity."""
+        return True
+
     def refuse_address(self, address: str) -> str | None:
         """There is nothing against any address."""
         return None

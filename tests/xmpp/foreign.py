@@ -41,6 +41,7 @@ async def client(
     files: tuple[Path, Path] | None = None,
     presence: bool = True,
     ciphers: str | None = None,
+    address: str | None = None,
 ) -> AsyncIterator[ClientXMPP]:
     """Somebody who has logged in.
 
@@ -50,6 +51,7 @@ async def client(
     :param files: another certificate and its key.
     :param presence: whether presence is sent.
     :param ciphers: the one suite of TLS 1.2 that is spoken; any if None.
+    :param address: a domain, to log in there as nobody (SASL ANONYMOUS); as the account if None.
     :raises Refused: the server does not let them in.
     """
     certificate, key = files or (account.certificate, account.key)
@@ -57,7 +59,7 @@ async def client(
     if ciphers is not None:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(ciphers)
-    made = ClientXMPP(f"{account.address}/{resource}", account.password or "", ssl_context=context)
+    made = ClientXMPP(f"{address or account.address}/{resource}", account.password or "", ssl_context=context)
     made.enable_direct_tls = False
     made.enable_plaintext = False
     async with _connected(made, server.host, server.port):

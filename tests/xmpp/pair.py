@@ -120,3 +120,9 @@ def add_event(vtn: Running, ven: Running, **more: Any) -> str:
 def is_up(ven: Running) -> bool:
     """Whether a VEN has registered, and told all that it has to."""
     return ven.one.phase is Startup.RUNNING
+
+
+async def until_up(ven: Running) -> None:
+    """Wait until a VEN has registered, and told all that it has to."""
+    while not is_up(ven):  # noqa: ASYNC110
+        await anyio.sleep(0.01)

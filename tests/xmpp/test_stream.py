@@ -10,10 +10,13 @@ from slixmpp.exceptions import IqTimeout
 
 from oadr_core import Failure
 from oadr_xmpp import XmppComponent, XmppLimits
+from oadr_xmpp.dialects import XmppDialect
+from oadr_xmpp.exchanges import Exchanges
 from oadr_xmpp.framing import OADR
 from oadr_xmpp.link import Link
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
+from oadr_xmpp.transport import XmppToVens
 
 pytestmark = pytest.mark.anyio
 
@@ -27,11 +30,13 @@ def reading(limits: XmppLimits | None = None) -> tuple[RawStream, list[tuple[byt
     limits, taken = limits or XmppLimits(), []
     stream = XmppComponent("vtn.a.example", "secret").stream(limits)
 
-    async def take(body: bytes, sender: Any) -> tuple[Failure | None, bytes]:
+    async def take(body: bytes, sender: Any, _: XmppDialect) -> tuple[Failure | None, bytes]:
         taken.append((body, sender))
         return None, b""
 
-    Link(stream, limits).serve(take)
+    exchanges = Exchanges(limits)
+    Link(stream, limits, exchanges, XmppToVens(XmppComponent("vtn.a.example", "secret")))
+    exchanges.serve(take)
     stream.init_parser()
     stream.data_received(HEAD)
     return stream, taken

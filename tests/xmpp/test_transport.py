@@ -10,7 +10,7 @@ from slixmpp import JID
 
 from oadr_core import Address, ExchangeId, Failure, PlainSealer, Poll, Service, Transmit
 from oadr_driver.transport import ExchangeFailed
-from oadr_xmpp import XmppClient, transport
+from oadr_xmpp import XmppClient, XmppDialect, transport
 from oadr_xmpp.transport import XmppToVtn
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ class Line:
     """
 
     def __init__(self, answer: Callable[[], Awaitable[bytes]]) -> None:
-        self.link = self.session = self
+        self.session = self
         self.stream = None
         self.asked: list[Any] = []
         self.take: Any = None
@@ -34,7 +34,7 @@ class Line:
     async def reached(self, patience: float) -> None:
         """Be connected."""
 
-    async def request(self, to: Any, _: bytes, __: float) -> bytes:
+    async def request(self, _: object, to: Any, *__: object) -> bytes:
         """Answer."""
         self.asked.append(to)
         return await self._answer()
@@ -69,7 +69,7 @@ def to_vtn(monkeypatch: pytest.MonkeyPatch, line: Line, *found: Mapping[Service,
 
     monkeypatch.setattr(transport, "find_services", find)
     made = XmppToVtn(XmppClient("ven@a.example", password="secret"))
-    monkeypatch.setattr(made, "_connected", line)
+    monkeypatch.setattr(made, "_connections", [line])
     return made
 
 
@@ -91,10 +91,10 @@ async def test_as_long_as_it_is_not_known_who_the_vtn_is_nobody_is_refused_for_g
     line = Line(answered)
     way = to_vtn(monkeypatch, line, {Service.EI_EVENT: GRID})
     async with way.serving(Ven()):
-        assert await line.take(b"", GRID) == (Failure.BUSY, b""), "the VTN sends it again"
+        assert await line.take(b"", GRID, XmppDialect.PROFILE) == (Failure.BUSY, b""), "the VTN sends it again"
         await way.exchange(request(), b"")
-        assert await line.take(b"", GRID) == (None, b"taken")
-        assert await line.take(b"", JID("ven2@a.example/x")) == (Failure.FORBIDDEN, b"")
+        assert await line.take(b"", GRID, XmppDialect.PROFILE) == (None, b"taken")
+        assert await line.take(b"", JID("ven2@a.example/x"), XmppDialect.PROFILE) == (Failure.FORBIDDEN, b"")
 
 
 async def test_a_vtn_that_is_not_where_it_was_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,174 @@
+"""Exchanges over a stream by the text of messages, as avob has them: whatever is said is a message of its own."""
+
+from functools import partial
+from typing import Any, Final, NamedTuple
+from xml.sax.saxutils import escape
+
+from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher.base import MatcherBase
+
+from oadr_core import Failure, may_ask, printable
+from oadr_driver.damping import Damper
+from oadr_driver.logs import logger
+from oadr_driver.transport import ExchangeFailed
+from oadr_xmpp.apart import AnswersApart, understood
+from oadr_xmpp.dialects import WRAPPING, XmppDialect, unwrapped, wrapped
+from oadr_xmpp.exchanges import Exchanges, Pending, Serve
+from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.link import Side, is_long, refuse_long, served
+from oadr_xmpp.outcomes import error, failure
+from oadr_xmpp.stream import RawStream, error_in
+
+_LOG: Final = logger("oadr.xmpp")
+
+_WRAPPING: Final = WRAPPING[XmppDialect.AVOB]
+
+
+class _Sent(NamedTuple):
+    """A request of ours.
+
+    :param to: whom it went to.
+    :param whose: by what the one who has to answer is known.
+    :param pending: what waits for the answer.
+    """
+
+    to: Any
+    whose: str
+    pending: Pending
+
+
+class Letters:
+    """Sends requests and awaits their answers, and answers those of others, all by messages.
+
+    :param stream: the stream.
+    :param limits: what it puts up with.
+    :param exchanges: what is under way over the stream.
+    :param side: which side it is on.
+    :param apart: knows which messages answer which.
+    """
+
+    def __init__(
+        self, stream: RawStream, limits: XmppLimits, exchanges: Exchanges, side: Side, apart: AnswersApart
+    ) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._exchanges = exchanges
+        self._side = side
+        self._apart = apart
+        self._sent: dict[str, _Sent] = {}
+        self._damper = Damper()
+        stream.register_handler(Callback("oadr letters", _Letters(None), self._take))
+        stream.register_handler(Callback("oadr letters that came back", _Returned(self._sent), self._take_back))
+
+    # --- our requests ------------------------------------------------------------------------------------------------
+
+    async def request(self, to: Any, whose: str, document: bytes, patience: float) -> bytes:
+        """Send a request and bring back the answer.
+
+        What has none is taken for delivered unless the server returns it.
+
+        :param to: whom to, a JID.
+        :param whose: by what the one who has to answer is known.
+        :param document: the payload.
+        :param patience: seconds that the answer is awaited.
+        :raises ExchangeFailed: there is none.
+        """
+        text = unwrapped(document, _WRAPPING)
+        refuse_long(escape(text.decode()).encode(), self._limits, to)
+        number = self._stream.new_id()
+        with self._exchanges.pending() as pending, self._apart.awaited(whose, document, pending) as is_answered:
+            self._sent[number] = _Sent(to, whose, pending)
+            try:
+                self._write(self._stream, number, to, text, self._stream.boundjid)
+                if not is_answered:
+                    await self._reach_server(patience)
+                    pending.settle(b"")
+                return await pending.wait(patience)
+            finally:
+                del self._sent[number]
+
+    async def _reach_server(self, patience: float) -> None:
+        """Wait until the server has dealt with all that was sent, and so has returned what it cannot deliver."""
+        try:
+            await self._stream.ping_server(patience)
+        except IqTimeout:
+            raise ExchangeFailed(Failure.SILENCE) from None
+        except IqError:
+            pass  # an answer all the same
+
+    def _take_back(self, stanza: Any) -> None:
+        sent, sender = self._sent[stanza["id"]], stanza["from"]
+        if sender.bare == sent.to.bare or self._side.whose(sender) == sent.whose:
+            sent.pending.settle(failure(*error_in(stanza)))
+
+    @staticmethod
+    def _write(stream: RawStream, number: str, to: Any, text: bytes, sender: Any) -> None:
+        own = sender if stream.is_component else None  # a client has but one address
+        message = stream.make_message(mto=to, mbody=text.decode(), mtype="normal", mfrom=own)
+        message["id"] = number
+        message.send()
+
+    # --- what others say ---------------------------------------------------------------------------------------------
+
+    def _take(self, stanza: Any) -> None:
+        sender, document = stanza["from"], wrapped(stanza["body"].encode())
+        if self._exchanges.too_often(sender.bare):
+            self._refuse(stanza, Failure.BUSY)
+            return
+        message = understood(document)
+        if message is not None:
+            if self._apart.settle(self._side.whose(sender), message, document):
+                return
+            if not may_ask(self._side.asking, message):
+                self._pass_over(sender, message.message_type())
+                return
+        if self._exchanges.too_many(sender.bare):
+            self._refuse(stanza, Failure.BUSY)
+        else:
+            self._exchanges.start(sender.bare, partial(self._served, stanza, document))
+
+    def _pass_over(self, sender: Any, kind: str) -> None:
+        """Do nothing with what answers nothing, such as an answer that has come too late: it is asked for again."""
+        if self._damper.lets(("nothing", sender.bare)):
+            _LOG.warning("%s has sent %s, which answers nothing that was asked", printable(str(sender)), kind)
+
+    async def _served(self, stanza: Any, document: bytes, serve: Serve) -> None:
+        sender = stanza["from"]
+        refusal, answer = await served(serve, document, sender, XmppDialect.AVOB)
+        text = unwrapped(answer, _WRAPPING) if answer else b""
+        if refusal is None and is_long(escape(text.decode()).encode(), self._limits, sender, self._damper):
+            refusal = Failure.PEER_ERROR
+        if refusal is not None:
+            self._refuse(stanza, refusal)
+        elif text:
+            stream = self._side.reply_by(self._stream)
+            self._write(stream, stream.new_id(), self._side.reply_to(sender, answer), text, stanza["to"])
+
+    def _refuse(self, stanza: Any, why: Failure) -> None:
+        """Return a message as an error, which nobody answers."""
+        stream, to = self._side.reply_by(self._stream), self._side.reply_to(stanza["from"], None)
+        own = stanza["to"] if stream.is_component else None
+        returned = stream.make_message(mto=to, mtype="error", mfrom=own)
+        returned["id"] = stanza["id"]
+        returned["error"]["condition"], returned["error"]["type"] = error(why)
+        returned.send()
+
+
+class _Letters(MatcherBase):
+    """Matches messages with a text."""
+
+    def match(self, stanza: Any) -> bool:
+        """Whether a stanza is one."""
+        return stanza.name == "message" and stanza["type"] != "error" and bool(stanza["body"].strip())
+
+
+class _Returned(MatcherBase):
+    """Matches messages of ours that came back.
+
+    :param sent: those that are under way, by their ids.
+    """
+
+    def match(self, stanza: Any) -> bool:
+        """Whether a stanza is one."""
+        return stanza.name == "message" and stanza["type"] == "error" and stanza["id"] in self._criteria
