@@ -13,7 +13,7 @@ from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
 from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
-from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprint
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprints
 from oadr_core import Limits as DocumentLimits
 from oadr_http import PREFIX, Push, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
@@ -235,12 +235,12 @@ class VtnSignatures(Signatures, forbid_unknown_fields=True):
 class VenSignatures(Signatures, forbid_unknown_fields=True):
     """``[signatures]`` of a VEN.
 
-    :param vtn_fingerprint: the fingerprint of the certificate that the VTN signs with.
+    :param vtn_fingerprint: the fingerprint of the certificate that the VTN signs with, or several.
     :param vtn_certificate: that certificate itself.
     :param required: whether everything that the VTN says has to be signed; if not said, where there is no TLS.
     """
 
-    vtn_fingerprint: Fingerprint | None = None
+    vtn_fingerprint: Fingerprint | list[Fingerprint] | None = None
     vtn_certificate: Path | None = None
     required: bool | None = None
 
@@ -264,7 +264,8 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     :param id: the id that it gets; made up if None. One of 2.0a must have one.
     :param openadr: the profile that it speaks.
     :param fingerprint: the fingerprint of its certificate, for TLS or for signatures; it is registered with no other
-        then. If None, the first certificate that it comes with is kept to.
+        then. Or several, where its certificate is renewed, the earliest first. If None, the first certificate that it
+        comes with is kept to.
     :param jid: of one that comes over XMPP, its JID without the resource; it is registered with no other then.
     :param poll: how often one of 2.0a polls, to tell when it is silent; as often as the others if None.
     :param group_ids: the groups that it is in; events for them find it.
@@ -276,7 +277,7 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
     name: _Name
     id: _Name | None = None
     openadr: ProfileName = ProfileName.V20B
-    fingerprint: Fingerprint | None = None
+    fingerprint: Fingerprint | Annotated[list[Fingerprint], msgspec.Meta(min_length=1)] | None = None
     jid: _Name | None = None
     poll: Period | None = None
     group_ids: list[_Name] = msgspec.field(default_factory=list)
@@ -290,6 +291,11 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("give `fingerprint`, over HTTP, or `jid`, over XMPP; a VEN is known by one of them")
 
     @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those of its certificates, the earliest first."""
+        return () if self.fingerprint is None else normalised_fingerprints(self.fingerprint)
+
+    @property
     def is_pinned(self) -> bool:
         """Whether it says by what the VEN has to be known."""
         return self.fingerprint is not None or self.jid is not None
@@ -301,8 +307,13 @@ class KnownVen(msgspec.Struct, forbid_unknown_fields=True):
         :param jid: its bare JID, if it comes over XMPP.
         """
         if self.fingerprint is not None:
-            return normalised_fingerprint(self.fingerprint) == fingerprint
+            return fingerprint in self.fingerprints
         return self.jid is None or self.jid.partition("/")[0].lower() == jid
+
+    def is_before(self, fingerprint: str | None, another: str | None) -> bool:
+        """Whether a certificate comes before another one in the list: once the VEN has that, it has this no more."""
+        listed = self.fingerprints
+        return another in listed and fingerprint in listed[: listed.index(another)]
 
     @property
     def is_enrolled(self) -> bool:
@@ -319,6 +330,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     :param poll: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
+    :param certificate_overlap: how long a VEN that has shown its next certificate may show its former one as well.
     :param strict: whether to refuse documents that the schema refuses.
     :param tls: its certificates for TLS, and whom it trusts; plain HTTP if None.
     :param signatures: with what it signs, and who has to; nothing is signed if None.
@@ -332,6 +344,7 @@ class VtnFile(msgspec.Struct, forbid_unknown_fields=True):
     poll: Period = Period(seconds=10)
     answer_timeout: Period = Period(seconds=60)
     missed_polls: _Count = 3
+    certificate_overlap: Period = Period(minutes=2)
     strict: bool = True
     http: Http = msgspec.field(default_factory=Http)
     reports: Reports = msgspec.field(default_factory=Reports)

@@ -1,6 +1,5 @@
 """``[tls]`` in the files of ``oadr vtn`` and ``oadr ven``, and what it and ``[signatures]`` say together."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -119,7 +118,8 @@ class VenTls(TlsFile, forbid_unknown_fields=True, kw_only=True):
         if not signing:
             own |= {"disable_signature": True, "verify_message_signatures": False}
         own["passphrase"] = self.passphrase() or signing.get("passphrase")
-        fingerprints: Sequence[str] = [*self.vtn_fingerprints, *filter(None, [signing.get("vtn_fingerprint")])]
+        signers = signing.get("vtn_fingerprint") or []
+        fingerprints = [*self.vtn_fingerprints, *([signers] if isinstance(signers, str) else signers)]
         return {
             **signing,
             **own,

@@ -149,13 +149,21 @@ def certificate(
         str,
         typer.Argument(help="Its new certificate: a file in PEM or DER, or the fingerprint.", show_default=False),
     ],
+    also: Annotated[
+        bool,
+        typer.Option("--also", help="It will have it; until it has shown it, it is known by its present one as well."),
+    ] = False,
     config_file: VtnConfigFile = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
-    """Say that a VEN has a new certificate: from now on it is known by that alone, and goes on as before."""
-    answer = ask_vtn(config_file, socket, "vens/certificate", ven=ven, fingerprint=_fingerprint(certificate))
-    show(answer, lambda one: f"{clean(one['ven_id'])} is known by {clean(one['fingerprint'])} now", as_json)
+    """Say that a VEN has a new certificate: from now on it is known by that alone, and goes on as before.
+
+    With `--also` nobody has to hurry: it is known by both until it has shown the new one. The command with its present
+    certificate takes that back.
+    """
+    answer = ask_vtn(config_file, socket, "vens/certificate", ven=ven, fingerprint=_fingerprint(certificate), also=also)
+    show(answer, ven_views.certificate, as_json)
 
 
 def _fingerprint(given: str) -> str:

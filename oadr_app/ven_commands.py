@@ -20,6 +20,7 @@ from oadr_core import (
     LocalProtocolError,
     QueuedOperation,
     RegisterReport,
+    Renewal,
     Report,
     UpdateReport,
     VenRecord,
@@ -83,6 +84,7 @@ class VenCommands:
             "reports": len(record.requests),
             "readings": readings,
             "queued": len(record.queue),
+            "renewal": None if record.renewal is None else _renewal(record.renewal),
             **self._enrolment(record.ven_id),
         }
 
@@ -185,20 +187,25 @@ class VenCommands:
         return {"ven_id": ven_id, "readings": readings, "configured": is_configured}
 
     async def _certificate(self, asked: Mapping[str, Any]) -> object:
-        """Take another certificate for that of a VEN."""
+        """Take another certificate for that of a VEN, or for its next one."""
         ven_id, given = self._ven_id(asked), text_of(asked, "fingerprint")
         known = self._configured(self._server.vens[ven_id])
         if known is not None and known.fingerprint is not None:
             raise LocalProtocolError(
                 f"the configuration says which fingerprint {known.name!r} has; change it in [[vens]] there, and start "
-                "the VTN again"
+                "the VTN again; a list there may name its next one as well"
             )
-        before = self._server.vens[ven_id].identity
+        before = self._server.vens[ven_id].certificate
         try:
-            self._server.change_certificate(ven_id, given)
+            if asked.get("also"):
+                self._server.announce_certificate(ven_id, given)
+            else:
+                self._server.change_certificate(ven_id, given)
         except ValueError as error:
             raise LocalProtocolError(str(error)) from None
-        return {"ven_id": ven_id, "before": before, "fingerprint": self._server.vens[ven_id].identity}
+        record = self._server.vens[ven_id]
+        renewal = None if record.renewal is None else _renewal(record.renewal)
+        return {"ven_id": ven_id, "before": before, "fingerprint": record.certificate, "renewal": renewal}
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -207,6 +214,12 @@ class VenCommands:
 
     def _ven(self, asked: Mapping[str, Any]) -> VenRecord:
         return self._server.vens[self._ven_id(asked)]
+
+
+def _renewal(renewal: Renewal) -> dict[str, str | None]:
+    """The other certificate of a VEN: its next one, or its former one up to a time."""
+    until = None if renewal.until is None else renewal.until.isoformat()
+    return {"fingerprint": renewal.fingerprint, "until": until}
 
 
 def _offer(report: Report) -> dict[str, Any]:

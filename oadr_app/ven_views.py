@@ -20,8 +20,11 @@ def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
         right = heading in ("reports", "readings", "queued")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "id")
     grouped = any(one.get("group_ids") for one in listed)
+    renewed = any(one.get("renewal") for one in listed)
     if grouped:
         table.add_column("groups")
+    if renewed:
+        table.add_column("certificate")
     for one in listed:
         table.add_row(
             clean(one["name"] or "–"),
@@ -30,6 +33,7 @@ def vens(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
             one["transport"],
             *(str(one[key]) for key in ("reports", "readings", "queued")),
             *([clean(", ".join(one["group_ids"]))] if grouped else []),
+            *(["is renewed" if one.get("renewal") else ""] if renewed else []),
         )
     return table
 
@@ -47,6 +51,7 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
         "speaks": f"{shown['profile']} over {shown['transport']}",
         "address": shown["address"],
         "JID" if shown["transport"].startswith("xmpp") else "certificate": shown["fingerprint"],
+        **_renewal(shown),
         **_enrolment(shown),
         "readings": shown["readings"],
     }
@@ -63,6 +68,25 @@ def ven(shown: Mapping[str, Any]) -> RenderableType:
     return Group(
         head, table, *(line for name, lines in parts for line in _list(name, lines)), *_events(shown["events"])
     )
+
+
+def _renewal(shown: Mapping[str, Any]) -> dict[str, str]:
+    """Its other certificate, while its certificate is renewed."""
+    renewal = shown["renewal"]
+    if renewal is None:
+        return {}
+    if renewal["until"] is None:
+        return {"next certificate": renewal["fingerprint"]}
+    return {"former certificate": f"{renewal['fingerprint']}, until {local(renewal['until'])}"}
+
+
+def certificate(answer: Mapping[str, Any]) -> RenderableType:
+    """By which certificate a VEN is known now."""
+    text = f"{answer['ven_id']} is known by {answer['fingerprint']} now"
+    if answer["renewal"] is not None:
+        text = f"{answer['ven_id']} is known by {answer['fingerprint']}, and by {answer['renewal']['fingerprint']} as "
+        text += "well until it has shown that"
+    return Text(clean(text))
 
 
 def _enrolment(shown: Mapping[str, Any]) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
 """The VTN as a program: a server, its storage, and the commands it takes through the control socket."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from random import SystemRandom
@@ -26,8 +26,8 @@ from oadr_core import (
     StateError,
     TransportName,
     VenRecord,
+    certificate_after,
     new_id,
-    normalised_fingerprint,
     printable,
 )
 from oadr_driver.groups import alone
@@ -95,19 +95,27 @@ class VtnProgram:
                 raise LocalProtocolError(f"{one.name!r} needs an `id`, as a VEN of OpenADR 2.0a cannot register")
             known = self.server.vens.get(one.id)
             if known is None or known.profile is ProfileName.V20B:
-                self.server.add_ven(one.id, ven_name=one.name, fingerprint=one.fingerprint, poll_interval=one.poll)
+                fingerprint = one.fingerprints[0] if one.fingerprints else None
+                self.server.add_ven(one.id, ven_name=one.name, fingerprint=fingerprint, poll_interval=one.poll)
 
     def _pin_certificates(self) -> None:
-        """Have VENs that are registered known by the certificates of the configuration, and by no former ones.
+        """Have VENs that are registered known by the certificates of the configuration, and by no others.
 
         :raises LocalProtocolError: another VEN has one of them.
         """
         for record in list(self.server.vens.values()):
             known = self._configured(record)
-            if known is None or known.fingerprint is None or record.transport is not TransportName.SIMPLE_HTTP:
-                continue
-            if record.identity != normalised_fingerprint(known.fingerprint):
-                self.server.change_certificate(record.ven_id, known.fingerprint)
+            if known is not None and known.fingerprints and record.transport is TransportName.SIMPLE_HTTP:
+                self._pin(record, known.fingerprints)
+
+    def _pin(self, record: VenRecord, listed: Sequence[str]) -> None:
+        """Have a VEN known by the certificate that it has, if it is listed, and by the next in the list."""
+        present = record.identity if record.identity in listed else None
+        if present is None or (record.renewal is not None and record.renewal.fingerprint not in listed):
+            self.server.change_certificate(record.ven_id, present or listed[0])
+        successor = certificate_after(listed, present or listed[0])
+        if successor is not None and not self.server.vens[record.ven_id].has_certificate(successor):
+            self.server.announce_certificate(record.ven_id, successor)
 
     def _configured(self, record: VenRecord) -> KnownVen | None:
         """What the configuration says of a VEN that is registered, if it says something."""
@@ -132,6 +140,7 @@ class VtnProgram:
             requested_poll_freq=file.poll,
             answer_timeout=file.answer_timeout,
             missed_polls=file.missed_polls,
+            certificate_overlap=file.certificate_overlap,
             request_reports=file.reports.request,
             shortest_sampling=file.reports.sampling,
             reporting=file.reports.reporting,
@@ -222,15 +231,18 @@ class VtnProgram:
                 if ven_id is None and known.is_enrolled:
                     ven_id = new_id(SystemRandom())
                     self._enrol(ven_id, known)
-                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.is_pinned)
+                successor = certificate_after(known.fingerprints, fingerprint)
+                return RegistrationDecision(ven_id=ven_id, certificate_checked=known.is_pinned, successor=successor)
         return RegistrationDecision(accepted=False, description=f"the VEN {name!r} is not expected")
 
     def _is_its(self, known: KnownVen, ven_id: str | None, fingerprint: str | None, jid: str | None) -> bool:
         """Whether what shows who a VEN is fits: to the configuration, or to what it has registered with before."""
-        if known.is_pinned:
-            return known.is_shown(fingerprint, jid)
         record = None if ven_id is None else self.server.vens.get(ven_id)
-        return record is None or record.identity in (None, jid or fingerprint)
+        had = record is not None and record.has_certificate(fingerprint)
+        if known.is_pinned:
+            former = record is not None and not had and known.is_before(fingerprint, record.identity)
+            return known.is_shown(fingerprint, jid) and not former
+        return record is None or record.identity in (None, jid or fingerprint) or (had and jid is None)
 
     def _id_of(self, known: KnownVen) -> str | None:
         """The id of a VEN of the configuration: that which it names, or that which was made up before."""

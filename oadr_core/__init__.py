@@ -44,6 +44,7 @@ from oadr_core.outputs import (
     Address,
     Call,
     CallId,
+    CertificateFollowed,
     Event,
     EventDecided,
     EventOffered,
@@ -116,14 +117,16 @@ from oadr_core.seal import (
     SigningKey,
     SigningSealer,
     Trust,
+    certificate_after,
     certificate_is_for,
     fingerprint,
 )
+from oadr_core.seal import all_normalised as normalised_fingerprints
 from oadr_core.seal import normalised as normalised_fingerprint
 from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment
 from oadr_core.state.ven import VenState
-from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Standing, VenRecord
+from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Renewal, Standing, VenRecord
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.ven.event_view import EventView
@@ -139,6 +142,7 @@ from oadr_core.wire.verify import verify
 
 __all__ = [
     "OfficialRule",
+    "certificate_after",
     "certificate_is_for",
     "official_rule",
     *_messages,
@@ -152,6 +156,7 @@ __all__ = [
     "Availability",
     "Call",
     "CallId",
+    "CertificateFollowed",
     "Canonicalization",
     "Collection",
     "Core",
@@ -218,6 +223,7 @@ __all__ = [
     "RegistrationEnded",
     "RegistrationRefused",
     "RemoteProtocolError",
+    "Renewal",
     "ReplayGuard",
     "Reply",
     "ReportDropped",
@@ -288,6 +294,7 @@ __all__ = [
     "may_ask",
     "new_id",
     "normalised_fingerprint",
+    "normalised_fingerprints",
     "part_from_dict",
     "part_to_dict",
     "printable",

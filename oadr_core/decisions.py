@@ -27,6 +27,7 @@ from oadr_core.messages import (
 )
 from oadr_core.messages.declare import STRING
 from oadr_core.rules import refuse_event
+from oadr_core.seal.fingerprint import all_normalised
 from oadr_core.state.vtn import QUEUED_MESSAGES, QueuedMessage
 from oadr_core.wire.plain import from_dict, part_to_dict
 from oadr_core.wire.scalars import converter
@@ -125,6 +126,8 @@ class RegistrationDecision(msgspec.Struct, frozen=True, kw_only=True):
     :param certificate_checked: whether the application has made sure that the certificate is that of the VEN, so that
         it may take the place of another one. Else the id of a VEN that has registered with a certificate is not given
         to anybody who shows another, whatever name he gives himself (section 10.5.1 of the profile).
+    :param successor: the fingerprint of the certificate that the VEN will have next, where that is known already: it
+        is known by that one as well then, as :meth:`oadr_core.Vtn.announce_certificate` says.
     """
 
     accepted: bool = True
@@ -133,6 +136,7 @@ class RegistrationDecision(msgspec.Struct, frozen=True, kw_only=True):
     code: int = ResponseCode.NOT_REGISTERED_OR_AUTHORIZED
     description: str | None = None
     certificate_checked: bool = False
+    successor: str | None = None
 
 
 @_sendable
@@ -141,10 +145,12 @@ def registration_decision(value: object) -> RegistrationDecision:
 
     :param value: ``(ven_id, registration_id)``, a registration id, True to accept with ids of the core's choice,
         False or None to refuse, or a :class:`RegistrationDecision`.
-    :raises LocalProtocolError: it is none of these.
+    :raises LocalProtocolError: it is none of these, or its ``successor`` is no fingerprint.
     """
     if isinstance(value, RegistrationDecision):
-        return value
+        if value.successor is None:
+            return value
+        return msgspec.structs.replace(value, successor=_fingerprints(value.successor)[0])
     if value is None or isinstance(value, bool):
         return RegistrationDecision(accepted=bool(value))
     if isinstance(value, str) and value:
@@ -166,13 +172,23 @@ class KnownVen(msgspec.Struct, frozen=True, kw_only=True):
     :param ven_id: its id.
     :param registration_id: its registration; empty for a 2.0a VEN, which has none.
     :param ven_name: its name for people.
-    :param fingerprint: the fingerprint of its certificate; the VEN has to show that one then.
+    :param fingerprint: the fingerprint of its certificate; the VEN has to show that one then. Or several, where its
+        certificate is renewed, the earliest first: the VEN has to show one of these, and is known by the next as well.
     """
 
     ven_id: str
     registration_id: str = ""
     ven_name: str = ""
-    fingerprint: str | None = None
+    fingerprint: str | tuple[str, ...] | None = None
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those of its certificates, the earliest first; nothing where it may show any."""
+        return () if self.fingerprint is None else _fingerprints(self.fingerprint)
+
+    def is_shown(self, fingerprint: str | None) -> bool:
+        """Whether a VEN shows a certificate that it may show."""
+        return self.fingerprint is None or fingerprint in self.fingerprints
 
 
 @_sendable
@@ -182,16 +198,30 @@ def known_ven(value: object, *, registers: bool = True) -> KnownVen | None:
     :param value: None for a VEN that is not known, a :class:`KnownVen`, or a dict with ``ven_id`` and
         ``registration_id`` and if wanted ``ven_name`` and ``fingerprint``. A VEN without a registration is not known.
     :param registers: whether VENs of its profile register at all; else it needs no registration to be known.
-    :raises LocalProtocolError: it is none of these.
+    :raises LocalProtocolError: it is none of these, or a fingerprint is none.
     """
-    if value is None or isinstance(value, KnownVen):
+    if value is None:
+        return None
+    if isinstance(value, KnownVen):
+        _fingerprints(value.fingerprint or ())
         return value
     if not isinstance(value, Mapping):
         raise LocalProtocolError(f"{_shown(value)}, where a dict with ven_id and registration_id, or None, is expected")
     if registers and not value.get("registration_id"):
         return None
     told = {key: value[key] for key in KnownVen.__struct_fields__ if value.get(key) is not None}
-    return msgspec.convert(told, KnownVen)
+    return known_ven(msgspec.convert(told, KnownVen))
+
+
+def _fingerprints(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Spell fingerprints of an application as ours are.
+
+    :raises LocalProtocolError: one of them is none.
+    """
+    try:
+        return all_normalised(given)
+    except ValueError as error:
+        raise LocalProtocolError(str(error)) from None
 
 
 def query_answer(value: object, usual: CreatedPartyRegistration) -> CreatedPartyRegistration:

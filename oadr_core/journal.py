@@ -113,6 +113,10 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
         Level.INFO,
         lambda one: f"VEN {one.ven_id} is no longer registered: {'it' if one.by_peer else 'we'} cancelled",
     ),
+    told.CertificateFollowed: (
+        Level.INFO,
+        lambda one: f"VEN {one.ven_id} has come with its new certificate, {one.fingerprint}, after {one.former}",
+    ),
     told.VenOnline: (Level.INFO, lambda one: f"VEN {one.ven_id} is back"),
     told.VenOffline: (Level.WARNING, lambda one: f"VEN {one.ven_id} is silent"),
     told.OptReceived: (

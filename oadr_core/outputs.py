@@ -39,6 +39,7 @@ class Address(msgspec.Struct, frozen=True):
     :param profile: the profile that is spoken there; each has paths of its own over HTTP (rule 511).
     :param identity: what the transport has to prove of whoever is there before anything is sent, such as the
         fingerprint of the certificate that a VEN has registered with; None where nothing was agreed on.
+    :param also: what will do as well: its other certificate while that is renewed, or None.
     :param signed: whether whoever is there proves it by signatures too, so that the transport need not.
     """
 
@@ -47,6 +48,12 @@ class Address(msgspec.Struct, frozen=True):
     profile: ProfileName = ProfileName.V20B
     identity: str | None = None
     signed: bool = False
+    also: str | None = None
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """What may be proved there, any of these; nothing where nothing was agreed on."""
+        return frozenset(one for one in (self.identity, self.also) if one is not None)
 
 
 class Transmit(msgspec.Struct, frozen=True):
@@ -339,6 +346,19 @@ class VenOffline(Event, frozen=True, kw_only=True):
     """A VEN has been silent for too long."""
 
     ven_id: str
+
+
+class CertificateFollowed(Event, frozen=True, kw_only=True):
+    """A VEN has shown the certificate that was announced, and is known by that one now.
+
+    :param ven_id: the VEN.
+    :param fingerprint: that of the certificate.
+    :param former: that of the former one, which is accepted for a while yet.
+    """
+
+    ven_id: str
+    fingerprint: str
+    former: str
 
 
 class OptReceived(Event, frozen=True, kw_only=True):

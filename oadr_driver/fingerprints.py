@@ -7,14 +7,24 @@ from functools import partial
 import anyio.to_thread
 import msgspec
 
-from oadr_core import LocalProtocolError, RegistrationDecision, arguments, normalised_fingerprint, registration_decision
+from oadr_core import (
+    LocalProtocolError,
+    RegistrationDecision,
+    arguments,
+    certificate_after,
+    normalised_fingerprints,
+    registration_decision,
+)
 
 
 def bound(handler: Callable[..., object] | None, lookup: Callable[..., object]) -> Callable[..., object]:
-    """Make an ``on_create_party_registration`` that takes a VEN only with the fingerprint that is known of it.
+    """Make an ``on_create_party_registration`` that takes a VEN only with a fingerprint that is known of it.
+
+    Of several that are known, the VEN is known from then on by the one that it has shown, and by the next one.
 
     :param handler: the one of the application, which decides first; None to register every VEN whose id is known.
-    :param lookup: takes a ``ven_id``, and returns its fingerprint, or None where the VEN is not known.
+    :param lookup: takes a ``ven_id``, and returns its fingerprint, or several, the earliest first, or None where the
+        VEN is not known.
     """
 
     async def on_create_party_registration(
@@ -27,17 +37,29 @@ def bound(handler: Callable[..., object] | None, lookup: Callable[..., object]) 
             return decision
         ven_id = decision.ven_id or registration_info.get("ven_id")
         known = None if not ven_id else await _called(lookup, ven_id)
-        if known is None or fingerprint is None or _spelled(known) != fingerprint:
+        listed = () if known is None else _spelled(known)
+        if fingerprint is None or fingerprint not in listed:
             return RegistrationDecision(accepted=False, description="the VEN is not known by its certificate")
-        return msgspec.structs.replace(decision, certificate_checked=True)
+        successor = decision.successor or certificate_after(listed, fingerprint)
+        return msgspec.structs.replace(decision, certificate_checked=True, successor=successor)
 
     return on_create_party_registration
 
 
-def _spelled(known: object) -> str:
-    if not isinstance(known, str):
-        raise LocalProtocolError(f"fingerprint_lookup returned {known!r}, where a fingerprint or None is expected")
-    return normalised_fingerprint(known)
+def _spelled(known: object) -> tuple[str, ...]:
+    """The fingerprints of a VEN, as an application has given them.
+
+    :raises LocalProtocolError: they are none.
+    """
+    given = [known] if isinstance(known, str) else known
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+        raise LocalProtocolError(
+            f"fingerprint_lookup returned {known!r}, where a fingerprint, several, or None is expected"
+        )
+    try:
+        return normalised_fingerprints(given)
+    except ValueError as error:
+        raise LocalProtocolError(f"fingerprint_lookup: {error}") from None
 
 
 async def _called(function: Callable[..., object], *told: object, **named: object) -> object:

@@ -217,7 +217,7 @@ def ven_sealer(
     """
     signs = cert is not None and not disable_signature
     secure = url.startswith("https:")
-    known = fingerprints is not None or verification_cert is not None
+    known = bool(fingerprints) or verification_cert is not None
     demanded = (not secure and (signs or known)) if verify is None else verify
     trust: Callable[[], Trust] | None = None
     trusted: FilePath | None = None

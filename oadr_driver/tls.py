@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from oadr_core import LocalProtocolError, normalised_fingerprint
+from oadr_core import LocalProtocolError, normalised_fingerprints
 from oadr_driver.logs import logger
 from oadr_driver.tls_files import Files, OwnCertificate, Stamps, check_trusted, expired, listed, read_own, stamps_of
 from oadr_driver.tls_guard import guard
@@ -231,7 +231,7 @@ def spelled_fingerprints(given: str | Sequence[str]) -> frozenset[str]:
     :raises LocalProtocolError: one is none.
     """
     try:
-        return frozenset(normalised_fingerprint(one) for one in ([given] if isinstance(given, str) else given))
+        return frozenset(normalised_fingerprints(given))
     except ValueError as error:
         raise LocalProtocolError(str(error)) from None
 

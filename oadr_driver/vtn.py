@@ -79,7 +79,8 @@ class DrivenVtn(Driven):
     :param push: how patient it is with VENs that are reached by push; as :class:`oadr_core.SenderConfig` says if None.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
-        of that VEN, or None; only those VENs are registered then, and only with that certificate.
+        of that VEN, a list of several where its certificate is renewed, the earliest first, or None; only those VENs
+        are registered then, and only with such a certificate.
     :param ven_lookup: the handler of that name.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
@@ -109,6 +110,8 @@ class DrivenVtn(Driven):
             raise LocalProtocolError("the VTN needs a vtn_id")
         if config.most_pushes < 1:
             raise LocalProtocolError(f"most_pushes is {config.most_pushes}; it must be 1 at least")
+        if config.certificate_overlap < timedelta(0):
+            raise LocalProtocolError(f"certificate_overlap is {config.certificate_overlap}; it must not be less than 0")
         super().__init__(Role.VTN, sealer, _LOG, store=store, observe=observe, trace=trace, tls=tls)
         self._transports = dict(transports)
         self._entropy = entropy
@@ -409,7 +412,8 @@ class DrivenVtn(Driven):
     def change_certificate(self, ven_id: str, fingerprint: str) -> None:
         """Say that a VEN has another certificate, for TLS and for its signatures.
 
-        From now on it is known by that alone, and goes on as before: it need not register again.
+        From now on it is known by that alone, and goes on as before: it need not register again. Said of the
+        certificate that it has, it takes back what :meth:`announce_certificate` has announced.
 
         :param ven_id: the VEN.
         :param fingerprint: that of the new certificate, with colons or without.
@@ -418,6 +422,21 @@ class DrivenVtn(Driven):
         """
         identity = normalised_fingerprint(fingerprint)
         self._do(lambda now: self._core.vtn.change_certificate(ven_id, identity, now))
+
+    def announce_certificate(self, ven_id: str, fingerprint: str) -> None:
+        """Say which certificate a VEN will have next, for TLS and for its signatures, before it has it.
+
+        It goes on with either until it has shown the next one, and is known by that alone soon afterwards; see
+        ``certificate_overlap``. :class:`oadr_core.CertificateFollowed` tells when it has.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of the next certificate, with colons or without, instead of one announced before.
+        :raises LocalProtocolError: there is no such VEN, it or another one has the certificate, or it is known without
+            any.
+        :raises ValueError: the fingerprint is none.
+        """
+        identity = normalised_fingerprint(fingerprint)
+        self._do(lambda now: self._core.vtn.announce_certificate(ven_id, identity, now))
 
     def queue(self, ven_id: str, message: Payload | str, content: Mapping[str, object] | None = None) -> None:
         """Ask anything of a VEN that a VTN may ask; it is handed over when the VEN polls, and again until it answers.

@@ -104,12 +104,12 @@ class HttpCarrier:
     async def exchange(self, transmit: Transmit, body: bytes) -> bytes:
         """Post a request; see :class:`~oadr_driver.driver.Carrier`."""
         timeout = min(transmit.timeout, self._timeout or transmit.timeout)
-        url, identity = "", transmit.to.identity
+        url, identities = "", transmit.to.identities
         try:
             url = self._address(transmit)
-            with anyio.fail_after(timeout), expecting(self._tls.fingerprints if identity is None else {identity}):
-                if not transmit.to.signed:
-                    self._refuse_plain(url, identity)
+            with anyio.fail_after(timeout), expecting(identities or self._tls.fingerprints):
+                if identities and not transmit.to.signed:
+                    self._refuse_plain(url)
                 return await self._post(url, body)
         except (TimeoutError, httpcore.TimeoutException):
             raise ExchangeFailed(Failure.SILENCE) from None
@@ -124,12 +124,12 @@ class HttpCarrier:
         except ValueError:  # no URL at all, or a host name that is too long for the resolver
             raise ExchangeFailed(Failure.UNREACHABLE) from None
 
-    def _refuse_plain(self, url: str, identity: str | None) -> None:
+    def _refuse_plain(self, url: str) -> None:
         """Say nothing in clear to a peer that has a certificate: nobody could tell who listens.
 
         :raises ExchangeFailed: that would be.
         """
-        if identity is not None and not url.startswith("https:"):
+        if not url.startswith("https:"):
             if self._damper.lets(url):
                 _LOG.warning("%s is no TLS, and the VEN there has registered with a certificate", without_password(url))
             raise ExchangeFailed(Failure.UNREACHABLE)  # until it registers with another address

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from oadr_core import LocalProtocolError, certificate_is_for, fingerprint, normalised_fingerprint
+from oadr_core import LocalProtocolError, certificate_is_for, fingerprint, normalised_fingerprints
 from oadr_http.client import base_url
 from oadr_http.endpoints import PREFIX, normalised
 from oadr_http.exposure import is_loopback
@@ -116,8 +116,7 @@ def vtn_by_certificate(
     :raises LocalProtocolError: nothing says by what it is known.
     """
     if fingerprints:
-        listed = [fingerprints] if isinstance(fingerprints, str) else fingerprints
-        known = frozenset(normalised_fingerprint(one) for one in listed)
+        known = frozenset(normalised_fingerprints(fingerprints))
         return lambda certificate: fingerprint(certificate) in known
     host = urlsplit(url).hostname or ""
     if not check_hostname:

@@ -58,7 +58,8 @@ class OpenADRServer(DrivenVtn):
     :param signature_policy: how signatures are made, and which are accepted; as the profile says if None, and where
         XMPP is served as well without prefixes, which are not left alone there.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
-        of that VEN, or None; only those VENs are registered then, and only with that certificate.
+        of that VEN, a list of several where its certificate is renewed, the earliest first, or None; only those VENs
+        are registered then, and only with such a certificate.
     :param trusted_proxies: addresses or networks of proxies that end TLS in front of it, and hand the certificates of
         VENs on in a header, which is believed from nobody else.
     :param proxy_header: that header.
@@ -80,6 +81,8 @@ class OpenADRServer(DrivenVtn):
     :param ven_lookup: the handler of that name; see :meth:`add_handler`.
     :param requested_poll_freq: how often VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
+    :param certificate_overlap: how long a VEN that has shown the certificate that was announced for it is known by its
+        former one as well, for connections that are open; see :meth:`announce_certificate`.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param missed_polls: after how many polls that did not come a VEN counts as offline.
     :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
@@ -133,6 +136,7 @@ class OpenADRServer(DrivenVtn):
         ven_lookup: Callable[..., object] | None = None,
         requested_poll_freq: timedelta = timedelta(seconds=10),
         answer_timeout: timedelta = timedelta(seconds=60),
+        certificate_overlap: timedelta = timedelta(minutes=2),
         call_timeout: timedelta = timedelta(seconds=60),
         missed_polls: int = 3,
         request_reports: bool = False,
@@ -189,6 +193,7 @@ class OpenADRServer(DrivenVtn):
             vtn_id=vtn_id,
             poll_freq=requested_poll_freq,
             answer_timeout=answer_timeout,
+            certificate_overlap=certificate_overlap,
             call_timeout=call_timeout.total_seconds(),
             most_vens=limits.vens,
             new_vens=limits.new_vens,

@@ -44,11 +44,14 @@ class OpenADRServer(DrivenVtn):
     :param signing_ca_file: the CAs of the certificates that VENs sign with; None takes any certificate.
     :param signature_policy: how signatures are made, and which are accepted; :data:`XMPP_SIGNATURES` if None.
     :param fingerprint_lookup: a function or a coroutine function that takes a ``ven_id``, and returns the fingerprint
-        of the certificate that the VEN signs with, or None; only those VENs are registered then.
+        of the certificate that the VEN signs with, a list of several where that is renewed, the earliest first, or
+        None; only those VENs are registered then.
     :param longest_wait: how long it waits at most before it tries again to push what a VEN did not take; the first time
         it waits a second, and then twice as long each time.
     :param most_pushes: how many pushes are under way at a time; the other VENs wait for their turn.
     :param answer_timeout: how long the answer of a VEN is awaited before it is asked again.
+    :param certificate_overlap: how long a VEN that has shown the certificate that was announced for it is known by its
+        former one as well, for connections that are open; see :meth:`announce_certificate`.
     :param call_timeout: how long a handler may take before the policy decides instead of it.
     :param request_reports: whether telemetry of usage is asked for where no ``on_register_report`` handler says which
         reports are wanted; the values go to ``on_update_report``.
@@ -86,6 +89,7 @@ class OpenADRServer(DrivenVtn):
         longest_wait: timedelta = timedelta(minutes=1),
         most_pushes: int = 256,
         answer_timeout: timedelta = timedelta(seconds=60),
+        certificate_overlap: timedelta = timedelta(minutes=2),
         call_timeout: timedelta = timedelta(seconds=60),
         request_reports: bool = False,
         shortest_sampling: timedelta = timedelta(seconds=10),
@@ -118,6 +122,7 @@ class OpenADRServer(DrivenVtn):
         config = VtnConfig(
             vtn_id=vtn_id,
             answer_timeout=answer_timeout,
+            certificate_overlap=certificate_overlap,
             call_timeout=call_timeout.total_seconds(),
             most_vens=vens,
             most_pushes=most_pushes,

@@ -2,7 +2,7 @@
 
 from oadr_core.seal.algorithms import Accepted, Canonicalization
 from oadr_core.seal.certificates import Trust, certificate_is_for
-from oadr_core.seal.fingerprint import fingerprint, normalised
+from oadr_core.seal.fingerprint import all_normalised, certificate_after, fingerprint, normalised
 from oadr_core.seal.keys import SigningKey
 from oadr_core.seal.opened import Opened, Peer, Sealer
 from oadr_core.seal.plain import PlainSealer
@@ -20,6 +20,8 @@ __all__ = [
     "SigningKey",
     "SigningSealer",
     "Trust",
+    "all_normalised",
+    "certificate_after",
     "certificate_is_for",
     "fingerprint",
     "normalised",

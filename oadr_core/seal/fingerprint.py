@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
@@ -38,3 +39,23 @@ def normalised(text: str) -> str:
     if not re.fullmatch("[0-9A-F]{20}", digits):
         raise ValueError(f"{text!r} is no fingerprint, which has ten pairs of hexadecimal digits")
     return ":".join(digits[index : index + 2] for index in range(0, 20, 2))
+
+
+def all_normalised(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Spell one fingerprint, or several, as :func:`fingerprint` does.
+
+    :raises ValueError: one of them is none; the text says which.
+    """
+    return tuple(map(normalised, [given] if isinstance(given, str) else given))
+
+
+def certificate_after(fingerprints: Sequence[str], shown: str | None) -> str | None:
+    """Find the certificate that follows another one in a list of those that a VEN has, the earliest first.
+
+    :param fingerprints: the fingerprints of its certificates.
+    :param shown: that of the one that it has shown.
+    :returns: the fingerprint of its next one; None where that was the last, or none of them.
+    """
+    if shown not in fingerprints[:-1]:
+        return None
+    return fingerprints[fingerprints.index(shown) + 1]

@@ -112,6 +112,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     left_out: bool = False
 
 
+class Renewal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The other certificate of a VEN while its certificate is renewed: it is known by either then.
+
+    :param fingerprint: that of its next certificate; or of its former one, once it has shown the next.
+    :param until: up to when the former one is accepted; None as long as it is the next one that has not been shown.
+    """
+
+    fingerprint: str
+    until: Instant | None = None
+
+
 class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that a VTN must remember of a VEN.
 
@@ -135,6 +146,7 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     :param signer: the fingerprint of the certificate that it signs with; None where it does not sign.
     :param signed_until: up to which time, by its own clock, signatures of it may have been taken; only kept where that
         clock is ahead of ours.
+    :param renewal: its other certificate, while its certificate is renewed.
     """
 
     ven_id: str
@@ -155,11 +167,30 @@ class VenRecord(ReportsBlob, frozen=True, kw_only=True, omit_defaults=True, gc=F
     poll_interval: float | None = None
     signer: str | None = None
     signed_until: Instant | None = None
+    renewal: Renewal | None = None
 
     @property
     def key(self) -> str:
         """The key under which the blob is saved."""
         return f"ven/{self.ven_id}"
+
+    @property
+    def certificate(self) -> str | None:
+        """The fingerprint of the certificate that it has: for TLS and signatures over HTTP, for signatures over XMPP.
+
+        None where no certificate tells who it is.
+        """
+        return self.identity if self.transport is TransportName.SIMPLE_HTTP else self.signer
+
+    def has_certificate(self, fingerprint: str | None) -> bool:
+        """Whether a certificate is one that it may show: the one that it has, or the other one of a renewal."""
+        if self.renewal is not None and fingerprint == self.renewal.fingerprint:
+            return True
+        return fingerprint is not None and fingerprint == self.certificate
+
+    def signs_with(self, fingerprint: str | None) -> bool:
+        """Whether its messages are signed like this; None for a message without a signature."""
+        return fingerprint == self.signer or (self.signer is not None and self.has_certificate(fingerprint))
 
     def parts(self) -> Iterator[msgspec.Struct]:
         """See :meth:`~oadr_core.state.blobs.Blob.parts`."""

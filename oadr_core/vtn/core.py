@@ -5,7 +5,7 @@ out: it keeps the records, saves them before their consequences leave, answers, 
 VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ from oadr_core.messages import (
 )
 from oadr_core.outputs import (
     Address,
+    CertificateFollowed,
     EventsOverlap,
     EventWithheld,
     ExchangeAbandoned,
@@ -72,6 +73,7 @@ from oadr_core.sender import SenderConfig
 from oadr_core.state.audience import Audience, Enrolment, HandedEvents
 from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QUEUED_MESSAGES, EventRecord, QueuedMessage, VenRecord
+from oadr_core.vtn import certificates
 from oadr_core.vtn.audiences import AudienceLike, audience_for, checked
 from oadr_core.vtn.crowding import Crowding
 from oadr_core.vtn.event_answers import EventAnswer, event_answers
@@ -178,14 +180,21 @@ class Vtn(CoreBase):
             if key.startswith("ven/"):
                 record = VenRecord.load(blob)
                 self._keep(record)
-                if record.signer is not None and record.signed_until is not None:
-                    self._sealer.recall(record.signer, record.signed_until)
+                self._recall(record)
             elif key.startswith("event/"):
                 self._book.put(EventRecord.load(blob))
             elif key.startswith(_ENROLMENT):
                 self._book.enrol(key.removeprefix(_ENROLMENT), Enrolment.load(blob))
             elif key.startswith(_HANDED):
                 self._book.hand(key.removeprefix(_HANDED), HandedEvents.load(blob))
+
+    def _recall(self, record: VenRecord) -> None:
+        """Have the sealer know up to which time a VEN may have signed what an earlier run has taken (rule 514)."""
+        if record.signer is None or record.signed_until is None:
+            return
+        self._sealer.recall(record.signer, record.signed_until)
+        if record.renewal is not None:
+            self._sealer.recall(record.renewal.fingerprint, record.signed_until)
 
     def start(self, now: Now) -> None:
         """Begin, or go on after a restart: every deadline is put back on this run's clock."""
@@ -470,26 +479,52 @@ class Vtn(CoreBase):
     def change_certificate(self, ven_id: str, fingerprint: str, now: Now) -> None:
         """Say that a VEN has another certificate: from now on it is known by that alone, and goes on as before.
 
+        Said of the certificate that it has, it takes back the one that was announced, or refuses its former one.
+
         :param ven_id: the VEN.
         :param fingerprint: that of the new certificate.
         :raises LocalProtocolError: there is no such VEN, another one has the certificate, or certificates do not tell
             who it is, as over XMPP without signatures.
         """
-        record = self._known_ven(ven_id)
-        changes = {}
-        if record.transport is TransportName.SIMPLE_HTTP:
-            other = self._by_identity.get(fingerprint, ven_id)
-            if other != ven_id:
-                raise LocalProtocolError(f"the VEN {other!r} has this certificate already")
-            changes["identity"] = fingerprint
-        if record.signer is not None:
-            changes["signer"] = fingerprint
-        if not changes:
-            raise LocalProtocolError(f"{ven_id!r} is known by its JID {record.identity}, not by a certificate")
+        record = certificates.changed(self._known_ven(ven_id), fingerprint)
+        self._refuse_taken(fingerprint, ven_id)
+        self._change_certificates(record, now)
+
+    def announce_certificate(self, ven_id: str, fingerprint: str, now: Now) -> None:
+        """Say which certificate a VEN will have next: it is known by that one as well, and goes on with either.
+
+        Once it has shown the next one it is known by that, and for :attr:`VtnConfig.certificate_overlap` more by the
+        former one. As long as it has not, nothing else changes.
+
+        :param ven_id: the VEN.
+        :param fingerprint: that of its next certificate, instead of one that was announced before.
+        :raises LocalProtocolError: there is no such VEN, it or another one has the certificate, or it has none yet.
+        """
+        record = certificates.announced(self._known_ven(ven_id), fingerprint)
+        self._refuse_taken(fingerprint, ven_id)
+        self._change_certificates(record, now)
+
+    def _refuse_taken(self, fingerprint: str, ven_id: str) -> None:
+        """See that no other VEN has a certificate, or is going to have it.
+
+        :raises LocalProtocolError: one has.
+        """
+        other = self._holder_of(fingerprint)
+        if other not in (None, ven_id):
+            raise LocalProtocolError(f"the VEN {other!r} has this certificate already")
+
+    def _holder_of(self, fingerprint: str) -> str | None:
+        """The VEN that has a certificate, or is going to have it; those over XMPP are not known by it, but have it."""
+        if fingerprint in self._by_identity:
+            return self._by_identity[fingerprint]
+        return next((one.ven_id for one in self._records.values() if one.has_certificate(fingerprint)), None)
+
+    def _change_certificates(self, record: VenRecord, now: Now) -> None:
+        """Have a VEN known by other certificates."""
         self._now = now
-        self._keep(msgspec.structs.replace(record, **changes))
-        self._emit(Save(record.key, self._records[ven_id].dump()))
-        self._wake([ven_id])
+        self._keep(record)
+        self._emit(Save(record.key, record.dump()))
+        self._push(record.ven_id, now)
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
         """Ask a VEN to register again (section 8.4.1 of the profile)."""
@@ -611,7 +646,7 @@ class Vtn(CoreBase):
             self._in_20a.add(inbound)
         try:
             opened = self._sealers[profile].open(body, now)
-            identity = _proved(opened, peer)
+            identity = self._proved(opened, peer)
         except SealError as error:
             return self._refuse(inbound, _why_refused(error), peer, str(error))
         except SchemaError as error:
@@ -632,6 +667,7 @@ class Vtn(CoreBase):
             return inbound
         if record is not None:
             self._note_signed(record, opened, now)
+            self._note_certificate(self._records[record.ven_id], identity, opened.signer, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
             if self.untold(record.ven_id) >= self.config.most_untold and not isinstance(message, _TELLING_NOTHING):
@@ -657,12 +693,12 @@ class Vtn(CoreBase):
             return
         named = None if opened is None else getattr(opened.message, "ven_id", None)
         if opened is not None:
-            expected = self._records[ven_id].signer
-            if expected is not None and opened.signer != expected:
+            record = self._records[ven_id]
+            if record.signer is not None and not record.signs_with(opened.signer):
                 self._emit(PeerMisbehaved(who=ven_id, what="answered without the signature that it registered with"))
                 self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
                 return
-            self._note_signed(self._records[ven_id], opened, now)
+            self._note_signed(record, opened, now)
         if named and named != ven_id:
             self._emit(PeerMisbehaved(who=ven_id, what=f"answered as {named}"))
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
@@ -710,6 +746,8 @@ class Vtn(CoreBase):
                 self._push(key, now)
             elif kind == "seen":
                 self._look_for(key, now)
+            elif kind == "former":
+                self._refuse_former(key, now)
             elif kind == "event":
                 self._finish(key, now)
             elif kind == "forget":
@@ -732,6 +770,22 @@ class Vtn(CoreBase):
 
     # --- who is talking ----------------------------------------------------------------------------------------------
 
+    def _proved(self, opened: Opened, peer: Peer) -> str | None:
+        """What is known of a sender: its connection proves it, or its signature.
+
+        Where both name a certificate it has to be the same one, or the other one of a renewal: a VEN has one
+        fingerprint (section 10.5.1), and who holds the connection of one VEN must not say what another has signed.
+
+        :raises SealError: they do not agree.
+        """
+        shown, signer = peer.identity, opened.signer
+        if signer is None or shown is None or signer == shown or peer.transport != TransportName.SIMPLE_HTTP:
+            return shown or signer
+        ven_id = self._by_identity.get(shown)
+        if ven_id is None or ven_id != self._by_identity.get(signer):
+            raise SealError(f"it was signed with {signer}, and came over a connection of {shown}")
+        return shown
+
     def _identify(
         self, message: Payload, identity: str | None, signer: str | None, profile: ProfileName
     ) -> VenRecord | None:
@@ -744,7 +798,7 @@ class Vtn(CoreBase):
         :raises SealError: it does not sign as the VEN that it says it is.
         """
         record = self._sender_of(message, identity, signer)
-        if record is not None and record.signer != signer and record.profile is ProfileName.V20B:
+        if record is not None and not record.signs_with(signer) and record.profile is ProfileName.V20B:
             if record.signer is not None:
                 raise SealError(f"it was not signed with the certificate that {record.ven_id} registered with")
             if self._sealer.requires and not isinstance(message, QueryRegistration | CreatePartyRegistration):
@@ -811,6 +865,10 @@ class Vtn(CoreBase):
         The name that a VEN gives itself proves nothing, so an id that goes by the name has to fit the certificate too.
         """
         made = result.record
+        if made is not None and made.renewal is not None:
+            holder = self._holder_of(made.renewal.fingerprint)
+            if holder not in (None, made.ven_id, None if current is None else current.ven_id):
+                return ResponseCode.NOT_REGISTERED_OR_AUTHORIZED, f"its next certificate is that of {holder}"
         if made is None or (current is not None and current.ven_id == made.ven_id):
             return None
         other, decision = self._records.get(made.ven_id), decided.decision
@@ -827,11 +885,29 @@ class Vtn(CoreBase):
 
         What others have signed is before the next start, and so is refused after it anyway.
         """
-        until = signed_ahead(opened, record.signer, record.signed_until, now)
+        signer = opened.signer if record.signs_with(opened.signer) else record.signer
+        until = signed_ahead(opened, signer, record.signed_until, now)
         if until is not None:
             record = msgspec.structs.replace(record, signed_until=until)
             self._keep(record)
             self._emit(Save(record.key, record.dump()))
+
+    def _note_certificate(self, record: VenRecord, identity: str | None, signer: str | None, now: Now) -> None:
+        """Have a VEN known by the certificate that was announced, once it has shown it."""
+        until = now.utc + self.config.certificate_overlap
+        followed = certificates.followed(record, identity, signer, until)
+        if followed is None or record.certificate is None or followed.certificate is None:
+            return
+        self._change_certificates(certificates.without_former(followed, now.utc) or followed, now)
+        shown, former = followed.certificate, record.certificate
+        self._emit(CertificateFollowed(ven_id=record.ven_id, fingerprint=shown, former=former))
+
+    def _refuse_former(self, ven_id: str, now: Now) -> None:
+        """The time is over in which a VEN is known by its former certificate as well."""
+        record = self._records.get(ven_id)
+        left = None if record is None else certificates.without_former(record, now.utc)
+        if left is not None:
+            self._change_certificates(left, now)
 
     def _heard_of(self, record: VenRecord, now: Now) -> None:
         """A VEN has shown itself."""
@@ -1058,25 +1134,29 @@ class Vtn(CoreBase):
             self._push_vens[record.ven_id] = None
         elif before is not None and not before.pull:
             self._push_vens.pop(record.ven_id, None)
-        if before is None or (before.identity, before.ven_name) != (record.identity, record.ven_name):
-            if before is not None:
-                self._forget_signs(before)
-            index, sign = self._sign_of(record)
-            if sign:
-                index[sign] = record.ven_id
+        if before is not None and _known_alike(before, record):
+            return
+        if before is not None:
+            self._forget_signs(before)
+        for index, sign in self._signs_of(record):
+            index[sign] = record.ven_id
+        if record.renewal is not None and record.renewal.until is not None:
+            self._timers.at(("former", record.ven_id), record.renewal.until)
 
-    def _sign_of(self, record: VenRecord) -> tuple[dict[str, str], str]:
-        """What a VEN is known by before it names itself: its certificate, or its name where it has none."""
+    def _signs_of(self, record: VenRecord) -> Iterator[tuple[dict[str, str], str]]:
+        """What a VEN is known by before it names itself: its certificates, or its name where it has none."""
         if record.identity is not None:
-            return self._by_identity, record.identity
-        if record.profile is ProfileName.V20A:  # it always names itself
-            return self._by_name, ""
-        return self._by_name, record.ven_name
+            yield self._by_identity, record.identity
+            if record.renewal is not None and record.transport is TransportName.SIMPLE_HTTP:
+                yield self._by_identity, record.renewal.fingerprint
+        elif record.ven_name and record.profile is not ProfileName.V20A:  # one of 2.0a always names itself
+            yield self._by_name, record.ven_name
 
     def _forget_signs(self, record: VenRecord) -> None:
-        index, sign = self._sign_of(record)
-        if index.get(sign) == record.ven_id:
-            del index[sign]
+        for index, sign in self._signs_of(record):
+            if index.get(sign) == record.ven_id:
+                del index[sign]
+        self._timers.stop(("former", record.ven_id))
 
     def _drop(self, record: VenRecord) -> None:
         self._records.pop(record.ven_id, None)
@@ -1224,7 +1304,7 @@ class Vtn(CoreBase):
         if record is None or record.pull or record.address is None:
             return
         push = self._pushing.of(ven_id)
-        if push.exchange is not None and push.to != self._address_of(record):  # it has moved, or shows itself otherwise
+        if push.to is not None and push.exchange is not None and not self._is_still_at(record, push.to):
             self._timers.stop(("flight", push.exchange))
             self._pushing.land(ven_id)
             self._take(record, PushFailed(push.message), None, now)
@@ -1256,8 +1336,16 @@ class Vtn(CoreBase):
 
     def _address_of(self, record: VenRecord) -> Address:
         """Where a push VEN is reached, and what shows that it is the one."""
-        signed = record.signer is not None
-        return Address(record.transport, record.address or "", record.profile, record.identity, signed)
+        signed, also = record.signer is not None, None
+        if record.renewal is not None and record.transport is TransportName.SIMPLE_HTTP:
+            also = record.renewal.fingerprint
+        return Address(record.transport, record.address or "", record.profile, record.identity, signed, also)
+
+    def _is_still_at(self, record: VenRecord, to: Address) -> bool:
+        """Whether a VEN is reached where something was sent to, and by nothing that does not show it any more."""
+        there = self._address_of(record)
+        alike = msgspec.structs.replace(to, identity=there.identity, also=there.also) == there
+        return alike and (to == there or (bool(to.identities) and to.identities <= there.identities))
 
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
         exchange, to = ExchangeId(next(self._numbers)), self._address_of(record)
@@ -1314,27 +1402,17 @@ def _modified(known: EventRecord, event: EiEvent, now: Now) -> EventRecord:
     return msgspec.structs.replace(known, event=event, changed_at=whole_seconds(now.utc))
 
 
+def _known_alike(before: VenRecord, after: VenRecord) -> bool:
+    """Whether a VEN is known by the same as before."""
+    return (before.identity, before.ven_name, before.renewal) == (after.identity, after.ven_name, after.renewal)
+
+
 class _Unidentified(Exception):
     """A request that no VEN can be told by."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
-
-
-def _proved(opened: Opened, peer: Peer) -> str | None:
-    """What is known of a sender: its connection proves it, or its signature.
-
-    Where both name a certificate it has to be the same one: a VEN has one fingerprint (section 10.5.1), and who holds
-    the connection of one VEN must not say what another has signed.
-
-    :raises SealError: they do not agree.
-    """
-    if opened.signer is None or peer.identity is None:
-        return opened.signer or peer.identity
-    if peer.transport == TransportName.SIMPLE_HTTP and peer.identity != opened.signer:
-        raise SealError(f"it was signed with {opened.signer}, and came over a connection of {peer.identity}")
-    return peer.identity
 
 
 def _why_refused(error: SealError) -> Failure:

@@ -7,7 +7,13 @@ import msgspec
 
 from oadr_core.answers import response_to
 from oadr_core.codes import ResponseCode
-from oadr_core.decisions import KnownVen, RegistrationDecision, known_ven, query_answer, registration_decision
+from oadr_core.decisions import (
+    KnownVen,
+    RegistrationDecision,
+    known_ven,
+    query_answer,
+    registration_decision,
+)
 from oadr_core.messages import (
     CanceledPartyRegistration,
     CancelPartyRegistration,
@@ -20,8 +26,9 @@ from oadr_core.messages import (
     TransportName,
 )
 from oadr_core.outputs import VenDeregistered, VenRegistered
+from oadr_core.seal.fingerprint import certificate_after
 from oadr_core.state.reports import digest
-from oadr_core.state.vtn import QueuedOperation, VenRecord
+from oadr_core.state.vtn import QueuedOperation, Renewal, VenRecord
 from oadr_core.vtn.turn import Ask, Turn
 
 _FAILED: Final = RegistrationDecision(
@@ -103,6 +110,7 @@ def take_registration(turn: Turn, message: CreatePartyRegistration, decision: Re
         # the VTN's own metadata come before its other operations (rules 301 and 309)
         own = RegisterReport(request_id=turn.new_id(), reports=turn.shared.offers, ven_id=record.ven_id)
         turn.keep(msgspec.structs.replace(record, queue=(QueuedOperation(id=turn.new_id(), message=own),)))
+    _announce(turn, decision.successor)
     turn.events.append(VenRegistered(ven_id=turn.ven().ven_id, ven_name=turn.ven().ven_name, again=again))
     _confirm(turn, message)
 
@@ -155,8 +163,7 @@ def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, 
     pull = _pulls(message)
     return {
         "ven_name": message.ven_name or "",
-        "identity": turn.identity,
-        "signer": turn.signer,
+        **_proofs(message, turn),
         "profile": message.profile_name,
         "transport": message.transport_name,
         "pull": pull,
@@ -166,6 +173,29 @@ def _what_a_ven_says(message: CreatePartyRegistration, turn: Turn) -> dict[str, 
         "registered_with": digest(message),
         "online": True,
     }
+
+
+def _proofs(message: CreatePartyRegistration, turn: Turn) -> dict[str, Any]:
+    """By what a VEN is known from now on: by what it has shown.
+
+    While its certificate is renewed, registering with either of the two changes nothing of that.
+    """
+    identity, signer, renewal = turn.identity, turn.signer, None
+    known = turn.record
+    if known is not None and known.renewal is not None:
+        mine, other = known.certificate, known.renewal.fingerprint
+        identity = mine if identity == other else identity
+        signer = mine if signer == other else signer
+        shown = identity if message.transport_name is TransportName.SIMPLE_HTTP else signer
+        renewal = known.renewal if shown == mine else None
+    return {"identity": identity, "signer": signer, "renewal": renewal}
+
+
+def _announce(turn: Turn, successor: str | None) -> None:
+    """Have a VEN known by its next certificate as well, where the application says which that is."""
+    certificate = turn.ven().certificate
+    if successor is not None and certificate is not None and not turn.ven().has_certificate(successor):
+        turn.change(renewal=Renewal(fingerprint=successor))
 
 
 def _same_ids(message: CreatePartyRegistration, record: VenRecord) -> bool:
@@ -193,7 +223,7 @@ def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool
     if turn.record is not None:  # it has registered meanwhile
         return True
     strange = decision is None or decision.ven_id != getattr(message, "ven_id", None)
-    if decision is None or strange or decision.fingerprint not in (None, turn.identity):
+    if decision is None or strange or not decision.is_shown(turn.identity):
         _refuse_stranger(turn, message)
         return False
     turn.keep(
@@ -206,6 +236,7 @@ def take_lookup(turn: Turn, message: Payload, decision: KnownVen | None) -> bool
             profile=turn.profile,
         )
     )
+    _announce(turn, certificate_after(decision.fingerprints, turn.identity))
     turn.events.append(VenRegistered(ven_id=decision.ven_id, ven_name=decision.ven_name, again=True))
     return True
 

@@ -48,6 +48,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param most_queued: how many operations may wait for a VEN; the application cannot ask it for more.
     :param most_untold: how much of a VEN may wait until the application has been told it; what brings more of it is
         told to come back later.
+    :param certificate_overlap: how long a VEN that has shown its next certificate is known by its former one as well,
+        for the connections that it has made with that.
     """
 
     vtn_id: str
@@ -69,6 +71,7 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     most_requested: int = 2**21
     most_queued: int = 1000
     most_untold: int = 1000
+    certificate_overlap: timedelta = timedelta(minutes=2)
 
     def profiles(self) -> tuple[Profile, ...]:
         """What the VTN supports, as its answers list it."""

@@ -29,7 +29,8 @@ def a_vtn(programs: Programs, folder: Path) -> Vtn:
 def ven_toml(folder: Path, url: str, who: Person, name: str = "bakery") -> None:
     """Write the configuration of a VEN that signs."""
     signing = put(folder, "ven", who)
-    text = f'name = "{name}"\nvtn = "{url}"\npoll = "1s"\n{signing}vtn_fingerprint = "{VTN.fingerprint}"\n'
+    signers = f'vtn_fingerprint = ["{person("former VTN").fingerprint}", "{VTN.fingerprint}"]\n'
+    text = f'name = "{name}"\nvtn = "{url}"\npoll = "1s"\n{signing}{signers}'
     (folder / "ven.toml").write_text(text)
 
 

@@ -19,7 +19,7 @@ from oadr_app.config import VtnFile, read
 from oadr_app.control import ControlError
 from oadr_app.sqlite_store import SqliteStore
 from oadr_app.vtn import VtnProgram
-from oadr_core import VenRecord, fingerprint
+from oadr_core import Renewal, VenRecord, fingerprint
 from tests.app.program import Programs, Vtn, oadr, until
 
 
@@ -196,6 +196,7 @@ def test_what_is_wrong_with_the_configuration_is_said(
 # --- renewed certificates --------------------------------------------------------------------------------------------
 
 OLD, NEW = "00:11:22:33:44:55:66:77:88:99", "AB:5E:12:00:C4:98:31:7F:0D:66"
+THIRD = "01:23:45:67:89:AB:CD:EF:01:23"
 
 
 def configured(folder: Path, *lines: str) -> VtnProgram:
@@ -214,24 +215,64 @@ async def registered(folder: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("lines", "identity"),
+    ("lines", "identity", "successor"),
     [
-        ((f'fingerprint = "{NEW}"',), NEW),
-        ((f'fingerprint = "{NEW}"', 'id = "ven-1"'), NEW),
-        ((f'fingerprint = "{NEW}"', 'id = "another"'), OLD),
-        ((), OLD),
+        ((f'fingerprint = "{NEW}"',), NEW, None),
+        ((f'fingerprint = "{NEW}"', 'id = "ven-1"'), NEW, None),
+        ((f'fingerprint = "{NEW}"', 'id = "another"'), OLD, None),
+        ((f'fingerprint = ["{OLD}", "{NEW}"]',), OLD, NEW),
+        ((f'fingerprint = ["{NEW}", "{OLD}"]',), OLD, None),
+        ((f'fingerprint = ["{NEW}", "{THIRD}"]',), NEW, THIRD),
+        ((), OLD, None),
     ],
 )
 async def test_a_fingerprint_that_is_changed_in_the_configuration_counts_from_the_next_start_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], identity: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], identity: str, successor: str | None
 ) -> None:
     monkeypatch.chdir(tmp_path)
     await registered(tmp_path)
     for _ in range(2):
         program = configured(tmp_path, *lines)
         assert program.server.vens["ven-1"].identity == identity
+        renewal = program.server.vens["ven-1"].renewal
+        assert (None if renewal is None else renewal.fingerprint) == successor
         async with program.running():
             await program.server.saved()
+
+
+@pytest.mark.anyio
+async def test_a_certificate_that_is_taken_out_of_the_configuration_is_not_announced_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await registered(tmp_path)
+    for listed, renewal in ((f'["{OLD}", "{NEW}"]', Renewal(fingerprint=NEW)), (f'["{OLD}"]', None)):
+        program = configured(tmp_path, f"fingerprint = {listed}")
+        assert (program.server.vens["ven-1"].identity, program.server.vens["ven-1"].renewal) == (OLD, renewal)
+        async with program.running():
+            await program.server.saved()
+
+
+@pytest.mark.anyio
+async def test_a_ven_of_several_certificates_registers_with_any_but_one_before_that_which_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = configured(tmp_path, f'fingerprint = ["{OLD}", "{NEW}", "{THIRD}"]')
+    admit = program._admit
+    for shown, successor in ((OLD, NEW), (NEW, THIRD), (THIRD, None)):
+        decision = await admit({"ven_name": "bakery"}, shown, None)
+        assert (decision.accepted, decision.certificate_checked, decision.successor) == (True, True, successor)
+    assert not (await admit({"ven_name": "bakery"}, "another", None)).accepted
+    program.store.close()
+    await registered(tmp_path)
+    program = configured(tmp_path, f'fingerprint = ["{NEW}", "{OLD}", "{THIRD}"]')
+    accepted = {shown: (await program._admit({"ven_name": "bakery"}, shown, None)).accepted for shown in _THREE}
+    assert accepted == {NEW: False, OLD: True, THIRD: True}
+    program.store.close()
+
+
+_THREE: Final = (NEW, OLD, THIRD)
 
 
 @pytest.mark.anyio
@@ -247,8 +288,14 @@ async def test_a_new_certificate_is_taken_by_command_where_the_configuration_say
     program = configured(tmp_path)
     async with program.running():
         answer = await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **_BAKERY))
-        assert answer == {"ven_id": "ven-1", "before": OLD, "fingerprint": NEW}
+        assert answer == {"ven_id": "ven-1", "before": OLD, "fingerprint": NEW, "renewal": None}
         assert program.server.vens["ven-1"].identity == NEW
+        again = {**_BAKERY, "fingerprint": OLD, "also": True}
+        answer = await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/certificate", **again))
+        announced = {"fingerprint": OLD, "until": None}
+        assert answer == {"ven_id": "ven-1", "before": NEW, "fingerprint": NEW, "renewal": announced}
+        shown = await to_thread.run_sync(partial(control.ask, Path("vtn.sock"), "vens/show", ven="bakery"))
+        assert (shown["fingerprint"], shown["renewal"]) == (NEW, announced)
 
 
 _BAKERY: Final = {"ven": "bakery", "fingerprint": NEW.lower().replace(":", "")}
@@ -266,6 +313,10 @@ def test_the_command_takes_a_certificate_as_a_file_or_by_its_fingerprint(program
         given = f"demo/{name}-ec.crt" if name == "mill" else fingerprint_of
         ended = oadr("vens", "certificate", "bakery", given, "--socket", "vtn.sock", folder=tmp_path)
         assert ended == (0, f"{ven_id} is known by {fingerprint_of} now\n", "")
+    ended = oadr("vens", "certificate", "bakery", "demo/mill-ec.crt", "--also", "--socket", "vtn.sock", folder=tmp_path)
+    assert (ended.status, "as well until it has shown that" in ended.out.replace("\n", " ")) == (0, True)
+    shown = oadr("vens", "show", "bakery", "--socket", "vtn.sock", folder=tmp_path).out
+    assert f"next certificate  {fingerprints['demo/mill-ec.crt']}" in shown
 
 
 def test_a_fingerprint_is_printed_as_it_is(tmp_path: Path) -> None:

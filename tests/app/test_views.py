@@ -44,6 +44,15 @@ def test_a_vens_name_can_neither_style_nor_command_the_terminal() -> None:
     assert "[bold]\N{REPLACEMENT CHARACTER}]0;x" in text
 
 
+def test_that_a_certificate_is_renewed_is_shown_where_one_is() -> None:
+    assert "certificate" not in printed(ven_views.vens([ven()]))
+    announced = {"fingerprint": "AB:5E:12:00:C4:98:31:7F:0D:66", "until": None}
+    text = printed(ven_views.vens([ven(), ven(name="mill", renewal=announced)]))
+    assert ["is renewed" in line for line in text.splitlines()] == [False, False, True]
+    text = printed(ven_views.certificate({"ven_id": "7", "fingerprint": "00:11", "renewal": announced}))
+    assert text.startswith("7 is known by 00:11, and by AB:5E:12:00:C4:98:31:7F:0D:66 as well until it has shown that")
+
+
 def test_who_has_not_answered_is_counted_where_an_answer_is_wanted() -> None:
     assert printed(event_views.events([event()])).splitlines()[1].split()[-3:] == ["1", "1", "1"]
     assert printed(event_views.events([event(silent=0)])).splitlines()[1].split()[-3:] == ["1", "1", "0"]

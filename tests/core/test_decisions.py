@@ -151,6 +151,16 @@ def test_what_is_no_decision_about_a_registration(value: object) -> None:
         registration_decision(value)
 
 
+PRESENT, NEXT = "00:11:22:33:44:55:66:77:88:99", "AB:5E:12:00:C4:98:31:7F:0D:66"
+
+
+def test_the_next_certificate_of_a_ven_is_spelled_as_all_fingerprints_are() -> None:
+    decision = RegistrationDecision(successor=NEXT.lower().replace(":", ""))
+    assert registration_decision(decision) == RegistrationDecision(successor=NEXT)
+    with pytest.raises(LocalProtocolError, match="'AA' is no fingerprint"):
+        registration_decision(RegistrationDecision(successor="AA"))
+
+
 # --- ven_lookup ------------------------------------------------------------------------------------------------------
 
 
@@ -161,8 +171,12 @@ def test_what_is_no_decision_about_a_registration(value: object) -> None:
         (KnownVen(ven_id="a", registration_id="b"), KnownVen(ven_id="a", registration_id="b")),
         ({"ven_id": "a", "registration_id": "b"}, KnownVen(ven_id="a", registration_id="b")),
         (
-            {"ven_id": "a", "registration_id": "b", "ven_name": "name", "fingerprint": "AA", "more": 1},
-            KnownVen(ven_id="a", registration_id="b", ven_name="name", fingerprint="AA"),
+            {"ven_id": "a", "registration_id": "b", "ven_name": "name", "fingerprint": NEXT, "more": 1},
+            KnownVen(ven_id="a", registration_id="b", ven_name="name", fingerprint=NEXT),
+        ),
+        (
+            {"ven_id": "a", "registration_id": "b", "fingerprint": [PRESENT.lower(), NEXT.replace(":", "")]},
+            KnownVen(ven_id="a", registration_id="b", fingerprint=(PRESENT.lower(), NEXT.replace(":", ""))),
         ),
         ({"ven_id": "a", "registration_id": "b", "ven_name": None}, KnownVen(ven_id="a", registration_id="b")),
         ({"ven_id": "a", "registration_id": None}, None),
@@ -173,7 +187,22 @@ def test_a_ven_that_was_looked_up(value: object, expected: KnownVen | None) -> N
     assert known_ven(value) == expected
 
 
-@pytest.mark.parametrize("value", ["ven", True, {"registration_id": "b"}, {"ven_id": 1, "registration_id": "b"}])
+def test_a_ven_that_was_looked_up_shows_one_of_its_certificates() -> None:
+    known = known_ven({"ven_id": "a", "registration_id": "b", "fingerprint": [PRESENT.lower(), NEXT.replace(":", "")]})
+    assert known is not None
+    assert known.fingerprints == (PRESENT, NEXT)
+    assert [known.is_shown(one) for one in (PRESENT, NEXT, None, "AA")] == [True, True, False, False]
+    assert KnownVen(ven_id="a").is_shown(None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("ven", True, {"registration_id": "b"}, {"ven_id": 1, "registration_id": "b"}),
+        {"ven_id": "a", "registration_id": "b", "fingerprint": "AA"},
+        KnownVen(ven_id="a", registration_id="b", fingerprint=(NEXT, "AA")),
+    ],
+)
 def test_what_is_no_ven(value: object) -> None:
     with pytest.raises((LocalProtocolError, msgspec.ValidationError)):
         known_ven(value)

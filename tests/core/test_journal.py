@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oadr_core import (
+    CertificateFollowed,
     Event,
     EventDecided,
     EventOffered,
@@ -139,6 +140,11 @@ LINES: list[tuple[Event, str, str]] = [
     (VenDeregistered(ven_id="ven", by_peer=True), "INFO", "VEN ven is no longer registered: it cancelled"),
     (VenDeregistered(ven_id="ven", by_peer=False), "INFO", "VEN ven is no longer registered: we cancelled"),
     (VenOnline(ven_id="ven"), "INFO", "VEN ven is back"),
+    (
+        CertificateFollowed(ven_id="ven", fingerprint="BB", former="AA"),
+        "INFO",
+        "VEN ven has come with its new certificate, BB, after AA",
+    ),
     (VenOffline(ven_id="ven"), "WARNING", "VEN ven is silent"),
     (
         OptTaken(ven_id="ven", message=create_opt(opt_id="o")),

@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 
 from oadr_core import (
+    CertificateFollowed,
     CreatedEvent,
     CreatedPartyRegistration,
     CreatePartyRegistration,
@@ -164,8 +165,9 @@ async def test_an_expired_certificate_is_not_signed_with(files: Files) -> None:
 
 async def test_a_ven_has_to_say_by_what_it_knows_the_vtn(files: Files) -> None:
     url = "http://127.0.0.1:1/x"
-    with pytest.raises(LocalProtocolError, match="nothing says by what the signatures"):
-        ven(url, **files.of(VEN))
+    for nothing in ({}, {"vtn_fingerprint": []}, {"vtn_fingerprint": ""}):
+        with pytest.raises(LocalProtocolError, match="nothing says by what the signatures"):
+            ven(url, **files.of(VEN), **nothing)
     for enough in (
         {"vtn_fingerprint": VTN.fingerprint},
         {"verification_cert": files.of(VTN)["cert"]},
@@ -204,6 +206,23 @@ async def test_only_the_known_fingerprint_is_registered(files: Files) -> None:
             await refused.sees(RegistrationRefused, code=463)
             await unknown.sees(RegistrationRefused, code=463)
     assert [one.signer for one in there.vens.values()] == [VEN.fingerprint]
+
+
+@pytest.mark.rule(514, 516)
+async def test_a_ven_of_several_known_fingerprints_is_known_by_the_next_as_soon_as_it_is_registered(
+    files: Files,
+) -> None:
+    theirs, ours = Watch(), Watch()
+    known = {"plant": [VEN.fingerprint.lower(), OTHER.fingerprint]}
+    there = files.vtn(fingerprint_lookup=known.get, observe=theirs)
+    async with there.running():
+        here = files.ven(there.url, ven_id="plant", observe=ours)
+        async with here.running():
+            await ours.sees(Registered)
+            replace(files, VEN, OTHER)
+            assert await here.reload_certificates()
+            told = await theirs.sees(CertificateFollowed)
+    assert (told.fingerprint, told.former) == (OTHER.fingerprint, VEN.fingerprint)
 
 
 async def test_a_ven_that_does_not_sign_is_served_where_the_vtn_says_so(files: Files) -> None:

@@ -17,6 +17,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 from oadr_app.authority import Identity, Kind, Side
 from oadr_core import (
     Address,
+    CertificateFollowed,
     CreatedPartyRegistration,
     CreatePartyRegistration,
     DistributeEvent,
@@ -24,11 +25,13 @@ from oadr_core import (
     ExchangeSetBack,
     Failure,
     LocalProtocolError,
+    OptReceived,
     Payload,
     PeerMisbehaved,
     PlainSealer,
     Poll,
     Registered,
+    RegistrationEnded,
     RequestEvent,
     Response,
     Service,
@@ -55,7 +58,7 @@ from oadr_http import (
 from tests.http.authorities import HOSTS, Folder, authority, der, foreign, ven_identity, vtn_identity
 from tests.http.desk import Desk, Line, request, until
 from tests.http.test_carrier import response, stranger
-from tests.http.watch import POLL, Watch
+from tests.http.watch import POLL, Watch, intervals
 
 pytestmark = pytest.mark.anyio
 
@@ -638,6 +641,32 @@ async def test_files_that_cannot_be_used_change_nothing(folder: Folder, caplog: 
         async with folder.ven(there.url, observe=seen).running():
             await seen.sees(Registered)
     assert any("vtn0.key: the key is not that of the certificate" in one for one in lines(caplog))
+
+
+@pytest.mark.rule(516, 517)
+async def test_a_ven_whose_next_certificate_was_announced_is_locked_out_at_no_moment(folder: Folder) -> None:
+    theirs, ours = Watch(), Watch()
+    there = folder.vtn(observe=theirs, certificate_overlap=timedelta(milliseconds=200))
+    before, after = ven_identity(), authority().ven("VEN")
+    old, files = a_context(folder, before), folder.of_ven(before)
+    async with there.running():
+        async with OpenADRClient("VEN", there.url, poll_interval=POLL, observe=ours, **files).running() as here:
+            here.add_handler("on_event", lambda event: "optIn")
+            ven_id = (await ours.sees(Registered)).ven_id
+            assert code_of(await ask(there, a_context(folder, after), "OadrPoll", Poll(ven_id=ven_id))) == 463
+            there.announce_certificate(ven_id, after.fingerprint)
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1.0), event_id="with the old")
+            await theirs.sees(OptReceived, event_id="with the old")
+            folder.put(files["cert"].stem, after)
+            assert await here.reload_certificates()
+            told = await theirs.sees(CertificateFollowed)
+            there.add_event(ven_id, "SIMPLE", "level", intervals(1.0), event_id="with the new")
+            await theirs.sees(OptReceived, event_id="with the new")
+        assert told == CertificateFollowed(ven_id=ven_id, fingerprint=after.fingerprint, former=before.fingerprint)
+        await until(lambda: there.vens[ven_id].renewal is None)
+        assert code_of(await ask(there, old, "OadrPoll", Poll(ven_id=ven_id))) == 463
+    assert len([one for one in ours.events if isinstance(one, Registered)]) == 1
+    assert not [one for one in ours.events if isinstance(one, ExchangeSetBack | RegistrationEnded)]
 
 
 async def test_a_ven_goes_on_with_its_new_certificate(folder: Folder) -> None:
