@@ -51,8 +51,11 @@ WRAPPING: Final = {
 }
 """How each sends what is not signed; a signature stands in the oadrPayload, so what is signed is whole everywhere."""
 
-_DECLARATION: Final = re.compile(rb"\s*<\?xml[^>]*\?>\s*")
-_ROOT: Final = re.compile(rb"(?:\s|<\?.*?\?>|<!--.*?-->)*<(?:[^\s/>:]+:)?([^\s/>]+)", re.DOTALL)
+_BEFORE: Final = rb"(?:\xef\xbb\xbf)?"
+"""A byte order mark, which nothing may stand before."""
+
+_DECLARATION: Final = re.compile(_BEFORE + rb"\s*(?:<\?xml\s[^>]*\?>\s*)?")
+_ROOT: Final = re.compile(_BEFORE + rb"(?:\s|<\?.*?\?>|<!--.*?-->)*<(?:[^\s/>:]+:)?([^\s/>]+)", re.DOTALL)
 
 _PREFIX: Final = "oadr"
 _OBJECT: Final = f"{{{OADR}}}{Wrapping.OBJECT}"
@@ -61,7 +64,8 @@ _OBJECT: Final = f"{{{OADR}}}{Wrapping.OBJECT}"
 def without_declaration(document: bytes) -> bytes:
     """A document as it stands in a stanza."""
     found = _DECLARATION.match(document)
-    return document[found.end() :] if found else document
+    assert found is not None, "it matches nothing as well"
+    return document[found.end() :]
 
 
 def wrapping_of(content: bytes) -> Wrapping:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from oadr_core.state import blobs
 from oadr_core.vtn import Vtn
 from oadr_core.wire import envelope
 from oadr_http import compression, parser
+from oadr_xmpp import apart, dialects
 from tests.conftest import IN_CI, ROOT
 
 targets = pytest.mark.parametrize("name", NAMES)
@@ -66,6 +68,8 @@ FAULTS: dict[str, tuple[str, object, str, object]] = {
     "damaged state is looked at no further": ("stored", blobs, "StateError", KeyError),
     "what is forgiven has no bounds": ("decode_lenient", envelope, "_MOST_FORGIVEN", -1),
     "a body of any length is taken": ("http_request", parser, "length_fault", lambda *_: None),
+    "an envelope is put around whatever comes": ("xmpp_dialects", dialects, "_ROOT", re.compile(b"never")),
+    "anybody answers for anything": ("xmpp_dialects", apart, "is_answer", lambda *_: True),
     "an answer of any length is taken": (
         "compression",
         compression,

@@ -64,6 +64,13 @@ def test_what_is_no_message_is_none_with_an_envelope_either(content: bytes) -> N
         decode(wrapped(content), strict=False)
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n<?xml version='1.0' encoding='utf-8'?>\n", b"<!-- x -->"])
+def test_what_stands_before_a_message_does_not_hide_it(before: bytes) -> None:
+    query = QueryRegistration(request_id="0")
+    for wrapping in (Wrapping.OBJECT, Wrapping.BARE):
+        assert decode(wrapped(before + unwrapped(encode(query), wrapping))) == decode(encode(query))
+
+
 def test_a_dialect_that_nobody_speaks_is_refused_with_the_names_of_those_that_there_are() -> None:
     with pytest.raises(LocalProtocolError, match=r"'eperi' is no dialect .* profile, enernoc, avob"):
         named("eperi")
