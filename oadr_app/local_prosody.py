@@ -25,7 +25,7 @@ _TO_STOP: Final = 10.0
 """Seconds."""
 
 # It ends with us, however we end, as the standard input closes then.
-_SCRIPT: Final = '"$0" --config "$1" -F & child=$!; read line; kill "$child"; wait "$child"'
+_SCRIPT: Final = '"$0" --config "$1" -F & child=$!; exec >&- 2>&-; read line; kill "$child"; wait "$child"'
 
 _CONFIGURATION: Final = """\
 {root}data_path = "{folder}/data"

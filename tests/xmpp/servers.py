@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -163,11 +164,11 @@ class XmppServer(ABC):
 
     def stop(self) -> None:
         """End it as an operator does."""
-        self._end(subprocess.Popen.terminate)
+        self._end(_let_go)
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        self._end(subprocess.Popen.kill)
+        self._end(_kill)
 
     def restart(self) -> None:
         """End it, and start it again on the same ports."""
@@ -207,10 +208,10 @@ class XmppServer(ABC):
         self._configure()
         said = self.output = []
         process = self._process = subprocess.Popen(
-            self._command(),
+            leashed(self._command()),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             text=True,
             errors="replace",
             env={**os.environ, "LANG": "C.UTF-8", **self._environment()},
@@ -245,8 +246,9 @@ class XmppServer(ABC):
         try:
             process.wait(_TO_STOP)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _kill(process)
             process.wait(_TO_STOP)
+        _let_go(process)
 
     # --- files -------------------------------------------------------------------------------------------------------
 
@@ -424,6 +426,31 @@ def servers_in(new_folder: Callable[[str], Path]) -> Iterator[Servers]:
         yield servers
     finally:
         servers.end()
+
+
+def leashed(command: list[str]) -> list[str]:
+    """What runs a command that ends with us, however we end: it does when its standard input closes.
+
+    That input must be a pipe, and the process be in a group of its own.
+    """
+    return [
+        "/bin/sh",
+        "-c",
+        '"$@" & child=$!; exec >&- 2>&-; read line; kill "$child"; wait "$child"',
+        "leash",
+        *command,
+    ]
+
+
+def _let_go(process: "subprocess.Popen[str]") -> None:
+    """End what is leashed as an operator does."""
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """End what is leashed, and its leash, as a power cut does."""
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 def free_ports(number: int) -> list[int]:
