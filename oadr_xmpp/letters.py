@@ -125,7 +125,7 @@ class Letters:
             self._refuse(stanza, Failure.BUSY)
             return
         document = wrapped(stanza["body"].encode())
-        message = understood(document)
+        message = understood(document, self._limits.documents)
         if message is not None:
             if self._apart.settle(self._side.whose(sender), message, document):
                 return

@@ -349,9 +349,11 @@ class XmppToVens(_Way):
 
     @property
     def jid(self) -> str | None:
-        """Where VENs find the VTN; None while it is not connected."""
-        connected = self._connected
-        return connected.session.jid if connected is not None and connected.session.online else None
+        """Where VENs find the VTN, which at a server of avob's is not where it is; None while it is not connected."""
+        sessions = [one.session for one in self._connections]
+        if not sessions or not all(one.online for one in sessions):
+            return None
+        return _AVOB_DOMAIN + self._login.domain if self._login.anonymous else sessions[0].jid
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from slixmpp import JID
 from slixmpp.xmlstream.tostring import escape
@@ -25,6 +26,7 @@ from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp import XmppClient, XmppComponent, XmppDialect, XmppLimits
 from oadr_xmpp.framing import OADR
 from oadr_xmpp.transport import XmppToVens, XmppToVtn, _Connected
+from tests.core.kit import created
 from tests.xmpp.talker import bare
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +103,17 @@ async def test_what_a_text_becomes_in_a_stanza_counts_for_how_long_it_is() -> No
         await vtn.asks(QueryRegistration(request_id='"' * 2000), VEN)
     assert failed.value.why is Failure.TOO_LARGE
     assert vtn.sent == []
+
+
+async def test_a_text_may_be_as_long_as_the_limits_say() -> None:
+    limits = XmppLimits(stanza=8_000_000, payload=8_000_000)
+    vtn = Vtn(XmppComponent("vtn.a.example", "secret"), limits=limits)
+    number = "x" * 3_000_000
+    answer = msgspec.structs.replace(created("ven", "registration"), response=EiResponse(request_id=number))
+    asked = asyncio.ensure_future(vtn.asks(QueryRegistration(request_id=number), VEN))
+    await asyncio.sleep(0)
+    await vtn.hears(letter(answer))
+    assert number.encode() in await asked
 
 
 async def test_only_what_is_said_to_the_vtn_alone_is_a_letter() -> None:
