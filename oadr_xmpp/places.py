@@ -110,7 +110,11 @@ def in_order(records: Iterable[Record], entropy: Random) -> list[Place]:
 async def _records(dns: DNSResolver, name: str, *, direct_tls: bool) -> list[Record]:
     """Look up the SRV records of a service; a look-up that fails is as if there were none, as the domain may do."""
     try:
-        answer = (await dns.query_dns(_in_ascii(name), "SRV")).answer
+        in_ascii = name.encode("idna").decode()
+    except UnicodeError:
+        return []  # it cannot stand in the DNS
+    try:
+        answer = (await dns.query_dns(in_ascii, "SRV")).answer
     except (DNSError, AresError) as error:
         if error.args[0] not in _NO_SUCH:
             _LOG.warning("the SRV records of %s cannot be looked up: %s", name, error.args[-1])
@@ -120,14 +124,6 @@ async def _records(dns: DNSResolver, name: str, *, direct_tls: bool) -> list[Rec
         for data in (one.data for one in answer)
         if isinstance(data, SRVRecordData)
     ]
-
-
-def _in_ascii(name: str) -> str:
-    """A name as it is looked up; one that cannot be written so is left as it is, and not found."""
-    try:
-        return name.encode("idna").decode()
-    except UnicodeError:
-        return name
 
 
 def _is_address(host: str) -> bool:
