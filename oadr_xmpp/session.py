@@ -43,8 +43,9 @@ class Session:
     :param limits: how patient it is.
     :param present: whether others are told that we are there, by presence (section 9.3.4.5).
     :param entropy: the source of jitter.
+    :param exchanges: what is under way over the stream, and perhaps over others; what is ours is given up when its
+        session ends.
     :param before: is called before each try to connect.
-    :ivar exchanges: what is under way over the stream.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Session:
         limits: XmppLimits,
         present: bool,
         entropy: Random,
+        exchanges: Exchanges,
         before: Callable[[], None] | None = None,
     ) -> None:
-        self.exchanges: Final = Exchanges(limits)
+        self._exchanges = exchanges
         self._stream = stream
         self._given = None if address is None else Place(*address)
         self._place: Place | None = self._given
@@ -203,7 +205,7 @@ class Session:
     async def _leave(self) -> None:
         """Say that we go, and go."""
         self._leaving = True
-        await self.exchanges.close()
+        await self._exchanges.close()
         if self._online:
             if self._present:
                 self._stream.send_presence(ptype="unavailable")
@@ -233,7 +235,7 @@ class Session:
         self._reached.set()
 
     def _ended(self, _: Any) -> None:
-        self.exchanges.fail_all(Failure.BROKEN)
+        self._exchanges.fail_all(Failure.BROKEN)
 
     def _disconnected(self, why: object) -> None:
         if self._online and not self._leaving:
