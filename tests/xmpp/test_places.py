@@ -17,6 +17,7 @@ from oadr_app.authority import Identity
 from oadr_core import Registered
 from oadr_xmpp import XmppClient, XmppLimits
 from oadr_xmpp import session as sessions
+from oadr_xmpp.exchanges import Exchanges
 from oadr_xmpp.places import Place, Record, in_order, places
 from oadr_xmpp.session import Session
 from tests.xmpp.names import DIRECT_TLS, REFUSED, STARTTLS, asked
@@ -57,9 +58,14 @@ async def coming(server: XmppServer) -> AsyncIterator[Session]:
     """A client that knows the domain of a server, and not where that is."""
     account = server.account()
     login = XmppClient(account.address, cert=account.certificate, key=account.key, ca_file=server.ca_file)
-    stream = login.stream(XmppLimits(longest_wait=0.2))
+    limits = XmppLimits(longest_wait=0.2)
     session = Session(
-        stream, login.address, limits=XmppLimits(longest_wait=0.2), present=False, entropy=random.Random(0)
+        login.stream(limits),
+        login.address,
+        limits=limits,
+        present=False,
+        entropy=random.Random(0),
+        exchanges=Exchanges(limits),
     )
     async with session.open():
         yield session
