@@ -413,8 +413,8 @@ class Vtn(CoreBase):
             raise LocalProtocolError("a VEN needs an id")
         if ven_id in self._records:
             raise LocalProtocolError(f"there is a VEN {ven_id!r} already")
-        if identity is not None and identity in self._by_identity:
-            raise LocalProtocolError(f"the VEN {self._by_identity[identity]!r} has this certificate already")
+        if identity is not None:
+            self._refuse_taken(identity, ven_id)
         if poll_interval is not None and poll_interval <= timedelta(0):
             raise LocalProtocolError(f"a VEN polls at intervals of more than {poll_interval}")
         wrong = None if address is None else self._shared.refuse_address(TransportName.SIMPLE_HTTP, address)
