@@ -12,7 +12,7 @@ from bench.figures import Result, WrongAnswer, at_most, figure
 from bench.timing import Effort, by_turns, here
 
 NOW: Final = oadr.Now(1000.0, datetime(2026, 7, 1, 12, tzinfo=UTC))
-CONFIG: Final = oadr.VtnConfig(vtn_id=VTN_ID, most_vens=1_000_000, new_vens=1_000_000)
+CONFIG: Final = oadr.VtnConfig(vtn_id=VTN_ID, limits=oadr.VtnLimits(vens=1_000_000, new_vens=1_000_000))
 _PEER: Final = oadr.Peer()
 
 

@@ -13,12 +13,13 @@ from oadr_app.checked import Refused, checked, read_toml
 from oadr_app.periods import Period
 from oadr_app.tls_config import Fingerprint, TlsFile, VenTls, VtnTls, passphrase_in
 from oadr_app.xmpp_config import VenXmpp, VtnXmpp, XmppFile
-from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, normalised_fingerprints
+from oadr_core import Accepted, OptType, ProfileName, ReportName, SiScaleCode, VenLimits, normalised_fingerprints
 from oadr_core import Limits as DocumentLimits
 from oadr_http import PREFIX, Push, ServerLimits, SignaturePolicy
 from oadr_http.trusted_proxy import HEADER as PROXY_HEADER
 
 _USUAL: Final = ServerLimits()
+_KEPT: Final = VenLimits()
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -123,15 +124,39 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
         return ServerLimits(**{**given, **seconds})
 
 
-class AnswerLimits(msgspec.Struct, forbid_unknown_fields=True):
-    """``[limits]`` of a VEN: how large an answer of its VTN may be.
+class KeptLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """``[limits]`` of a VEN: how large a document of its VTN may be, and how much the VTN can make it keep.
 
-    :param body: bytes, also once it is decompressed.
-    :param tags: opening and closing tags.
+    :param body: bytes of a document, also once it is decompressed.
+    :param tags: opening and closing tags of a document.
+    :param events: how many events it knows at a time.
+    :param ending: how many cancelled events may end at a random moment of their own.
+    :param offered: bytes that the reports that the VTN offers may take up.
+    :param report_requests: how many report requests of the VTN are served at a time.
+    :param requested: bytes that these may take up.
+    :param asked: how many reports of the VTN may be asked for at a time.
+    :param undecided: how much may wait until it is decided or heard.
+    :param answers: how many answers of a kind may wait because the VTN fails at them.
+    :param opts: how many opts may wait until the VTN has taken them.
+    :param unsent: how many reports are kept until the VTN has them.
     """
 
     body: _Count = DocumentLimits().size
     tags: _Count = DocumentLimits().tags
+    events: _Count = _KEPT.events
+    ending: _Count = _KEPT.ending
+    offered: _Count = _KEPT.offered
+    report_requests: _Count = _KEPT.report_requests
+    requested: _Count = _KEPT.requested
+    asked: _Count = _KEPT.asked
+    undecided: _Count = _KEPT.undecided
+    answers: _Count = _KEPT.answers
+    opts: _Count = _KEPT.opts
+    unsent: _Count = _KEPT.unsent
+
+    def for_ven(self) -> VenLimits:
+        """How much the VTN can make it keep."""
+        return VenLimits(**{name: getattr(self, name) for name in VenLimits.__struct_fields__})
 
 
 class Reports(msgspec.Struct, forbid_unknown_fields=True):
@@ -580,7 +605,7 @@ class VenFile(msgspec.Struct, forbid_unknown_fields=True):
     signatures: VenSignatures | None = None
     push: VenPush | None = None
     xmpp: VenXmpp | None = None
-    limits: AnswerLimits = msgspec.field(default_factory=AnswerLimits)
+    limits: KeptLimits = msgspec.field(default_factory=KeptLimits)
     loads: list[Load] = msgspec.field(default_factory=list)
     reports: list[VenReport] = msgspec.field(default_factory=list)
 

@@ -108,6 +108,7 @@ class VenProgram:
             "party_ids": file.party_ids,
             "device_classes": file.device_classes,
             "signals": file.signals,
+            "ven_limits": file.limits.for_ven(),
             "policy": VenPolicy(poll_interval=poll, shortest_poll_interval=min(1.0, poll or 1.0)),
         }
         if file.way is Way.XMPP:

@@ -130,11 +130,13 @@ from oadr_core.state.vtn import EarlierAnswer, EventRecord, QueuedOperation, Ren
 from oadr_core.ven import Ven, VenConfig
 from oadr_core.ven.event_schedule import EventSchedule, schedule_of
 from oadr_core.ven.event_view import EventView
+from oadr_core.ven.limits import VenLimits
 from oadr_core.vtn import Vtn, VtnConfig
 from oadr_core.vtn.audiences import AudienceLike
 from oadr_core.vtn.availability import Availability, Why, availability
 from oadr_core.vtn.event_answers import AnswerState, EventAnswer
 from oadr_core.vtn.event_lists import status as event_status
+from oadr_core.vtn.limits import VtnLimits
 from oadr_core.wire.envelope import Document, Forgiven, decode, encode, read
 from oadr_core.wire.parse import Limits
 from oadr_core.wire.plain import from_dict, part_from_dict, part_to_dict, to_dict
@@ -260,6 +262,7 @@ __all__ = [
     "Ven",
     "VenConfig",
     "VenDeregistered",
+    "VenLimits",
     "VenOffline",
     "VenOnline",
     "VenPolicy",
@@ -268,6 +271,7 @@ __all__ = [
     "VenState",
     "Vtn",
     "VtnConfig",
+    "VtnLimits",
     "VtnPolicy",
     "Why",
     "arguments",

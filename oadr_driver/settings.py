@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from oadr_core import LocalProtocolError, SenderConfig, VenConfig
+from oadr_core import LocalProtocolError, SenderConfig, VenConfig, VenLimits, VtnLimits
 
 _T = TypeVar("_T")
 
@@ -23,6 +23,15 @@ def patience(longest_wait: timedelta, request_timeout: timedelta | None = None) 
     return SenderConfig(timeout=timeout.total_seconds(), longest_wait=longest_wait.total_seconds())
 
 
+def vtn_limits(given: object) -> VtnLimits:
+    """How much VENs can make a VTN keep, of limits that also say what a server puts up with.
+
+    :param given: has all that :class:`oadr_core.VtnLimits` has, by the same names.
+    :raises LocalProtocolError: one of these is no whole number, or less than 1.
+    """
+    return VtnLimits(**{name: getattr(given, name) for name in VtnLimits.__struct_fields__})
+
+
 def ven_config(
     *,
     ven_id: str | None,
@@ -33,6 +42,7 @@ def ven_config(
     party_ids: Sequence[str] | None,
     device_classes: Sequence[str] | None,
     signals: Sequence[tuple[str, str]] | None,
+    ven_limits: VenLimits | None,
     **more: Any,
 ) -> VenConfig:
     """What a VEN is.
@@ -45,6 +55,7 @@ def ven_config(
     :param party_ids: the parties that it acts for.
     :param device_classes: the classes of its devices.
     :param signals: the signals that it supports.
+    :param ven_limits: how much its VTN can make it keep; as usual if None.
     :param more: what else :class:`oadr_core.VenConfig` takes.
     """
     return VenConfig(
@@ -56,6 +67,7 @@ def ven_config(
         party_ids=_listed(party_ids),
         device_classes=_listed(device_classes),
         signals=_listed(signals),
+        limits=ven_limits or VenLimits(),
         **more,
     )
 

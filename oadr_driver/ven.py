@@ -22,6 +22,7 @@ from oadr_core import (
     Sealer,
     Startup,
     VenConfig,
+    VenLimits,
     VenPolicy,
     VenState,
     event_decision,
@@ -112,6 +113,11 @@ class DrivenVen(Driven):
     def profile(self) -> ProfileName:
         """The profile that it speaks; not always the one that it was made with, see ``fall_back``."""
         return (self._auto or self._by_hand()).ven.profile
+
+    @property
+    def limits(self) -> VenLimits:
+        """How much its VTN can make it keep."""
+        return (self._auto or self._by_hand()).ven.config.limits
 
     @property
     def phase(self) -> Startup:

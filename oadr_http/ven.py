@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, LocalProtocolError, ProfileName, VenPolicy
+from oadr_core import Event, Limits, LocalProtocolError, ProfileName, VenLimits, VenPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience, ven_config
@@ -75,6 +75,8 @@ class OpenADRClient(DrivenVen):
     :param push: how the VTN reaches it, so that it does not poll; it polls if None. With ``https`` it listens with its
         ``cert``, and lets in nobody but the VTN, which shows a certificate of ``vtn_fingerprint``, or else one for
         the host of ``vtn_url``, that ``ca_file`` has issued.
+    :param ven_limits: how much the VTN can make it keep, of events, requests, offers and so on; see
+        :class:`oadr_core.VenLimits`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
@@ -120,6 +122,7 @@ class OpenADRClient(DrivenVen):
         policy: VenPolicy | None = None,
         limits: Limits | None = None,
         push: Push | None = None,
+        ven_limits: VenLimits | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
@@ -151,6 +154,7 @@ class OpenADRClient(DrivenVen):
             party_ids=party_ids,
             device_classes=device_classes,
             signals=signals,
+            ven_limits=ven_limits,
             pull=push is None,
             answers_lists=push is not None and push.answers_lists,
             manual=not auto_polling,

@@ -9,7 +9,7 @@ from pathlib import Path
 from oadr_core import Event, Limits, LocalProtocolError, ReportRule, TransportName, VtnConfig, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
-from oadr_driver.settings import patience
+from oadr_driver.settings import patience, vtn_limits
 from oadr_driver.signatures import SignaturePolicy, usual_signatures, vtn_sealer
 from oadr_driver.store import Store
 from oadr_driver.tls import TlsPolicy, vtn_tls
@@ -195,16 +195,7 @@ class OpenADRServer(DrivenVtn):
             answer_timeout=answer_timeout,
             certificate_overlap=certificate_overlap,
             call_timeout=call_timeout.total_seconds(),
-            most_vens=limits.vens,
-            new_vens=limits.new_vens,
-            most_undecided=limits.undecided,
-            most_untold=limits.untold,
-            most_offered=limits.offered,
-            most_opts=limits.opts,
-            most_requested=limits.requested,
-            most_report_requests=limits.report_requests,
-            most_unsent=limits.unsent,
-            most_queued=limits.queued,
+            limits=vtn_limits(limits),
             most_pushes=most_pushes,
         )
         super().__init__(

@@ -5,12 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import (
-    Event,
-    Limits,
-    TransportName,
-    VenPolicy,
-)
+from oadr_core import Event, TransportName, VenLimits, VenPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience, ven_config
@@ -78,6 +73,8 @@ class OpenADRClient(DrivenVen):
     :param signals: the signals that it supports, as pairs of name and type; an event with another gets 460.
     :param policy: how it runs; see :class:`oadr_core.VenPolicy`.
     :param limits: what it puts up with, and how patient the connection is; see :class:`XmppLimits`.
+    :param ven_limits: how much the VTN can make it keep, of events, requests, offers and so on; see
+        :class:`oadr_core.VenLimits`.
     :param store: keeps the state; in memory if None.
     :param observe: is told everything that the core tells; must not block.
     :param trace: takes every exchange once it is over; ``oadr inspect`` judges what was written down of them.
@@ -121,6 +118,7 @@ class OpenADRClient(DrivenVen):
         signals: Sequence[tuple[str, str]] | None = None,
         policy: VenPolicy | None = None,
         limits: XmppLimits | None = None,
+        ven_limits: VenLimits | None = None,
         store: Store | None = None,
         observe: Callable[[Event], None] | None = None,
         trace: Trace | None = None,
@@ -151,6 +149,7 @@ class OpenADRClient(DrivenVen):
             party_ids=party_ids,
             device_classes=device_classes,
             signals=signals,
+            ven_limits=ven_limits,
             sender=patience(longest_wait, request_timeout),
         )
         saved = None if store is None else store.load()
@@ -169,7 +168,7 @@ class OpenADRClient(DrivenVen):
             strict=strict,
             began=system_now().utc,
             restarted=bool(saved),
-            limits=Limits(size=limits.payload, tags=limits.tags),
+            limits=limits.documents,
         )
         super().__init__(
             config,

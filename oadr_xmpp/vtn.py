@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, ReportRule, TransportName, VtnConfig, VtnPolicy
+from oadr_core import Event, ReportRule, TransportName, VtnConfig, VtnLimits, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience
@@ -60,7 +60,8 @@ class OpenADRServer(DrivenVtn):
     :param report_rules: which other reports are asked for whenever they are offered, where there is no such handler.
     :param renew_reports: whether periodic reports that ``create_report`` asked for are asked for again, under new ids,
         where a VEN registers its reports anew, as after its restart: that ends them (rule 306).
-    :param vens: how many VENs may be registered; further ones are refused with 469.
+    :param vtn_limits: how much its VENs can make it keep: how many VENs there may be, their offers, opts, requests and
+        so on; see :class:`oadr_core.VtnLimits`.
     :param strict: whether to refuse documents that the schema refuses.
     :param typed: whether handlers get instances of the message classes instead of dicts.
     :param store: keeps the state; in memory if None.
@@ -96,7 +97,7 @@ class OpenADRServer(DrivenVtn):
         reporting: timedelta | None = None,
         report_rules: Sequence[ReportRule] = (),
         renew_reports: bool = False,
-        vens: int = 100_000,
+        vtn_limits: VtnLimits | None = None,
         strict: bool = True,
         typed: bool = False,
         store: Store | None = None,
@@ -116,7 +117,7 @@ class OpenADRServer(DrivenVtn):
             policy=signature_policy or XMPP_SIGNATURES,
             strict=strict,
             began=system_now().utc,
-            limits=Limits(size=limits.payload, tags=limits.tags),
+            limits=limits.documents,
         )
         self._xmpp = XmppToVens(login, dialects=[named(one) for one in dialects], limits=limits)
         config = VtnConfig(
@@ -124,7 +125,7 @@ class OpenADRServer(DrivenVtn):
             answer_timeout=answer_timeout,
             certificate_overlap=certificate_overlap,
             call_timeout=call_timeout.total_seconds(),
-            most_vens=vens,
+            limits=vtn_limits or VtnLimits(),
             most_pushes=most_pushes,
         )
         super().__init__(

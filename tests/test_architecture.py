@@ -20,7 +20,7 @@ import oadr_core.testing
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 LAYERS: Final = (
-    ("buckets", "codes", "errors", "clock", "entropy", "texts"),
+    ("bounds", "buckets", "codes", "errors", "clock", "entropy", "texts"),
     ("messages",),
     ("wire", "seal", "rules"),
     ("machines",),

@@ -50,7 +50,7 @@ from oadr_core import (
     Tolerate,
     UpdatedReport,
     VenConfig,
-    VenPolicy,
+    VenLimits,
     VenState,
     VtnConfig,
     data_point,
@@ -103,7 +103,7 @@ def session_with(
     chosen = draws.byte() % 16
     return sessions.Session(
         draws,
-        lambda kept, now: _built(config or VenConfig(ven_name="ven"), chosen, kept, now),
+        lambda kept, now: _built(config or VenConfig(ven_name="ven", limits=VenLimits(unsent=5)), chosen, kept, now),
         saved=saved,
         body=_body,
         peers=_PEERS,
@@ -114,7 +114,6 @@ def session_with(
 def _built(config: VenConfig, chosen: int, saved: Mapping[str, bytes], now: Now) -> AutoVen:
     core = AutoVen(
         config,
-        VenPolicy(most_unsent=5),
         sealer=PlainSealer(strict=False),
         entropy=random.Random(0),
         handlers=sessions.add_handlers(Handlers(VEN_HANDLERS, typed=bool(chosen & 2)), VEN_HANDLERS, chosen),

@@ -86,7 +86,6 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
         learn otherwise that its VTN has forgotten it, or cannot reach it; None for never.
     :param registration_retry: seconds before a registration that was refused is tried again.
     :param registration_pause: seconds before a VEN whose registration the VTN cancelled registers anew; None for never.
-    :param most_unsent: how many reports are kept while the VTN cannot be reached; the oldest are dropped beyond.
     :param report_rules: which reports of the VTN are asked for where no ``on_register_report`` handler says which.
     """
 
@@ -98,7 +97,6 @@ class VenPolicy(msgspec.Struct, frozen=True, kw_only=True):
     check_interval: float | None = 3600.0
     registration_retry: float = 60.0
     registration_pause: float | None = 300.0
-    most_unsent: int = 10_000
     report_rules: tuple[ReportRule, ...] = ()
 
 
@@ -215,7 +213,7 @@ class AutoVen:
         self._offers_renewed_until = 0.0  # on the monotonic clock
         self._timers: Timers[tuple[str, object]] = Timers()
         self._outputs: deque[Output] = deque()
-        self._outbox = Outbox(self.ven, entropy, self.policy.most_unsent, self._outputs.append, saved)
+        self._outbox = Outbox(self.ven, entropy, config.limits.unsent, self._outputs.append, saved)
         self._timekeeper = Timekeeper(self.ven, self._outputs.append, saved)
         party = _VenParty(self.ven, handlers, self._report_made, lambda now: self._reporter.metadata(now))
         self._reporter = Reporter(party, self._outputs.append, saved)

@@ -120,7 +120,7 @@ class VenBase(CoreBase):
     def _bound_answers(self, answer: Payload) -> None:
         """Keep no more answers of a kind than may wait; a VTN that fails at each of them could pile them up."""
         waiting = [one for one in self._sender.messages(type(answer)) if _is_answer(one)]
-        surplus = waiting[: -self.config.most_answers]
+        surplus = waiting[: -self.config.limits.answers]
         if surplus:
             self._sender.withdraw(lambda message: any(message is one for one in surplus))
             self._misbehaved(f"takes no answers: the oldest {answer.message_type()} that waits is dropped")
@@ -131,7 +131,7 @@ class VenBase(CoreBase):
     def _put_off(self, message: Payload, now: Now) -> bool:
         """Whether the application has so much to decide and to hear that it is asked nothing more; tells it."""
         waiting = self._open_calls(now)
-        if waiting < self.config.most_undecided:
+        if waiting < self.config.limits.undecided:
             return False
         self._misbehaved(f"sent {message.message_type()} while {waiting} questions wait for the application")
         return True

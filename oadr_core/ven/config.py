@@ -4,6 +4,7 @@ import msgspec
 
 from oadr_core.messages import OptType, ProfileName, TransportName
 from oadr_core.sender import SenderConfig
+from oadr_core.ven.limits import VenLimits
 
 
 class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +40,7 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
         (rule 109).
     :param manual: whether the application itself answers what the VTN asks, by :meth:`Ven.send`; the answers to polls
         come to it as :class:`~oadr_core.outputs.ExchangeDone` alone then.
-    :param most_report_requests: how many report requests it serves at a time; more are refused with 469.
-    :param most_requested: bytes that these may take up, packed; further ones are refused with 469.
-    :param most_offered: bytes that the offers of the VTN may take up, packed; larger ones are refused with 469.
-    :param most_asked: how many reports of the VTN may be asked for at a time.
-    :param most_events: how many events it knows at a time; a list that would make it more is refused with 469.
-    :param most_ending: how many cancelled events may end at a random moment of their own; further ones end at once.
-    :param most_undecided: how much may wait for the application, to be decided or heard; what asks for more is put off,
-        and the VTN asks again.
-    :param most_answers: how many answers of a kind may wait because the VTN fails at them; the oldest are dropped
-        beyond, as the VTN asks again for what it has no answer to.
+    :param limits: how much its VTN can make it keep.
     :param sender: how patient it is with its VTN.
     """
 
@@ -73,12 +65,5 @@ class VenConfig(msgspec.Struct, frozen=True, kw_only=True):
     device_classes: tuple[str, ...] | None = None
     signals: tuple[tuple[str, str], ...] | None = None
     manual: bool = False
-    most_report_requests: int = 1000
-    most_requested: int = 2**21
-    most_offered: int = 2**20
-    most_asked: int = 1000
-    most_events: int = 10_000
-    most_ending: int = 1000
-    most_undecided: int = 1000
-    most_answers: int = 100
+    limits: VenLimits = VenLimits()
     sender: SenderConfig = SenderConfig()

@@ -195,8 +195,8 @@ class EventService(VenBase):
             return
         earlier = self._list
         taken = take_list(self._state.events, message, now.utc, complete=complete)
-        if len(taken.known) > self.config.most_events:
-            text = f"this VEN knows {self.config.most_events} events at most"
+        if len(taken.known) > self.config.limits.events:
+            text = f"this VEN knows {self.config.limits.events} events at most"
             self._refuse_list(message, ResponseCode.DEPLOYMENT_ERROR, text, now)
             return
         self._list = taken
@@ -265,7 +265,7 @@ class EventService(VenBase):
             ends = None if was is None else ending(was, now.utc, self._entropy)
             if ends is not None:
                 found[ends.event_id] = ends
-        return tuple(one for one in found.values() if one.event_id not in listed)[: self.config.most_ending]
+        return tuple(one for one in found.values() if one.event_id not in listed)[: self.config.limits.ending]
 
     def ended(self, event_id: str, now: Now) -> None:
         """Take note that an event that was cancelled has ended now, and remember it no longer."""

@@ -19,9 +19,6 @@ from oadr_core.ven.event_list import is_over
 _LANE: Final = "opts"
 """What is said about availability never overtakes what was said before."""
 
-_MOST: Final = 1000
-"""How many opts wait for the VTN at most."""
-
 
 class OptService(VenBase):
     """EiOpt at a VEN (section 8.5 of the profile)."""
@@ -130,8 +127,8 @@ class OptService(VenBase):
     def _await_answer(self, message: CreateOpt | CancelOpt, now: Now) -> None:
         if self.config.manual:
             return  # the application sends again what failed
-        if len(self._state.unanswered_opts) >= _MOST:
-            raise LocalProtocolError(f"{_MOST} opts wait for the VTN already")
+        if len(self._state.unanswered_opts) >= self.config.limits.opts:
+            raise LocalProtocolError(f"{self.config.limits.opts} opts wait for the VTN already")
         self._now = now
         self._change(now, unanswered_opts=(*self._state.unanswered_opts, message))
 

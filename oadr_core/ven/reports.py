@@ -135,13 +135,13 @@ class ReportService(VenBase):
 
         :param requests: what is asked for; whatever reading types they have are left out (rule 338).
         :raises LocalProtocolError: the VEN is not registered, a request breaks a rule, its id is in use, or
-            ``most_asked`` reports are asked for.
+            ``limits.asked`` reports are asked for.
         """
         self._require_20b("reports")
         self._require_registration()
         requester = Requester(self._state)
         ready = requester.ready(requests)
-        if len(self._state.requests) + len(ready) > self.config.most_asked:
+        if len(self._state.requests) + len(ready) > self.config.limits.asked:
             raise LocalProtocolError(f"{len(self._state.requests)} reports of the VTN are asked for already")
         requester.ask(ready)
         self._change(now, **requester.changes())
@@ -305,8 +305,8 @@ class ReportService(VenBase):
             requests,
             self._offers,
             now.utc,
-            most=self.config.most_report_requests,
-            most_bytes=self.config.most_requested,
+            most=self.config.limits.report_requests,
+            most_bytes=self.config.limits.requested,
             ven_id=self._state.ven_id,
             decision=decision,
         )
@@ -353,7 +353,7 @@ class ReportService(VenBase):
         assert isinstance(message, RegisterReport)
         requester = Requester(self._state)
         new = not requester.has_taken(message)
-        if new and len(pack_offers(message.reports)) > self.config.most_offered:
+        if new and len(pack_offers(message.reports)) > self.config.limits.offered:
             text = "the offers of the VTN take up too much room"
             self._misbehaved(text, ResponseCode.DEPLOYMENT_ERROR)
             refused = self._refuser.refuse(message, ResponseCode.DEPLOYMENT_ERROR, text, self._state.ven_id)

@@ -171,7 +171,7 @@ class Vtn(CoreBase):
         self._cut_off: set[TransportName] = set()  # ways that we are not connected to ourselves
         self._asking: dict[_Key, list[InboundId]] = {}
         self._undecided: dict[str, int] = {}  # how many of these there are, by who asks
-        self._newcomers = TokenBuckets(config.new_vens / _HOUR, config.new_vens)
+        self._newcomers = TokenBuckets(config.limits.new_vens / _HOUR, config.limits.new_vens)
         self._in_20a: set[InboundId] = set()  # requests that are answered in 2.0a
         self._answering: dict[InboundId, Sealer] = {}  # what seals the answer to a request
         self._of_20a: dict[str, None] = {}  # VENs
@@ -372,7 +372,7 @@ class Vtn(CoreBase):
         :param message: an operation; one of oadrCreateReport, oadrCancelReport, oadrRegisterReport, oadrUpdateReport,
             oadrCancelPartyRegistration, oadrRequestReregistration.
         :raises LocalProtocolError: there is no such VEN; the message is no operation, is for another VEN, or breaks a
-            rule; or ``most_queued`` operations wait for the VEN.
+            rule; or ``limits.queued`` operations wait for the VEN.
         """
         record = self._known_ven(ven_id)
         if not isinstance(message, QUEUED_MESSAGES):
@@ -385,7 +385,7 @@ class Vtn(CoreBase):
 
     def _queue(self, record: VenRecord, message: QueuedMessage, now: Now) -> None:
         self._known_20b_ven(record.ven_id, message.message_type())
-        if len(record.queue) >= self.config.most_queued and not VTN_OPERATIONS[type(message)].urgent:
+        if len(record.queue) >= self.config.limits.queued and not VTN_OPERATIONS[type(message)].urgent:
             raise LocalProtocolError(f"{len(record.queue)} operations wait for the VEN {record.ven_id!r} already")
         verify(message)  # what could not be sent could not be loaded after a restart either
         self._take(record, Queue(message), None, now)
@@ -416,8 +416,8 @@ class Vtn(CoreBase):
             raise LocalProtocolError("a VEN needs an id")
         if ven_id in self._records:
             raise LocalProtocolError(f"there is a VEN {ven_id!r} already")
-        if identity is not None and identity in self._by_identity:
-            raise LocalProtocolError(f"the VEN {self._by_identity[identity]!r} has this certificate already")
+        if identity is not None:
+            self._refuse_taken(identity, ven_id)
         if poll_interval is not None and poll_interval <= timedelta(0):
             raise LocalProtocolError(f"a VEN polls at intervals of more than {poll_interval}")
         wrong = None if address is None else self._shared.refuse_address(TransportName.SIMPLE_HTTP, address)
@@ -673,7 +673,7 @@ class Vtn(CoreBase):
             self._note_certificate(self._records[record.ven_id], identity, opened.signer, now)
             self._heard_of(self._records[record.ven_id], now)
             record = self._records[record.ven_id]
-            if self.untold(record.ven_id) >= self.config.most_untold and not isinstance(message, _TELLING_NOTHING):
+            if self.untold(record.ven_id) >= self.config.limits.untold and not isinstance(message, _TELLING_NOTHING):
                 return self._refuse(inbound, Failure.BUSY, peer, "says more than the application has heard of")
         elif isinstance(message, CreatePartyRegistration) and not self._has_room(message, peer, identity, now):
             self._answer_error(inbound, message, ResponseCode.DEPLOYMENT_ERROR, _FULL, peer)
@@ -872,7 +872,7 @@ class Vtn(CoreBase):
         """Whether one VEN more may be registered; of those without a certificate not too many from one address."""
         if message.ven_id in self._records:  # it has come to another certificate, and is there already
             return True
-        if len(self._records) >= self.config.most_vens:
+        if len(self._records) >= self.config.limits.vens:
             return False
         return identity is not None or self._newcomers.take(peer.host, now.mono) == 0
 
@@ -890,7 +890,7 @@ class Vtn(CoreBase):
             return None
         other, decision = self._records.get(made.ven_id), decided.decision
         if other is None:
-            full = current is None and len(self._records) >= self.config.most_vens
+            full = current is None and len(self._records) >= self.config.limits.vens
             return (ResponseCode.DEPLOYMENT_ERROR, _FULL) if full else None
         checked = isinstance(decision, RegistrationDecision) and decision.certificate_checked
         if checked or other.identity is None or other.identity == decided.identity:
@@ -1039,7 +1039,7 @@ class Vtn(CoreBase):
         if already is not None:  # the same came another way meanwhile; the answer to that will serve this one too
             already += waiting
             return
-        most = self.config.most_undecided if key[0] else _STRANGERS * self.config.most_undecided
+        most = self.config.limits.undecided if key[0] else _STRANGERS * self.config.limits.undecided
         if self._undecided.get(key[0], 0) >= most and not pushed:
             for one in waiting:
                 self._reply(one, None, Failure.BUSY)

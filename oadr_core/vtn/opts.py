@@ -64,7 +64,7 @@ def take_opt(turn: Turn, message: CreateOpt, decision: EiResponse) -> None:
         turn.refuse(message, *fault)
         return
     book = turn.ven().opts.pruned(turn.now, turn.shared.events).with_opt(message)
-    if _size(book) > turn.config.most_opts:
+    if _size(book) > turn.config.limits.opts:
         turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the opts of this VEN take up too much room")
         return
     turn.change(opts=_remembering(book, message))

@@ -56,7 +56,7 @@ def register_report(turn: Turn, message: RegisterReport) -> None:
     if Requester(turn.ven()).has_taken(message):
         _registered(turn, message)  # the answer was lost, and the request came again
         return
-    if len(pack_offers(message.reports)) > turn.config.most_offered:
+    if len(pack_offers(message.reports)) > turn.config.limits.offered:
         turn.refuse(message, ResponseCode.DEPLOYMENT_ERROR, "the offers of this VEN take up too much room")
         return
     arguments = {"ven_id": turn.ven().ven_id, "message": message}
@@ -281,8 +281,8 @@ def _create(
         requests,
         offers,
         turn.now,
-        most=turn.config.most_report_requests,
-        most_bytes=turn.config.most_requested,
+        most=turn.config.limits.report_requests,
+        most_bytes=turn.config.limits.requested,
         ven_id=ven_id,
         decision=decision,
     )
@@ -415,7 +415,7 @@ def offer(turn: Turn, reports: tuple[Report, ...], report_request_id: str | None
 def _bound(turn: Turn) -> None:
     """Keep no more undelivered reports than may wait: the oldest are dropped, and that is told."""
     waiting = [one for one in turn.ven().queue if isinstance(one.message, UpdateReport)]
-    surplus = waiting[: max(0, len(waiting) - turn.config.most_unsent)]
+    surplus = waiting[: max(0, len(waiting) - turn.config.limits.unsent)]
     for one in surplus:
         assert isinstance(one.message, UpdateReport)
         for report in one.message.reports:

@@ -17,6 +17,7 @@ from oadr_core.state.reports import digest
 from oadr_core.state.vtn import QueuedMessage, QueuedOperation, VenRecord
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
+from oadr_core.vtn.limits import VtnLimits
 from oadr_core.vtn.pushing import Carried
 
 
@@ -32,24 +33,11 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param own_addresses: whether a VEN that comes over XMPP is reached at what it is known by, and nowhere else (rule
         515). Where its transport knows that in another way, and sends nothing to addresses of others, it need not be.
     :param reports: what the VTN itself offers to report, at the beginning.
-    :param most_report_requests: how many report requests of a VEN are served at a time; more are refused with 469.
-    :param most_unsent: how many reports for a VEN are kept until it has them; the oldest are dropped beyond.
     :param event_retention: how long an event, and who answered what, is remembered after its end.
     :param call_timeout: seconds that a handler may take before policy decides instead of it.
-    :param most_vens: how many VENs may be registered; further ones are refused with 469.
-    :param new_vens: how many VENs that show no certificate may register from one address at once, and again in the
-        course of an hour; further ones are refused with 469. Of those that show one there is one for each certificate.
-    :param most_undecided: how many requests of a VEN may wait for the application to decide; further ones are told to
-        come back later.
     :param most_pushes: how many requests may be under way to push VENs at a time, one to each; the others have to wait
         for their turn.
-    :param most_offered: bytes that the offers of a VEN may take up, packed; larger ones are refused with 469.
-    :param most_opts: bytes that the opts of a VEN may take up, packed; further ones are refused with 469.
-    :param most_requested: bytes that the report requests of a VEN may take up, packed; further ones are refused with
-        469.
-    :param most_queued: how many operations may wait for a VEN; the application cannot ask it for more.
-    :param most_untold: how much of a VEN may wait until the application has been told it; what brings more of it is
-        told to come back later.
+    :param limits: how much its VENs can make it keep.
     :param certificate_overlap: how long a VEN that has shown its next certificate is known by its former one as well,
         for the connections that it has made with that.
     """
@@ -61,19 +49,10 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
     own_addresses: bool = True
     reports: tuple[Report, ...] = ()
-    most_report_requests: int = 16
-    most_unsent: int = 100
     event_retention: timedelta = timedelta(days=30)
     call_timeout: float = 60.0
-    most_vens: int = 100_000
-    new_vens: int = 1000
-    most_undecided: int = 32
     most_pushes: int = 256
-    most_offered: int = 2**20
-    most_opts: int = 2**18
-    most_requested: int = 2**21
-    most_queued: int = 1000
-    most_untold: int = 1000
+    limits: VtnLimits = VtnLimits()
     certificate_overlap: timedelta = timedelta(minutes=2)
 
     def profiles(self) -> tuple[Profile, ...]:

@@ -129,14 +129,17 @@ class _Generator:
 
     def writer(self, before: str, behind: str) -> Callable[[Any], str]:
         """Write and compile ``write(v)``: give the text of ``v`` between what stands before and behind it."""
+        self._text(before)
         with self._source.block("def write(v):"):
-            self._source.line("pieces = []")
-            self._source.line("w = pieces.append")
-            self._text(before)
+            pieces = self._source.place()
             self._whole()
             self._text(behind)
-            self._flush()
-            self._source.line("return ''.join(pieces)")
+            if self._source.place() == pieces:  # nothing of it may be missing or repeated, so it is one piece
+                self._source.line(f"return {self._piece()}")
+            else:
+                self._source.insert(pieces, "pieces = []", "w = pieces.append")
+                self._flush()
+                self._source.line("return ''.join(pieces)")
         return self._source.function("write")
 
     def _whole(self) -> None:
@@ -153,10 +156,15 @@ class _Generator:
     def _value(self, expression: str) -> None:
         self._pending.append("{" + expression + "}")
 
+    def _piece(self) -> str:
+        """Make what was gathered into one expression."""
+        piece = f"f'''{''.join(self._pending)}'''"
+        self._pending.clear()
+        return piece
+
     def _flush(self) -> None:
         if self._pending:
-            self._source.line(f"w(f'''{''.join(self._pending)}''')")
-            self._pending.clear()
+            self._source.line(f"w({self._piece()})")
 
     def _open(self, element: str, attributes: Sequence[Node], parent: str = "", names: str = "") -> None:
         prefix = element.partition(":")[0]
@@ -166,13 +174,11 @@ class _Generator:
         for node in attributes:
             assert node.field is not None
             assert isinstance(node.field.kind, Scalar)
-            self._flush()
-            with self._source.block(f"if v.{node.field.name} is not None:"):
-                self._text(f' {node.step.name}="')
-                written = self._scalar(node.field.kind, f"v.{node.field.name}")
-                self._value(written if node.field.kind.family == "token" else f"{written}.replace('\"', '&quot;')")
-                self._text('"')
-                self._flush()
+            value = f"v.{node.field.name}"
+            written = self._scalar(node.field.kind, value)
+            if node.field.kind.family != "token":
+                written = f"{written}.replace('\"', '&quot;')"
+            self._value(f"'' if {value} is None else ' {node.step.name}=\"' + {written} + '\"'")
         self._text(">")
 
     # --- nodes -------------------------------------------------------------------------------------------------------

@@ -4,8 +4,7 @@ In 2.0b one is ``oadrPayload`` around ``oadrSignedObject`` around one payload; i
 """
 
 from collections.abc import Callable
-from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from lxml import etree
@@ -82,24 +81,34 @@ def encode(message: Payload, *, profile: ProfileName = ProfileName.V20B) -> byte
     :raises LocalProtocolError: a field holds what cannot be written, or the profile has no such payload; the text says
         which and what would be right.
     """
-    dialect = PROFILE_B if profile is ProfileName.V20B else DIALECTS[profile]  # the hash of an enum takes its time
-    write = _writer(type(message), dialect)
+    writers = _WRITERS_B if profile is ProfileName.V20B else _WRITERS_A
+    write = writers[type(message)]
     try:
         return write(message).encode()
     except Exception as error:
-        _explain(error, message, dialect)
+        _explain(error, message, DIALECTS[profile])
         raise
 
 
-@cache
-def _writer(cls: type[Payload], dialect: Dialect) -> Callable[[Payload], str]:
-    """Find what writes the messages of a class in a dialect.
+class _Writers(dict[type[Payload], Callable[[Any], str]]):
+    """What writes the messages of each class in a dialect, made when the first is written.
 
-    :raises LocalProtocolError: the dialect has no such payload.
+    :param dialect: the dialect.
     """
-    if cls.message_type() not in dialect.payloads:
-        raise LocalProtocolError(f"OpenADR {dialect.profile} has no {cls.message_type()}; it has {_names(dialect)}")
-    return document_writer(cls, dialect)
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+
+    def __missing__(self, cls: type[Payload]) -> Callable[[Any], str]:
+        dialect = self._dialect
+        if cls.message_type() not in dialect.payloads:
+            raise LocalProtocolError(f"OpenADR {dialect.profile} has no {cls.message_type()}; it has {_names(dialect)}")
+        return self.setdefault(cls, document_writer(cls, dialect))
+
+
+_WRITERS_A: Final = _Writers(PROFILE_A)
+_WRITERS_B: Final = _Writers(PROFILE_B)
 
 
 def encode_part(message: Payload, name: str) -> bytes:

@@ -21,6 +21,14 @@ class Source:
         """Add a line at the present depth."""
         self._lines.append("    " * self._indent + text)
 
+    def place(self) -> int:
+        """Where the next line will stand."""
+        return len(self._lines)
+
+    def insert(self, place: int, *texts: str) -> None:
+        """Add lines at an earlier place, at the present depth."""
+        self._lines[place:place] = ["    " * self._indent + text for text in texts]
+
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         """Indent what is added inside under ``head``."""

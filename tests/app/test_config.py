@@ -8,7 +8,8 @@ import pytest
 
 from oadr_app.checked import ConfigError
 from oadr_app.config import VenFile, VtnFile, read
-from oadr_core import OptType
+from oadr_app.ven import VenProgram
+from oadr_core import OptType, VenLimits
 from oadr_http import ServerLimits
 from oadr_xmpp import XmppDialect
 
@@ -38,6 +39,25 @@ def test_every_bound_of_the_server_can_be_set_and_is_the_usual_one_if_it_is_not(
     told = [f"{one.name} = {one.default + 1:.0f}" for one in fields(ServerLimits)]
     made = vtn(tmp_path, "[limits]\n" + "\n".join(told)).limits.for_server()
     assert made == ServerLimits(**{one.name: one.default + 1 for one in fields(ServerLimits)})
+
+
+def test_every_bound_of_a_ven_can_be_set_and_is_the_usual_one_if_it_is_not(tmp_path: Path) -> None:
+    assert VenFile().limits.for_ven() == VenLimits()
+    names = VenLimits.__struct_fields__
+    told = [f"{name} = {number}" for number, name in enumerate(names, 1)]
+    made = ven(tmp_path, "[limits]\n" + "\n".join(told))
+    expected = VenLimits(**{name: number for number, name in enumerate(names, 1)})
+    assert made.limits.for_ven() == expected
+    made = ven(tmp_path, f'state = "{tmp_path}/ven.state"\n[limits]\n' + "\n".join(told))
+    program = VenProgram(made)
+    assert program.client.limits == expected
+    program.close()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", '"many"', "true"])
+def test_a_bound_that_bounds_nothing_is_refused_with_its_place(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"limits\.events"):
+        ven(tmp_path, f"[limits]\nevents = {value}")
 
 
 def test_what_the_file_says_counts(tmp_path: Path) -> None:
@@ -211,4 +231,11 @@ def test_the_dialects_of_a_vtn_and_of_a_ven_over_xmpp_are_those_of_the_file(tmp_
     at_ven = ven(tmp_path, text)
     assert at_ven.xmpp is not None
     arguments = at_ven.xmpp.arguments({})
-    assert (arguments["anonymous"], arguments["dialect"], arguments["vtn_fingerprint"]) == (True, "avob", print_of_vtn)
+    assert (arguments["anonymous"], arguments["dialect"], arguments["vtn_fingerprint"]) == (
+        True,
+        "avob",
+        [print_of_vtn],
+    )
+    signer = ":".join(["11"] * 10)
+    both = at_ven.xmpp.arguments({"vtn_fingerprint": signer})["vtn_fingerprint"]
+    assert both == [print_of_vtn, signer], "a VTN may sign with another certificate than it logs in with"

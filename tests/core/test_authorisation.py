@@ -60,6 +60,7 @@ from oadr_core import (
     VenState,
     Vtn,
     VtnConfig,
+    VtnLimits,
     encode,
 )
 from oadr_core.answers import response_in
@@ -172,7 +173,7 @@ class Site:
     def __init__(self, *, yours: str | None = YOURS, pull: bool = True, most_vens: int = 100, **more: Any) -> None:
         records = (a_record("mine", MINE), a_record("yours", yours, pull=pull, **more))
         self.vtn = Vtn(
-            VtnConfig(vtn_id="Grid", most_vens=most_vens),
+            VtnConfig(vtn_id="Grid", limits=VtnLimits(vens=most_vens)),
             sealer=PlainSealer(),
             entropy=random.Random(0),
             asks=[one for one in VTN_HANDLERS if one != "ven_lookup"],

@@ -1,7 +1,7 @@
 """What a peer can pile up at a VTN, and where that ends: each collection has a bound, and an answer beyond it."""
 
 import random
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -34,6 +34,7 @@ from oadr_core import (
     VenRecord,
     Vtn,
     VtnConfig,
+    VtnLimits,
     encode,
 )
 from oadr_core.offers import METADATA
@@ -45,10 +46,10 @@ from tests.rules.samples import but
 NOW: Final = Now(0.0, NOON)
 
 
-def a_vtn(*asks: str, vens: int = 1, **config: Any) -> Vtn:
+def a_vtn(*asks: str, known: int = 1, **limits: int) -> Vtn:
     """A VTN that knows some VENs."""
-    records = [VenRecord(ven_id=f"ven-{number}", registration_id="registration") for number in range(vens)]
-    settings = VtnConfig(vtn_id="Grid", reports=(offer(),), **config)
+    records = [VenRecord(ven_id=f"ven-{number}", registration_id="registration") for number in range(known)]
+    settings = VtnConfig(vtn_id="Grid", reports=(offer(),), limits=VtnLimits(**limits))
     saved = {one.key: one.dump() for one in records}
     vtn = Vtn(settings, sealer=PlainSealer(), entropy=random.Random(0), asks=asks, saved=saved)
     vtn.start(NOW)
@@ -69,7 +70,7 @@ def registers(vtn: Vtn, name: str, *, address: str = "192.0.2.1:1", identity: st
 
 
 def test_there_are_no_more_vens_than_the_operator_allows() -> None:
-    vtn = a_vtn(vens=2, most_vens=3)
+    vtn = a_vtn(known=2, vens=3)
     assert registers(vtn, "third", identity="AA") == 200
     for identity in (None, "BB"):
         assert registers(vtn, "fourth", identity=identity) == 469
@@ -78,7 +79,7 @@ def test_there_are_no_more_vens_than_the_operator_allows() -> None:
 
 
 def test_of_two_that_are_decided_on_at_once_the_last_place_goes_to_one() -> None:
-    vtn = a_vtn("on_create_party_registration", most_vens=2)
+    vtn = a_vtn("on_create_party_registration", vens=2)
     calls = [one(Call, asked(vtn, create(request_id=who), NOW, who)) for who in ("AA", "BB")]
     for call, code in zip(calls, (200, 469), strict=True):
         vtn.call_returned(call.call, True, now=NOW)
@@ -89,7 +90,7 @@ def test_of_two_that_are_decided_on_at_once_the_last_place_goes_to_one() -> None
 
 
 def test_from_one_address_only_so_many_register_that_show_no_certificate() -> None:
-    vtn = a_vtn(vens=0, new_vens=3)
+    vtn = a_vtn(known=0, new_vens=3)
     codes = [registers(vtn, f"ven {number}", address=f"192.0.2.1:{number}") for number in range(5)]
     assert codes == [200, 200, 200, 469, 469]
     assert registers(vtn, "another", address="192.0.2.2:1") == 200
@@ -99,7 +100,7 @@ def test_from_one_address_only_so_many_register_that_show_no_certificate() -> No
 
 
 def test_one_certificate_is_one_ven_whatever_names_it_gives_itself() -> None:
-    vtn = a_vtn(vens=0)
+    vtn = a_vtn(known=0)
     for number in range(20):
         assert registers(vtn, f"name {number}", identity="AA") == 200
     assert len(vtn.vens) == 1
@@ -109,7 +110,7 @@ def test_one_certificate_is_one_ven_whatever_names_it_gives_itself() -> None:
 
 
 def test_offers_beyond_their_bound_are_refused_and_those_of_before_stay() -> None:
-    vtn = a_vtn(most_offered=2000)
+    vtn = a_vtn(offered=2000)
     answers = []
     for specifier, points in (("few", 2), ("many", 50)):
         reports = (offer(specifier, tuple(f"point {number}" for number in range(points))),)
@@ -126,7 +127,7 @@ def _asking(*requests: ReportRequest) -> CreateReport:
 
 
 def test_report_requests_have_a_number_and_a_size_beyond_which_they_are_refused() -> None:
-    vtn = a_vtn(most_report_requests=2)
+    vtn = a_vtn(report_requests=2)
     answer = one(Reply, asked(vtn, _asking(*(request(f"request {number}") for number in range(4))), NOW)).message
     assert isinstance(answer, CreatedReport)
     assert (answer.response.response_code, answer.pending_reports) == (469, ("request 0", "request 1"))
@@ -158,7 +159,7 @@ def test_opts_have_a_size_beyond_which_they_are_refused() -> None:
 
 def test_what_a_ven_is_said_to_be_called_has_a_length_beyond_which_it_is_refused() -> None:
     for long in ({"ven_name": "x" * 2001}, {"ven_id": "x" * 2001}, {"transport_address": "x" * 2001}):
-        vtn = a_vtn(vens=0)
+        vtn = a_vtn(known=0)
         answer = one(Reply, asked(vtn, create(request_id="1", **{"ven_name": "x" * 2000, **long}), NOW)).message
         assert isinstance(answer, CreatedPartyRegistration)
         assert answer.response.response_code == 454
@@ -189,7 +190,7 @@ def test_answers_to_events_add_nothing_but_one_standing_for_each_event_and_a_tex
 
 
 def test_operations_that_wait_for_a_ven_have_a_number_beyond_which_the_application_is_told() -> None:
-    vtn = a_vtn(most_queued=5)
+    vtn = a_vtn(queued=5)
     for number in range(5 - len(vtn.vens["ven-0"].queue)):
         vtn.create_report("ven-0", [request(f"request {number}")], NOW)
     with pytest.raises(LocalProtocolError, match="5 operations wait for the VEN 'ven-0' already"):
@@ -215,7 +216,7 @@ def test_metadata_that_a_ven_asks_for_and_cancels_do_not_pile_up_for_it() -> Non
 
 
 def test_of_what_a_slow_application_has_not_heard_only_so_much_waits_and_the_rest_comes_back_later() -> None:
-    vtn = a_vtn("on_created_event", vens=2, most_untold=10)
+    vtn = a_vtn("on_created_event", known=2, untold=10)
     vtn.add_event(event(), ["ven-0", "ven-1"], NOW)
 
     def answers(turn: int, ven_id: str = "ven-0") -> Reply:
@@ -257,7 +258,7 @@ def test_thousands_of_refusals_are_answered_in_a_few_words() -> None:
 
 
 def test_of_what_the_application_has_not_decided_only_so_much_waits_and_the_rest_comes_back_later() -> None:
-    vtn = a_vtn("on_request_event", vens=2, most_undecided=2)
+    vtn = a_vtn("on_request_event", known=2, undecided=2)
     for number in range(2):
         one(Call, asked(vtn, RequestEvent(request_id=f"request {number}", ven_id="ven-0"), NOW))
     for number in range(2, 5):
@@ -272,7 +273,7 @@ def test_of_what_the_application_has_not_decided_only_so_much_waits_and_the_rest
 
 
 def test_there_is_room_again_when_the_application_has_decided() -> None:
-    vtn = a_vtn("on_request_event", most_undecided=1)
+    vtn = a_vtn("on_request_event", undecided=1)
     for number in range(3):
         call = one(Call, asked(vtn, RequestEvent(request_id=f"request {number}", ven_id="ven-0"), NOW))
         vtn.call_returned(call.call, (), now=NOW)

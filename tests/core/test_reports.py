@@ -32,6 +32,7 @@ from oadr_core import (
     ReportWish,
     UpdatedReport,
     UpdateReport,
+    VenLimits,
     VtnPolicy,
     encode,
 )
@@ -247,7 +248,7 @@ def test_the_same_request_again_is_a_retry_and_another_of_the_same_id_is_a_mista
 
 def test_a_ven_serves_no_more_requests_than_it_wants_to() -> None:
     grid = Grid()
-    grid.add_ven(pull=False, offers={"load": lambda: 1.0}, most_report_requests=2)
+    grid.add_ven(pull=False, offers={"load": lambda: 1.0}, limits=VenLimits(report_requests=2))
     grid.run(30)
     wanted = tuple(request(f"request{number}") for number in range(3))
     message = CreateReport(request_id="1", report_requests=wanted, ven_id=grid.ven_id())

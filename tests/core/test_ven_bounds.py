@@ -17,6 +17,7 @@ from oadr_core import (
     EiResponse,
     Failure,
     HandlerFailed,
+    LocalProtocolError,
     Now,
     OptType,
     Output,
@@ -28,18 +29,21 @@ from oadr_core import (
     RegisteredReport,
     RegisterReport,
     Reply,
+    ReportDropped,
     RequestEvent,
     Response,
     SpecifierPayload,
     Transmit,
     UpdateReport,
     VenConfig,
+    VenLimits,
     VenState,
+    VtnLimits,
     encode,
 )
 from oadr_core.offers import METADATA
 from oadr_core.ven import Ven
-from tests.core.kit import HOUR, NONE, NOON, created, drained, event, offer, one, request
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, create_opt, created, drained, event, offer, one, request
 from tests.rules.samples import USAGE, but
 
 NOW: Final = Now(0.0, NOON)
@@ -159,7 +163,7 @@ def a_line(what: str, **config: Any) -> Line:
 
 @pytest.mark.parametrize("what", sorted(PILES))
 def test_of_what_a_vtn_pushes_only_so_much_waits_for_the_application_and_the_rest_comes_back_later(what: str) -> None:
-    line = a_line(what, most_undecided=20)
+    line = a_line(what, limits=VenLimits(undecided=20))
     outputs = [line.push(PILES[what](number)) for number in range(1, 60)]
     refused = [any(isinstance(each, Reply) and each.refusal is Failure.BUSY for each in given) for given in outputs]
     assert (refused[0], refused[-30:]) == (False, [True] * 30)
@@ -174,7 +178,7 @@ def test_of_what_a_vtn_pushes_only_so_much_waits_for_the_application_and_the_res
 
 @pytest.mark.parametrize("what", ["requests", "offers"])
 def test_of_what_a_ven_polls_the_same_goes_and_it_gives_no_answer_so_that_the_vtn_asks_again(what: str) -> None:
-    line = a_line(what, most_undecided=20, pull=True)
+    line = a_line(what, limits=VenLimits(undecided=20), pull=True)
     for number in range(1, 60):
         line.polled(PILES[what](number))
         line.settle()
@@ -186,7 +190,7 @@ def test_of_what_a_ven_polls_the_same_goes_and_it_gives_no_answer_so_that_the_vt
 
 
 def test_lists_that_cancel_nothing_add_up_to_so_many_events_and_no_more() -> None:
-    line = Line(most_events=50)
+    line = Line(limits=VenLimits(events=50))
     for number in range(10):
         line.ven.request_event(line.now, reply_limit=10)
         line.drain()
@@ -199,7 +203,7 @@ def test_lists_that_cancel_nothing_add_up_to_so_many_events_and_no_more() -> Non
 
 
 def test_cancelled_events_that_end_at_random_are_so_many_and_others_end_at_once() -> None:
-    line = Line(most_ending=10, default_opt=OptType.OPT_IN, pull=True)
+    line = Line(limits=VenLimits(ending=10), default_opt=OptType.OPT_IN, pull=True)
     for number in range(5):
         names = [f"event {number}.{place}" for place in range(4)]
         line.polled(events(*names, begin=-HOUR, length=HOUR * 9, startafter=HOUR / 2))
@@ -212,7 +216,7 @@ def test_cancelled_events_that_end_at_random_are_so_many_and_others_end_at_once(
 
 
 def test_offers_of_the_vtn_beyond_their_bound_are_refused_and_those_of_before_stay() -> None:
-    line = Line(most_offered=2000)
+    line = Line(limits=VenLimits(offered=2000))
     codes = []
     for number, points in ((1, 2), (2, 50)):
         answer = one(Reply, line.push(offering(number, *(f"point {place}" for place in range(points))))).message
@@ -223,8 +227,8 @@ def test_offers_of_the_vtn_beyond_their_bound_are_refused_and_those_of_before_st
 
 
 def test_requests_of_the_vtn_have_a_number_and_a_size_beyond_which_they_are_refused() -> None:
-    for bound in ({"most_report_requests": 20}, {"most_requested": 2000}):
-        line = Line(**bound)
+    for bound in (VenLimits(report_requests=20), VenLimits(requested=2000)):
+        line = Line(limits=bound)
         line.ven.register_report((offer(),), line.now)
         line.drain()
         answers = [one(Reply, line.push(asking(number))).message for number in range(40)]
@@ -234,7 +238,7 @@ def test_requests_of_the_vtn_have_a_number_and_a_size_beyond_which_they_are_refu
 
 
 def test_offers_that_come_again_and_again_make_a_ven_ask_for_so_many_reports_and_no_more() -> None:
-    line = Line("on_register_report", most_asked=10)
+    line = Line("on_register_report", limits=VenLimits(asked=10))
     for number in range(30):
         call = one(Call, line.push(offering(number)))
         line.ven.call_returned(call.call, [request(f"asked {number}")], now=line.now)
@@ -253,7 +257,7 @@ def answers_waiting(line: Line, kind: type[Payload]) -> int:
 
 
 def test_a_vtn_that_fails_at_every_answer_piles_up_so_many_of_them_and_no_more() -> None:
-    line = Line(most_answers=10, pull=True)
+    line = Line(limits=VenLimits(answers=10), pull=True)
     for number in range(50):
         line.polled(asking(number))
         line.fail()
@@ -262,7 +266,7 @@ def test_a_vtn_that_fails_at_every_answer_piles_up_so_many_of_them_and_no_more()
 
 
 def test_a_vtn_that_fails_at_answers_to_events_piles_up_so_many_of_them_and_no_more() -> None:
-    line = Line(most_answers=10)
+    line = Line(limits=VenLimits(answers=10))
     for number in range(50):
         line.push(events(f"event {number}", request_id=str(number)))
         line.fail()
@@ -270,7 +274,7 @@ def test_a_vtn_that_fails_at_answers_to_events_piles_up_so_many_of_them_and_no_m
 
 
 def test_a_vtn_that_asks_for_metadata_and_fails_at_them_piles_up_so_many_of_them_and_no_more() -> None:
-    line = Line(most_answers=10)
+    line = Line(limits=VenLimits(answers=10))
     once = {"specifier_id": METADATA, "granularity": NONE, "back": NONE, "begin": None}
     for number in range(50):
         line.push(asking(number, **once))
@@ -280,11 +284,46 @@ def test_a_vtn_that_asks_for_metadata_and_fails_at_them_piles_up_so_many_of_them
     assert answers_waiting(line, RegisterReport) == 10
 
 
+# --- what the application has said -----------------------------------------------------------------------------------
+
+
+def test_opts_that_a_vtn_does_not_take_are_so_many_and_the_application_is_refused_more() -> None:
+    line = Line(limits=VenLimits(opts=3))
+    for number in range(3):
+        line.ven.create_opt(create_opt(f"opt {number}"), line.now)
+    with pytest.raises(LocalProtocolError, match="3 opts wait for the VTN already"):
+        line.ven.create_opt(create_opt("one too many"), line.now)
+    assert len(line.ven.state.unanswered_opts) == 3
+
+
+def test_reports_that_a_vtn_does_not_take_are_so_many_and_the_oldest_are_dropped() -> None:
+    grid = Grid()
+    grid.add_ven(offers={"load": lambda: 1.0}, limits=VenLimits(unsent=3))
+    grid.run(30)
+    grid.vtn.vtn.create_report(grid.ven_id(), (request("asked", granularity=MINUTE, back=MINUTE),), grid.now)
+    grid.run(60)
+    assert not grid.told(ReportDropped, grid.hosts["ven"])
+    grid.run_without(grid.host, 600)
+    assert len(grid.told(ReportDropped, grid.hosts["ven"])) >= 5
+
+
+# --- what is no bound ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "1000", None, True])
+@pytest.mark.parametrize("kind", [VenLimits, VtnLimits])
+def test_a_bound_that_bounds_nothing_is_refused_by_its_name(kind: Any, value: object) -> None:
+    for name in kind.__struct_fields__:
+        assert getattr(kind(**{name: 1}), name) == 1
+        with pytest.raises(LocalProtocolError, match=f"{kind.__name__}: {name} is .*; it must be a whole number"):
+            kind(**{name: value})
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
 def test_whatever_a_vtn_repeats_for_long_the_state_of_a_ven_stays_small() -> None:
-    line = Line(*VEN_HANDLERS, most_undecided=50, most_events=100)
+    line = Line(*VEN_HANDLERS, limits=VenLimits(undecided=50, events=100))
     sizes = []
     for number in range(400):
         for what in PILES.values():

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from oadr_app.cli import app
 from oadr_app.config import (
-    AnswerLimits,
     Decision,
     Http,
+    KeptLimits,
     KnownVen,
     Limits,
     Load,
@@ -109,7 +109,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             {
                 "loads": Load,
                 "decisions": Decision,
-                "limits": AnswerLimits,
+                "limits": KeptLimits,
                 "reports": VenReport,
                 "tls": VenTls,
                 "signatures": VenSignatures,

@@ -21,7 +21,9 @@ from oadr_app.authority import Kind
 from oadr_core import (
     CreatedEvent,
     CreatedPartyRegistration,
+    CreatedReport,
     CreatePartyRegistration,
+    CreateReport,
     DistributeEvent,
     ExchangeSetBack,
     Failure,
@@ -51,7 +53,7 @@ from tests.http.desk import office
 from tests.http.test_carrier import response, stranger
 from tests.http.test_tls import a_context, ask, code_of, registering
 from tests.http.watch import Told, Watch, ven, vtn
-from tests.rules.samples import USAGE
+from tests.rules.samples import REQUEST, USAGE, but
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +137,7 @@ class Pair:
 
 @asynccontextmanager
 async def a_pair(folder: Folder, **handlers: Callable[..., object]) -> AsyncIterator[Pair]:
-    """Run them; the victim has offered a report, and was asked for it."""
+    """Run them."""
     told = Told()
     there = folder.vtn()
     there.add_handler("on_update_report", lambda report: told.note("report", {"report": report}))
@@ -145,9 +147,21 @@ async def a_pair(folder: Folder, **handlers: Callable[..., object]) -> AsyncIter
         pair = Pair(folder, there, told)
         await pair.register("victim")
         await pair.register("attacker")
-        offers = RegisterReport(request_id="1", reports=(), ven_id=pair.ids["victim"])
-        assert isinstance(await pair.says("victim", offers, "EiReport"), RegisteredReport)
         yield pair
+
+
+async def is_asked(pair: Pair, who: str) -> None:
+    """Have one of them asked for a report, and say that it will deliver it."""
+    ven_id = pair.ids[who]
+    pair.server.create_report(ven_id, REQUEST)
+    while True:
+        handed = await pair.says(who, Poll(ven_id=ven_id), "OadrPoll")
+        if isinstance(handed, CreateReport):
+            break
+        assert isinstance(handed, RegisterReport)
+        await pair.says(who, RegisteredReport(response=response_to(handed), ven_id=ven_id), "EiReport")
+    answer = CreatedReport(response=response_to(handed), pending_reports=(REQUEST.report_request_id,), ven_id=ven_id)
+    await pair.says(who, answer, "EiReport")
 
 
 @pytest.mark.rule(304, 517)
@@ -155,6 +169,7 @@ async def a_pair(folder: Folder, **handlers: Callable[..., object]) -> AsyncIter
 async def test_nobody_delivers_reports_for_another_with_or_without_a_ven_id(folder: Folder, name: str) -> None:
     async with a_pair(folder) as pair:
         victim = pair.ids["victim"]
+        await is_asked(pair, "victim")
         before = pair.server.vens[victim]
         ven_id = {"of the victim": victim, "of the attacker": pair.ids["attacker"], "none": None}[name]
         forged = UpdateReport(request_id="1", reports=(USAGE,), ven_id=ven_id)
@@ -163,6 +178,10 @@ async def test_nobody_delivers_reports_for_another_with_or_without_a_ven_id(fold
         assert answer.response.response_code == 452
         assert not pair.told.calls, "no handler has seen it"
         assert pair.server.vens[victim] == before
+        answer = await pair.says("victim", but(forged, ven_id=victim), "EiReport")
+        assert isinstance(answer, UpdatedReport)
+        assert answer.response.ok
+        assert len(pair.told.of("report")) == 1, "of the victim it is taken"
 
 
 @pytest.mark.rule(517)
@@ -421,6 +440,7 @@ async def test_what_is_sent_does_not_get_into_the_log_when_it_is_refused(caplog:
     text = "\n".join(one.getMessage() for one in caplog.records if one.name.startswith("oadr"))
     assert text, "that it was refused is told"
     assert "the body of a refusal" not in text
+    assert "the name of the VEN" not in text, "what was sent has it"
     assert "<" not in text, "no part of a document"
 
 

@@ -1,21 +1,30 @@
 """Signatures over real sockets: a VEN and a VTN that sign, and the attacks that a peer of ours once fell for."""
 
+import base64
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
+import anyio.abc
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
 from oadr_core import (
     CertificateFollowed,
     CreatedEvent,
     CreatedPartyRegistration,
+    CreatedReport,
     CreatePartyRegistration,
+    CreateReport,
+    DistributeEvent,
     Event,
     EventResponse,
     ExchangeSetBack,
@@ -25,15 +34,22 @@ from oadr_core import (
     Opened,
     OptType,
     Payload,
+    Peer,
     Poll,
+    ProfileName,
+    QueryRegistration,
     Registered,
+    RegisteredReport,
     RegisterReport,
     RegistrationRefused,
+    RequestEvent,
     Response,
     Service,
     SigningSealer,
     Trust,
+    UpdatedReport,
     UpdateReport,
+    VenRecord,
     encode,
 )
 from oadr_core.answers import response_to
@@ -41,15 +57,19 @@ from oadr_http import (
     PREFIX,
     CertificateExpires,
     CertificatesReloaded,
+    Endpoints,
     MemoryStore,
     OpenADRClient,
     OpenADRServer,
+    Server,
     SignaturePolicy,
 )
+from tests.core.kit import HOUR, NOON, created, event
 from tests.http.authorities import Folder
 from tests.http.desk import Desk, office
+from tests.http.test_attacks import BOMB
 from tests.http.watch import POLL, Told, Watch, intervals, ven, vtn
-from tests.rules.samples import USAGE
+from tests.rules.samples import REQUEST, USAGE
 from tests.seal.kit import Tree, sealer
 from tests.seal.people import Person, person
 
@@ -405,34 +425,171 @@ async def test_without_a_ven_id_a_message_needs_its_signature_as_well(files: Fil
 
 
 @pytest.mark.rule(304, 517)
-async def test_one_ven_cannot_deliver_the_data_of_another(files: Files) -> None:
+async def test_one_ven_cannot_deliver_the_data_of_another_that_was_asked_for_them(files: Files) -> None:
     async with a_site(files) as site:
         victim = site.ids[VEN.fingerprint]
-        answer = (await site.said(site.reports(victim), Service.EI_REPORT, OTHER)).message
-        assert answer.response.response_code == 452  # type: ignore[attr-defined]
-        answer = (await site.said(site.reports(None), Service.EI_REPORT, OTHER)).message
-        assert answer.response.response_code != 200  # type: ignore[attr-defined]
+        site.server.create_report(victim, REQUEST)
+        handed = (await site.said(site.poll(), Service.OADR_POLL)).message
+        while not isinstance(handed, CreateReport):
+            assert isinstance(handed, RegisterReport)
+            await site.said(RegisteredReport(response=response_to(handed), ven_id=victim), Service.EI_REPORT)
+            handed = (await site.said(site.poll(), Service.OADR_POLL)).message
+        answer = CreatedReport(
+            response=response_to(handed), pending_reports=(REQUEST.report_request_id,), ven_id=victim
+        )
+        await site.said(answer, Service.EI_REPORT)
+        for named in (victim, None, site.ids[OTHER.fingerprint]):
+            refused = (await site.said(site.reports(named), Service.EI_REPORT, OTHER)).message
+            assert isinstance(refused, UpdatedReport)
+            assert refused.response.response_code == 452
         assert not site.told.of("report")
+        taken = (await site.said(site.reports(victim), Service.EI_REPORT)).message
+        assert isinstance(taken, UpdatedReport)
+        assert taken.response.ok
+        assert len(site.told.of("report")) == 1, "and by the one that was asked they are taken"
+
+
+# --- attacks on a VEN ------------------------------------------------------------------------------------------------
+
+
+class Between:
+    """Somebody between a VEN and its VTN, who answers with what the VTN has signed, or with what he makes of that.
+
+    :param lists: makes the answer to each request for events, and to each poll, out of the list that the VTN signs; the
+        last one goes on.
+    :ivar heard: what the VEN has said.
+    """
+
+    def __init__(self, *lists: Callable[[bytes], bytes], listed: DistributeEvent) -> None:
+        self.signs = sealer(VTN, trust=Trust(fingerprints=[VEN.fingerprint]))
+        self.lists = list(lists)
+        self.listed = listed
+        self.heard: list[tuple[bytes, Payload]] = []
+        self.more = anyio.Event()
+
+    async def receive(
+        self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName = ProfileName.V20B
+    ) -> tuple[Failure | None, bytes]:
+        """Take a request."""
+        now = Now(0.0, datetime.now(UTC))
+        message = self.signs.open(body, now).message
+        self.heard.append((body, message))
+        self.more.set()
+        self.more = anyio.Event()
+        if isinstance(message, RequestEvent | Poll):
+            make = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+            return None, make(self.signs.seal(self.listed, now))
+        usual = {QueryRegistration: created("ven", ""), CreatePartyRegistration: created("ven", "registration")}
+        registered = RegisteredReport(response=response_to(message), ven_id="ven")
+        answers = {**usual, RegisterReport: registered}
+        answer = answers.get(type(message), Response(response=response_to(message), ven_id="ven"))
+        return None, self.signs.seal(answer, now)
+
+    async def hears(self, kind: type[Payload]) -> bytes:
+        """Wait for a message of a kind."""
+        while True:
+            for body, message in self.heard:
+                if isinstance(message, kind):
+                    return body
+            await self.more.wait()
+
+
+@asynccontextmanager
+async def between(desk: Between) -> AsyncIterator[str]:
+    """Run one; gives the URL."""
+    server = Server(Endpoints(desk))
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    async with server.serving(listener):
+        yield f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}{PREFIX}"
+
+
+def a_list(*names: str, request_id: str = "1") -> DistributeEvent:
+    """A list of events that begin in an hour or so."""
+    begin = datetime.now(UTC).replace(microsecond=0) - NOON + HOUR
+    made = tuple(event(name, begin=begin) for name in names)
+    return DistributeEvent(request_id=request_id, vtn_id="Grid", events=made)
+
+
+def wrapped(genuine: bytes) -> bytes:
+    """A captured list around a forged one."""
+    tree = Tree(genuine)
+    etree.SubElement(tree.find("ds:Signature"), f"{DS}Object").append(tree.find("oadr:oadrSignedObject"))
+    tree.root.append(etree.fromstring(encode(a_list("forged")))[0])
+    return tree.data
+
+
+def beside(genuine: bytes) -> bytes:
+    """A captured list with a forged one in front of it."""
+    tree = Tree(genuine)
+    tree.root.insert(0, etree.fromstring(encode(a_list("forged")))[0])
+    return tree.data
+
+
+def sent_later(minutes: int) -> Callable[[bytes], bytes]:
+    """A forged list that the VTN has signed, at another time than now."""
+    at = Now(0.0, datetime.now(UTC) + timedelta(minutes=minutes))
+    return lambda genuine: sealer(VTN).seal(a_list("forged"), at)
+
+
+@pytest.mark.rule(514, 516)
+@pytest.mark.parametrize(
+    "forge",
+    [
+        *(wrapped, beside, sent_later(5), sent_later(-5)),
+        lambda genuine: encode(a_list("forged")),
+        lambda genuine: sealer(OTHER).seal(a_list("forged"), Now(0.0, datetime.now(UTC))),
+        lambda genuine: BOMB,
+    ],
+    ids=["wrapped", "beside", "from the future", "stale", "unsigned", "of another", "an entity"],
+)
+async def test_a_ven_takes_part_in_nothing_that_its_vtn_has_not_signed_just_now(
+    files: Files, forge: Callable[[bytes], bytes]
+) -> None:
+    told, watch = Told(), Watch()
+    desk = Between(forge, lambda genuine: genuine, listed=a_list("genuine"))
+    async with between(desk) as url:
+        here = files.ven(url, observe=watch, longest_wait=timedelta(milliseconds=50))
+        here.add_handler("on_event", lambda event: told.note("event", event) or "optIn")
+        async with here.running():
+            await watch.sees(ExchangeSetBack, why=Failure.BAD_ANSWER)
+            await desk.hears(CreatedEvent)
+    assert [one["event_descriptor"]["event_id"] for one in told.of("event")] == ["genuine"]
+
+
+@pytest.mark.rule(514)
+async def test_an_answer_that_a_ven_has_heard_is_not_heard_again(files: Files) -> None:
+    told, watch = Told(), Watch()
+    captured: list[bytes] = []
+
+    def twice(genuine: bytes) -> bytes:
+        captured.append(genuine)
+        return captured[0]
+
+    async with between(Between(twice, listed=a_list("genuine"))) as url:
+        here = files.ven(url, observe=watch, longest_wait=timedelta(milliseconds=50))
+        here.add_handler("on_event", lambda event: told.note("event", event) or "optIn")
+        async with here.running():
+            await told.hears("event")
+            await watch.sees(ExchangeSetBack, why=Failure.BAD_ANSWER)
+    assert len(told.of("event")) == 1
 
 
 @pytest.mark.rule(514)
 async def test_a_vtn_cannot_put_words_into_what_a_ven_signs(files: Files) -> None:
     """Whatever ids it gives, they are text in what is signed, and no elements."""
     evil = '"/></x><oadr:oadrPoll xmlns:oadr="http://openadr.org/oadr-2.0b/2012/07"/>&<!--]]>'
-    one = sealer(VEN)
-    message = CreatedEvent(
-        response=response_to(Poll(ven_id="ven")),
-        event_responses=(
-            EventResponse(
-                response_code=200, request_id=evil, event_id=evil, modification_number=0, opt_type=OptType.OPT_IN
-            ),
-        ),
-        ven_id="ven",
-    )
-    now = Now(0.0, datetime.now(UTC))
-    data = one.seal(message, now)
-    assert one.open(data, now).message == message
-    assert len(list(Tree(data).all(".//ei:eventResponse"))) == 1
+    more = "1</ei:requestID><ei:qualifiedEventID><ei:eventID>other</ei:eventID></ei:qualifiedEventID><ei:requestID>"
+    for markup in (evil, more):
+        desk = Between(lambda genuine: genuine, listed=a_list(markup, request_id=markup))
+        async with between(desk) as url, files.ven(url).running():
+            data = await desk.hears(CreatedEvent)
+        message = next(one for _, one in desk.heard if isinstance(one, CreatedEvent))
+        (only,) = message.event_responses or ()
+        assert (only.request_id, only.event_id) == (markup, markup)
+        assert len(list(Tree(data).all(".//ei:eventResponse"))) == 1
+
+
+# --- certificates and algorithms that must not count -----------------------------------------------------------------
 
 
 @pytest.mark.rule(516)
@@ -441,6 +598,71 @@ async def test_an_expired_certificate_is_refused(files: Files) -> None:
     old = Person("old", begin=long_ago, end=long_ago + timedelta(days=400))
     async with a_site(files) as site:
         assert await site.is_refused(sealer(old).seal(site.poll(), site.now))
+
+
+_SHA: Final = {
+    "http://www.w3.org/2001/04/xmlenc#sha256": hashes.SHA256(),
+    "http://www.w3.org/2007/05/xmldsig-more#sha3-256": hashes.SHA3_256(),
+    "http://www.w3.org/2000/09/xmldsig#sha1": hashes.SHA1(),
+    "http://www.w3.org/2001/04/xmlenc#sha512": hashes.SHA512(),
+}
+_ECDSA: Final = {
+    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256": hashes.SHA256(),
+    "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-256": hashes.SHA3_256(),
+    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha1": hashes.SHA1(),
+    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512": hashes.SHA512(),
+}
+
+
+def signed_anew(data: bytes, who: Person, digest: str, signature: str) -> bytes:
+    """A signed document with other methods, and with the digests and the signature that these give."""
+    tree = Tree(data)
+    by_id = {value: one for one in tree.root.iter() for name, value in one.attrib.items() if name.endswith("Id")}
+    for reference in tree.all(".//ds:SignedInfo/ds:Reference"):
+        reference.find(f"{DS}DigestMethod").set("Algorithm", digest)
+        hashing = hashes.Hash(_SHA[digest])
+        hashing.update(etree.tostring(by_id[reference.get("URI")[1:]], method="c14n"))
+        reference.find(f"{DS}DigestValue").text = base64.b64encode(hashing.finalize()).decode()
+    tree.find(".//ds:SignatureMethod").set("Algorithm", signature)
+    assert isinstance(who.key, ec.EllipticCurvePrivateKey)
+    info = etree.tostring(tree.find(".//ds:SignedInfo"), method="c14n")
+    r, s = decode_dss_signature(who.key.sign(info, ec.ECDSA(_ECDSA[signature])))
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    tree.find(".//ds:SignatureValue").text = base64.b64encode(raw).decode()
+    return tree.data
+
+
+@pytest.mark.rule(514)
+async def test_a_signature_that_is_right_but_made_by_another_method_is_refused(files: Files) -> None:
+    (digest, *digests), (signature, *signatures) = _SHA, _ECDSA
+    async with a_site(files) as site:
+        usual = signed_anew(site.signed(site.poll()), VEN, digest, signature)
+        assert (await site.post(usual)).status_code == 200, "that is how one is made"
+        for methods in (*((one, signature) for one in digests), *((digest, one) for one in signatures)):
+            assert await site.is_refused(signed_anew(site.signed(site.poll()), VEN, *methods))
+
+
+@pytest.mark.rule(516)
+async def test_a_registered_certificate_that_has_expired_meanwhile_is_refused(files: Files) -> None:
+    ago = datetime.now(UTC) - timedelta(days=400)
+    old = Person("old", begin=ago, end=ago + timedelta(days=399))
+    store = MemoryStore()
+    record = VenRecord(
+        ven_id="old", registration_id="r", identity=old.fingerprint, signer=old.fingerprint, xml_signature=True
+    )
+    await store.save([(record.key, record.dump())])
+    async with a_site(files, store=store) as site:
+        assert await site.is_refused(sealer(old).seal(Poll(ven_id="old"), site.now))
+        assert site.server.vens["old"].signer == old.fingerprint
+
+
+async def test_an_entity_in_what_is_signed_ends_no_vtn(files: Files) -> None:
+    async with a_site(files) as site:
+        declared = b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + site.signed(site.poll())
+        for data in (BOMB, declared):
+            answer = await site.post(data)
+            assert (answer.status_code // 100, answer.content) == (4, b"")
+        assert (await site.post(site.signed(site.poll()))).status_code == 200
 
 
 async def test_two_vtns_in_one_process_know_their_own_vens_and_keys(files: Files) -> None:

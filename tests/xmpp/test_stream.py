@@ -27,6 +27,12 @@ REQUEST = b"<iq type='set' id='1' from='ven@a.example/client' to='vtn.a.example'
 
 def reading(limits: XmppLimits | None = None) -> tuple[RawStream, list[tuple[bytes, Any]]]:
     """A stream that has begun, and the requests that it takes."""
+    stream, _, taken = linked(limits)
+    return stream, taken
+
+
+def linked(limits: XmppLimits | None = None) -> tuple[RawStream, Link, list[tuple[bytes, Any]]]:
+    """A stream that has begun, what exchanges messages over it, and the requests that it takes."""
     limits, taken = limits or XmppLimits(), []
     stream = XmppComponent("vtn.a.example", "secret").stream(limits)
 
@@ -35,11 +41,11 @@ def reading(limits: XmppLimits | None = None) -> tuple[RawStream, list[tuple[byt
         return None, b""
 
     exchanges = Exchanges(limits)
-    Link(stream, limits, exchanges, XmppToVens(XmppComponent("vtn.a.example", "secret")))
+    link = Link(stream, limits, exchanges, XmppToVens(XmppComponent("vtn.a.example", "secret")))
     exchanges.serve(take)
     stream.init_parser()
     stream.data_received(HEAD)
-    return stream, taken
+    return stream, link, taken
 
 
 @pytest.mark.parametrize("at", [1, len(REQUEST) - 20, len(REQUEST) - 5, len(REQUEST) - 1])
@@ -78,7 +84,8 @@ async def test_a_ping_without_answer_ends_the_connection_that_it_went_over_and_n
     monkeypatch: pytest.MonkeyPatch, made_again: bool
 ) -> None:
     stream, _ = reading()
-    session = Session(stream, None, limits=XmppLimits(ping=0.0), present=False, entropy=Random(0))
+    limits = XmppLimits(ping=0.0)
+    session = Session(stream, None, limits=limits, present=False, entropy=Random(0), exchanges=Exchanges(limits))
     pinged, aborted = asyncio.Event(), asyncio.Event()
 
     async def silent(*_: object, **__: object) -> None:
@@ -97,3 +104,22 @@ async def test_a_ping_without_answer_ends_the_connection_that_it_went_over_and_n
     await asyncio.sleep(0)
     pings.cancel()
     assert aborted.is_set() is not made_again
+
+
+@pytest.mark.rule(515)
+@pytest.mark.parametrize("kind", ["result", "error"])
+async def test_an_answer_counts_only_from_whom_was_asked(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    stream, link, _ = linked()
+    sent: list[str] = []
+    monkeypatch.setattr(stream, "send_raw_iq", lambda _, number, *rest: sent.append(number))
+    asked = asyncio.ensure_future(link.request(JID("ven@a.example/x"), "ven@a.example", PAYLOAD, 30.0))
+    await asyncio.sleep(0)
+    forged = PAYLOAD.replace(b"<a/>", b"<forged/>") if kind == "result" else b"<error type='cancel'><gone/></error>"
+    for sender in ("other@a.example/x", "ven@a.example", "ven@a.example/y", "vtn.a.example"):
+        addresses = f"id='{sent[0]}' from='{sender}' to='vtn.a.example'"
+        stream.data_received(f"<iq type='{kind}' {addresses}>".encode() + forged + b"</iq>")
+    await asyncio.sleep(0)
+    assert not asked.done()
+    addresses = f"id='{sent[0]}' from='ven@a.example/x' to='vtn.a.example'"
+    stream.data_received(f"<iq type='result' {addresses}>".encode() + PAYLOAD + b"</iq>")
+    assert await asked == PAYLOAD
