@@ -343,6 +343,11 @@ class XmppToVens(_Way):
         return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
 
     @property
+    def largest(self) -> int:
+        """What fits into a stanza."""
+        return self._limits.stanza
+
+    @property
     def own_addresses(self) -> bool:
         """Whether VENs are reached at what they are known by; not where everybody has logged in as nobody."""
         return not self._login.anonymous

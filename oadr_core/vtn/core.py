@@ -159,11 +159,11 @@ class Vtn(CoreBase):
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
-        self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
         self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports, refuse_address)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
+        self._crowding: Final = Crowding(self._book, self._records, config.largest)
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
         self._seen: dict[str, float] = {}
@@ -1212,7 +1212,7 @@ class Vtn(CoreBase):
         rivals = self._book.rivals(record)
         is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
         if not is_cancelled:
-            self._crowding.refuse_event(record, rivals, self._records)
+            self._crowding.refuse_event(record, rivals)
         self._now = now
         known = self._book.get(record.event_id)
         self._book.put(record)

@@ -30,6 +30,8 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
         out again (section 8.6 of the profile).
     :param tries: how often something is handed out to a VEN that polls, and does not answer it, before it is given up.
     :param transports: the transports that it serves.
+    :param largest: bytes of the largest document that a transport carries, where it carries less than VENs take. An
+        event that is one too many for that in the list of a VEN is refused.
     :param own_addresses: whether a VEN that comes over XMPP is reached at what it is known by, and nowhere else (rule
         515). Where its transport knows that in another way, and sends nothing to addresses of others, it need not be.
     :param reports: what the VTN itself offers to report, at the beginning.
@@ -47,6 +49,7 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     answer_timeout: timedelta = timedelta(seconds=60)
     tries: int = 8
     transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
+    largest: Mapping[TransportName, int] = {}
     own_addresses: bool = True
     reports: tuple[Report, ...] = ()
     event_retention: timedelta = timedelta(days=30)
