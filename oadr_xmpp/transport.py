@@ -404,9 +404,12 @@ class XmppToVens(_Way):
             there.resource = sender.resource
         return there
 
-    def reply_by(self, stream: RawStream) -> RawStream:
+    def reply_by(self, stream: RawStream) -> RawStream | None:
         """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
-        return self._connections[-1].stream if self._connections else stream
+        if not self._login.anonymous:
+            return stream
+        connected = self._connected
+        return connected.stream if connected is not None and connected.session.online else None
 
     # --- our requests ------------------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class Vtn:
         self.connections = [_Connected(login, limits or XmppLimits(), self.way, present=False) for _ in range(streams)]
         self.way._connections = self.connections
         for one in self.connections:
+            one.session._online = True
             one.stream.send = self._note  # type: ignore[method-assign]
             one.stream.init_parser()
             head = f"<s:stream xmlns='{one.stream.default_ns}' xmlns:s='http://etherx.jabber.org/streams'>"
@@ -195,6 +196,14 @@ async def test_who_has_no_address_to_be_answered_at_is_answered_where_he_is(nobo
         await vtn.hears(letter(ASKED, sender=sender))
     (answer,) = vtn.sent
     assert f'to="{sender}"' in answer
+
+
+async def test_nothing_is_kept_for_a_stream_that_is_not_there(nobody: XmppClient) -> None:
+    vtn = Vtn(nobody, streams=5, limits=XmppLimits(requests_per_peer=0.5))
+    vtn.connections[-1].session._online = False
+    async with vtn.way.serving(vtn):  # type: ignore[arg-type]
+        await vtn.hears(*[letter(ASKED)] * 10, stream=0)
+    assert (vtn.took, vtn.sent) == ([], [])
 
 
 def test_a_vtn_that_nobody_could_be_told_by_and_a_ven_that_would_hear_nothing_are_refused(nobody: XmppClient) -> None:
