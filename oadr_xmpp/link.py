@@ -41,8 +41,8 @@ class Side(Protocol):
         """
         ...
 
-    def reply_by(self, stream: RawStream) -> RawStream:
-        """Over which stream he is answered who has sent no IQ over another one."""
+    def reply_by(self, stream: RawStream) -> RawStream | None:
+        """Over which stream he is answered who has sent no IQ over another one; None while there is no connection."""
         ...
 
 

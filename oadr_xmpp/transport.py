@@ -377,8 +377,14 @@ class XmppToVens(_Way):
         async def take(body: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
             if self._login.anonymous and dialect is not XmppDialect.AVOB:
                 return Failure.FORBIDDEN, b""  # only of texts avob's server tells by which certificate they come
+            before = self._heard.get(sender.bare)
             self._remember(sender, dialect)
-            return await receiver.receive(body, _peer(sender), None)
+            refusal, answer = await receiver.receive(body, _peer(sender), None)
+            if (
+                refusal is Failure.NOT_ACCEPTABLE
+            ):  # it was no message of OpenADR, and tells nothing of how such are sent
+                self._restore(sender, before)
+            return refusal, answer
 
         async with self._served(take):
             yield
@@ -388,6 +394,12 @@ class XmppToVens(_Way):
         self._heard.move_to_end(sender.bare)
         if len(self._heard) > _MOST_REMEMBERED:
             self._heard.popitem(last=False)
+
+    def _restore(self, sender: Any, before: _Heard | None) -> None:
+        if before is None:
+            self._heard.pop(sender.bare, None)
+        else:
+            self._heard[sender.bare] = before
 
     def whose(self, sender: Any) -> str:
         """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
@@ -409,9 +421,12 @@ class XmppToVens(_Way):
             there.resource = sender.resource
         return there
 
-    def reply_by(self, stream: RawStream) -> RawStream:
+    def reply_by(self, stream: RawStream) -> RawStream | None:
         """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
-        return self._connections[-1].stream if self._connections else stream
+        if not self._login.anonymous:
+            return stream
+        connected = self._connected
+        return connected.stream if connected is not None and connected.session.online else None
 
     # --- our requests ------------------------------------------------------------------------------------------------
 
