@@ -4,14 +4,13 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from oadr_app.authority import Authority, Kind, Side, pem
+from oadr_app.tied import Tied
 
 DOMAIN: Final = "oadr.example"
 """The domain that VENs log in to."""
@@ -23,9 +22,6 @@ _HOST: Final = "127.0.0.1"
 _TO_START: Final = 30.0
 _TO_STOP: Final = 10.0
 """Seconds."""
-
-# It ends with us, however we end, as the standard input closes then.
-_SCRIPT: Final = '"$0" --config "$1" -F & child=$!; read line; kill "$child"; wait "$child"'
 
 _CONFIGURATION: Final = """\
 {root}data_path = "{folder}/data"
@@ -81,7 +77,7 @@ class LocalProsody:
         self.authorities: Final = folder / "ca.crt"
         self.secret_file: Final = folder / "component.secret"
         self.password_files: Final[Mapping[str, Path]] = {name: folder / f"{name}.password" for name in users}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Tied | None = None
         self._write()
 
     def _write(self) -> None:
@@ -121,33 +117,12 @@ class LocalProsody:
 
         :raises NoProsody: it does not start.
         """
-        process = self._process = subprocess.Popen(  # noqa: S603 - the program that the user has installed
-            ["/bin/sh", "-c", _SCRIPT, self._program, str(self._folder / "prosody.cfg.lua")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            process_group=0,
-        )
-        ready, settled, said = threading.Event(), threading.Event(), list[str]()
-        waits_for = {f"[{self.host}]:{self.port}", f"[{self.host}]:{self.component_port}"}
-
-        def read() -> None:
-            assert process.stdout is not None
-            with process.stdout as lines:
-                for line in lines:
-                    said.append(line.strip())
-                    waits_for.difference_update([one for one in waits_for if one in line and "Activated" in line])
-                    if not waits_for:
-                        ready.set()
-                        settled.set()
-            settled.set()
-
-        threading.Thread(target=read, name="what Prosody says", daemon=True).start()
-        settled.wait(_TO_START)
-        if not ready.is_set():
+        process = self._process = Tied([self._program, "--config", str(self._folder / "prosody.cfg.lua"), "-F"])
+        ports = {"c2s": self.port, "component": self.component_port}
+        listens = [f"Activated service '{what}' on [{self.host}]:{port}" for what, port in ports.items()]
+        if not process.says(listens, patience=_TO_START):
             self._stop()
-            raise NoProsody(f"Prosody does not start: {' / '.join(said[-3:]) or 'it says nothing'}")
+            raise NoProsody(f"Prosody does not start: {' / '.join(process.output[-3:]) or 'it says nothing'}")
         return self
 
     def __exit__(
@@ -157,15 +132,8 @@ class LocalProsody:
         self._stop()
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None or process.stdin is None:
-            return
-        process.stdin.close()
-        try:
-            process.wait(_TO_STOP)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
+        if self._process is not None:
+            self._process.stop(_TO_STOP)
 
 
 def in_file_name(text: str) -> str:

@@ -154,7 +154,7 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
     :param vtn: where its VTN is found: the domain that lists its services, or its JID. If None, the domain of ``jid``,
         or what avob has in its place.
     :param dialect: how its VTN is spoken to: as the profile has it, ``enernoc`` or ``avob``.
-    :param vtn_fingerprint: by what the server of avob's knows the VTN; where ``[signatures]`` has it, from there.
+    :param vtn_fingerprint: by what the server of avob's knows the VTN, beside what ``[signatures]`` has of it.
     """
 
     jid: _Name
@@ -188,7 +188,8 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
             own |= {"disable_signature": True}
         own["passphrase"] = own["passphrase"] or signing.get("passphrase")
         if self.vtn_fingerprint is not None:
-            own["vtn_fingerprint"] = self.vtn_fingerprint
+            signers = signing.get("vtn_fingerprint") or []
+            own["vtn_fingerprint"] = [self.vtn_fingerprint, *([signers] if isinstance(signers, str) else signers)]
         if self.dialect is not None:
             own["dialect"] = self.dialect
         return {**signing, **own, "jid": self.jid, "vtn_address": self.vtn, "limits": self.limits}

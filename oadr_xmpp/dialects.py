@@ -55,7 +55,8 @@ _BEFORE: Final = rb"(?:\xef\xbb\xbf)?"
 """A byte order mark, which nothing may stand before."""
 
 _DECLARATION: Final = re.compile(_BEFORE + rb"\s*(?:<\?xml\s[^>]*\?>\s*)?")
-_ROOT: Final = re.compile(_BEFORE + rb"(?:\s|<\?.*?\?>|<!--.*?-->)*<(?:[^\s/>:]+:)?([^\s/>]+)", re.DOTALL)
+_ROOT: Final = re.compile(_BEFORE + rb"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<(?:[^\s/>:]++:)?([^\s/>]+)", re.DOTALL)
+"""It never goes back to try again, so that it keeps nothing of what it has passed: anybody may send a long text."""
 
 _PREFIX: Final = "oadr"
 _OBJECT: Final = f"{{{OADR}}}{Wrapping.OBJECT}"

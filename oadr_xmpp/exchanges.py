@@ -1,4 +1,4 @@
-"""What is under way over a stream: requests of ours that have no answer yet, and those of others."""
+"""What is under way over one stream or several: requests of ours that have no answer yet, and those of others."""
 
 import asyncio
 import time

@@ -21,6 +21,10 @@ _STANZA: Final = 1
 _PAYLOAD: Final = 2
 """How deep a payload stands."""
 
+_MOST_TAGS: Final = 20_000
+"""Opening tags of a stanza that are taken beside its payload: whoever reads a stanza takes long over many, also where
+they are short beside a text that may be long."""
+
 
 class StreamTooLarge(Exception):
     """A tag has more bytes than are taken of a whole stanza."""
@@ -57,6 +61,7 @@ class PayloadCutter:
         self._passed = bytearray()  # what is passed on once its stanza is whole
         self._whole = 0  # how much of that is
         self._cursor = 0  # up to where the bytes in hand are dealt with
+        self._tags = 0  # opening tags that are passed on of the present stanza
         self._begun = False  # whether what is not whole is a stanza, and not what stands between two
         self._emptied = False  # whether the present stanza was too large, and its content is thrown away
         self._number = 0
@@ -83,7 +88,7 @@ class PayloadCutter:
         self._offset += len(self._fed)
         if self._depth <= _STANZA:
             self._end_stanza()
-        elif len(self._passed) - self._whole > self._longest_rest:
+        elif self._is_too_large():
             self._empty()
         passed = bytes(self._passed[: self._whole])
         del self._passed[: self._whole]
@@ -120,6 +125,8 @@ class PayloadCutter:
             self._begun = True
         elif self._depth == _PAYLOAD and name.startswith(f"{OADR} ") and not self._emptied:
             self._begin()
+        if self._payload is None and not self._emptied:
+            self._tags += 1
         self._depth += 1
 
     def _begin(self) -> None:
@@ -175,10 +182,14 @@ class PayloadCutter:
 
     def _end_stanza(self) -> None:
         """Take note that what came before is whole."""
-        if self._begun and len(self._passed) - self._whole > self._longest_rest:
+        if self._begun and self._is_too_large():
             self._empty()
         self._whole, self._first = len(self._passed), self._number + 1
         self._begun = self._emptied = False
+        self._tags = 0
+
+    def _is_too_large(self) -> bool:
+        return len(self._passed) - self._whole > self._longest_rest or self._tags > _MOST_TAGS
 
     def _empty(self) -> None:
         """Have nothing left of the present stanza but its opening tag, and close that."""
@@ -188,7 +199,7 @@ class PayloadCutter:
         assert name is not None
         if not tag[0].endswith(b"/>"):
             self._passed[tag.end() :] = b"</" + name[0][1:] + b">"
-        self._whole, self._emptied, self._payload = len(self._passed), True, None
+        self._whole, self._emptied, self._payload, self._tags = len(self._passed), True, None, 0
         for number in range(self._first, self._number + 1):
             self._cut.pop(str(number), None)
         self._first = self._number + 1

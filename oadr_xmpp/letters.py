@@ -1,17 +1,17 @@
 """Exchanges over a stream by the text of messages, as avob has them: whatever is said is a message of its own."""
 
+import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
-from xml.sax.saxutils import escape
 
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
+from slixmpp.xmlstream.tostring import escape
 
 from oadr_core import Failure, may_ask, printable
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
-from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp.apart import AnswersApart, understood
 from oadr_xmpp.dialects import WRAPPING, XmppDialect, unwrapped, wrapped
 from oadr_xmpp.exchanges import Exchanges, Pending, Serve
@@ -81,21 +81,29 @@ class Letters:
             self._sent[number] = _Sent(to, whose, pending)
             try:
                 self._write(self._stream, number, to, text, self._stream.boundjid)
-                if not is_answered:
-                    await self._reach_server(patience)
-                    pending.settle(b"")
-                return await pending.wait(patience)
+                if is_answered:
+                    return await pending.wait(patience)
+                return await self._delivered(pending, patience)
             finally:
                 del self._sent[number]
 
-    async def _reach_server(self, patience: float) -> None:
+    async def _delivered(self, pending: Pending, patience: float) -> bytes:
         """Wait until the server has dealt with all that was sent, and so has returned what it cannot deliver."""
+        pong = asyncio.ensure_future(self._reach_server(pending, patience))
+        try:
+            return await pending.wait(patience)
+        finally:
+            pong.cancel()
+
+    async def _reach_server(self, pending: Pending, patience: float) -> None:
         try:
             await self._stream.ping_server(patience)
         except IqTimeout:
-            raise ExchangeFailed(Failure.SILENCE) from None
+            pending.settle(Failure.SILENCE)
         except IqError:
-            pass  # an answer all the same
+            pending.settle(b"")  # an answer all the same
+        else:
+            pending.settle(b"")
 
     def _take_back(self, stanza: Any) -> None:
         sent, sender = self._sent[stanza["id"]], stanza["from"]
@@ -112,17 +120,20 @@ class Letters:
     # --- what others say ---------------------------------------------------------------------------------------------
 
     def _take(self, stanza: Any) -> None:
-        sender, document = stanza["from"], wrapped(stanza["body"].encode())
+        sender = stanza["from"]
         if self._exchanges.too_often(sender.bare):
             self._refuse(stanza, Failure.BUSY)
             return
-        message = understood(document)
+        document = wrapped(stanza["body"].encode())
+        message = understood(document, self._limits.documents)
         if message is not None:
             if self._apart.settle(self._side.whose(sender), message, document):
                 return
             if not may_ask(self._side.asking, message):
                 self._pass_over(sender, message.message_type())
                 return
+        if self._side.reply_by(self._stream) is None:
+            return  # it comes again; answers that wait for a connection would be too late, and too many
         if self._exchanges.too_many(sender.bare):
             self._refuse(stanza, Failure.BUSY)
         else:
@@ -141,13 +152,14 @@ class Letters:
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             self._refuse(stanza, refusal)
-        elif text:
-            stream = self._side.reply_by(self._stream)
+        elif text and (stream := self._side.reply_by(self._stream)) is not None:
             self._write(stream, stream.new_id(), self._side.reply_to(sender, answer), text, stanza["to"])
 
     def _refuse(self, stanza: Any, why: Failure) -> None:
         """Return a message as an error, which nobody answers."""
         stream, to = self._side.reply_by(self._stream), self._side.reply_to(stanza["from"], None)
+        if stream is None:
+            return
         own = stanza["to"] if stream.is_component else None
         returned = stream.make_message(mto=to, mtype="error", mfrom=own)
         returned["id"] = stanza["id"]
@@ -156,11 +168,12 @@ class Letters:
 
 
 class _Letters(MatcherBase):
-    """Matches messages with a text."""
+    """Matches messages with a text to one reader."""
 
     def match(self, stanza: Any) -> bool:
         """Whether a stanza is one."""
-        return stanza.name == "message" and stanza["type"] != "error" and bool(stanza["body"].strip())
+        said = stanza.name == "message" and stanza["type"] not in ("error", "groupchat")
+        return said and bool(stanza["body"].strip())
 
 
 class _Returned(MatcherBase):

@@ -38,8 +38,8 @@ class XmppClient:
     :param ca_file: the CAs of the certificate of the server; those of the system if None.
     :param check_hostname: whether that certificate must be for the domain of the JID.
     :param tls_policy: how TLS is spoken; 1.2 or 1.3, with the suites of the profile and the usual ones, if None.
-    :param host: the address of the server; it is looked up by the domain if None.
-    :param port: its port.
+    :param host: the address of the server; it is looked up in the DNS by the domain if None, port and all.
+    :param port: its port, where an address is given; TLS begins there when the server offers it (STARTTLS).
     :param resource: the resource that is asked for where the JID names none.
     :raises LocalProtocolError: the JID is none, there is neither a password nor a certificate, or a file cannot be
         used.
@@ -97,9 +97,7 @@ class XmppClient:
         jid = JID(self._jid)
         if resource is not None:
             jid.resource = resource
-        stream = ClientStream(str(jid), self._password, self.tls.client, limits)
-        stream.enable_direct_tls = self.address is None  # at a given address TLS begins when the server offers it
-        return stream
+        return ClientStream(str(jid), self._password, self.tls.client, limits)
 
     def renew(self, stream: RawStream) -> None:
         """Have the next connection of a stream made with the certificates of now, read again if they have changed."""

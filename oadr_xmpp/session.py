@@ -1,6 +1,7 @@
 """A connection to an XMPP server that is made again whenever it breaks (sections 9.3.4.5 to 9.3.4.7 of the profile)."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -16,6 +17,7 @@ from oadr_driver.logs import logger
 from oadr_driver.tls_errors import reason
 from oadr_xmpp.exchanges import Exchanges
 from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.places import Place, places
 from oadr_xmpp.stream import NO_TLS, UNREACHABLE, RawStream
 
 _LOG: Final = logger("oadr.xmpp")
@@ -26,6 +28,9 @@ _SHORTEST_WAIT: Final = 1.0
 _MANY: Final = 20
 """So many setbacks that it takes longest to try again."""
 
+_TO_CONNECT: Final = 5.0
+"""Seconds that a place is given to take a connection while there are others to try."""
+
 _TO_LEAVE: Final = 2.0
 """Seconds that the server is given to confirm the end of a stream."""
 
@@ -34,12 +39,13 @@ class Session:
     """Keeps one stream connected while it is open.
 
     :param stream: the stream; it is used again after each break, so that its session can be resumed.
-    :param address: host and port of the server; None to look it up by the domain (SRV), or take the usual port there.
+    :param address: host and port of the server; None to look it up by the domain before each try to connect.
     :param limits: how patient it is.
     :param present: whether others are told that we are there, by presence (section 9.3.4.5).
     :param entropy: the source of jitter.
+    :param exchanges: what is under way over the stream, and perhaps over others; what is ours is given up when its
+        session ends.
     :param before: is called before each try to connect.
-    :ivar exchanges: what is under way over the stream.
     """
 
     def __init__(
@@ -50,11 +56,13 @@ class Session:
         limits: XmppLimits,
         present: bool,
         entropy: Random,
+        exchanges: Exchanges,
         before: Callable[[], None] | None = None,
     ) -> None:
-        self.exchanges: Final = Exchanges(limits)
+        self._exchanges = exchanges
         self._stream = stream
-        self._address = address
+        self._given = None if address is None else Place(*address)
+        self._place: Place | None = self._given
         self._limits = limits
         self._present = present
         self._entropy = entropy
@@ -63,14 +71,17 @@ class Session:
         self._online = False
         self._leaving = False
         self._displaced = False  # by somebody who has logged in with our JID
+        self._connected = asyncio.Event()  # set when a connection is made, before anything is said
         self._reached = asyncio.Event()  # set while we are online
         self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
         self._on_start: list[Callable[[str], None]] = []
         for name, handler in (
+            ("connected", lambda _: self._connected.set()),
             ("session_start", self._started),
             ("session_resumed", self._resumed),
             ("session_end", self._ended),
             ("disconnected", self._disconnected),
+            ("connection_failed", self._not_connected),
             (UNREACHABLE, self._unreachable),
             ("failed_all_auth", self._refused),
             ("ssl_invalid_chain", self._no_tls),
@@ -118,26 +129,52 @@ class Session:
     async def _stay_connected(self) -> None:
         setbacks = 0
         while True:
-            self._over.clear()
-            if self._before is not None:
-                self._before()
-            host, port = self._address or (None, None)
-            self._stream.connect(host, port)
-            with anyio.move_on_after(self._limits.login_timeout):
-                await self._first_of(self._reached, self._over)
-            if self._online:
-                began = anyio.current_time()
-                await self._over.wait()
-                if anyio.current_time() - began > self._limits.longest_wait:
-                    setbacks = 0  # what breaks at once, time and again, is not tried again at once for ever
-            elif not self._over.is_set():
-                _LOG.warning("%s does not let us in within %g s", self._server, self._limits.login_timeout)
-            self._stream.cancel_connection_attempt()
-            self._stream.abort()
+            if await self._connect() > self._limits.longest_wait:
+                setbacks = 0  # what breaks at once, time and again, is not tried again at once for ever
             setbacks = _MANY if self._displaced else setbacks + 1
             self._displaced = False
             longest = min(self._limits.longest_wait, _SHORTEST_WAIT * 2.0 ** min(setbacks - 1, _MANY))
             await anyio.sleep(longest * self._entropy.uniform(0.5, 1.0))
+
+    async def _connect(self) -> float:
+        """Be connected to the first place that lets us in; returns how many seconds that has lasted."""
+        domain = self._stream.default_domain
+        found = [self._given] if self._given is not None else await places(domain, self._entropy)
+        if not found and self._damper.lets("nowhere"):
+            _LOG.error("%s has no XMPP server: the DNS says so, by an SRV record without a target", domain)
+        for number, place in enumerate(found, 1):
+            lasted = await self._stay_at(place, others=number < len(found))
+            if lasted is not None:
+                return lasted
+        return 0.0
+
+    async def _stay_at(self, place: Place, *, others: bool) -> float | None:
+        """Be connected to a place; returns how many seconds that has lasted, or None if we were not let in.
+
+        :param place: where the server may be.
+        :param others: whether there are others to try, so that it has to take the connection soon.
+        """
+        self._place = place
+        self._over.clear()
+        self._connected.clear()
+        if self._before is not None:
+            self._before()
+        self._stream.reach(place)
+        with anyio.move_on_after(self._limits.login_timeout):
+            with anyio.move_on_after(_TO_CONNECT if others else None):
+                await self._first_of(self._connected, self._over)
+            if self._connected.is_set():
+                await self._first_of(self._reached, self._over)
+        lasted = None
+        if self._online:
+            began = anyio.current_time()
+            await self._over.wait()
+            lasted = anyio.current_time() - began
+        elif not self._over.is_set():
+            what = "let us in" if self._connected.is_set() else "take a connection"
+            _LOG.warning("%s does not %s in time", place, what)
+        await self._stream.hang_up()
+        return lasted
 
     @staticmethod
     async def _first_of(*events: asyncio.Event) -> None:
@@ -168,7 +205,7 @@ class Session:
     async def _leave(self) -> None:
         """Say that we go, and go."""
         self._leaving = True
-        await self.exchanges.close()
+        await self._exchanges.close()
         if self._online:
             if self._present:
                 self._stream.send_presence(ptype="unavailable")
@@ -179,8 +216,7 @@ class Session:
 
     @property
     def _server(self) -> str:
-        host, port = self._address or (self._stream.default_domain, 0)
-        return f"{host}:{port}" if port else str(host)
+        return str(self._place or self._stream.default_domain)
 
     def _started(self, _: Any) -> None:
         self._be_online()
@@ -199,7 +235,7 @@ class Session:
         self._reached.set()
 
     def _ended(self, _: Any) -> None:
-        self.exchanges.fail_all(Failure.BROKEN)
+        self._exchanges.fail_all(Failure.BROKEN)
 
     def _disconnected(self, why: object) -> None:
         if self._online and not self._leaving:
@@ -215,20 +251,24 @@ class Session:
         if self._damper.lets(("stream", condition)):
             _LOG.error("%s ends the stream of %s: %s %s", self._server, self.jid, condition, printable(text))
 
+    def _not_connected(self, error: object) -> None:
+        if isinstance(error, ssl.SSLError):  # where TLS begins at once
+            self._no_tls(error)
+
     def _unreachable(self, _: Any) -> None:
-        if self._damper.lets("unreachable"):
+        if not self._over.is_set() and self._damper.lets(("unreachable", self._place)):
             _LOG.warning("%s cannot be reached", self._server)
         self._over.set()
 
     def _refused(self, _: Any) -> None:
-        if self._damper.lets("refused"):
+        if self._damper.lets(("refused", self._place)):
             _LOG.error("%s does not let %s log in", self._server, self._stream.requested_jid.bare)
 
     def _no_tls_offered(self, _: Any) -> None:
-        if self._damper.lets("tls"):
+        if self._damper.lets(("tls", self._place)):
             _LOG.error("%s offers no TLS, and nothing is said to it without", self._server)
 
     def _no_tls(self, error: Exception) -> None:
-        if self._damper.lets("tls"):
+        if self._damper.lets(("tls", self._place)):
             _LOG.error("no TLS with %s: %s", self._server, reason(error) or error)
         self._over.set()

@@ -18,12 +18,16 @@ from slixmpp.basexmpp import BaseXMPP
 
 from oadr_xmpp.framing import PayloadCutter, StreamTooLarge
 from oadr_xmpp.limits import XmppLimits
+from oadr_xmpp.places import Place
 
 UNREACHABLE: Final = "oadr_unreachable"
 """The event that tells that no address of the server could be connected to."""
 
 NO_TLS: Final = "oadr_no_tls"
 """The event that tells that a server offers no TLS."""
+
+_TO_HANG_UP: Final = 0.2
+"""Seconds in which a connection that was broken off is gone."""
 
 _SCRAM: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1")
 _PASSWORD_MECHANISMS: Final = frozenset(one + binding for one in _SCRAM for binding in ("", "-PLUS"))
@@ -120,6 +124,20 @@ class RawStream(BaseXMPP):
 
     # --- connecting --------------------------------------------------------------------------------------------------
 
+    def reach(self, place: Place) -> None:
+        """Begin to connect to the server at a place."""
+        self.enable_direct_tls = place.direct_tls
+        self.enable_starttls = not place.direct_tls
+        self.connect(place.host, place.port)
+
+    async def hang_up(self) -> None:
+        """Connect no longer, and break the connection if there is one; returns when nothing more is heard of it."""
+        self.cancel_connection_attempt()
+        if self.is_connected():
+            over = self.disconnected
+            self.abort()
+            await asyncio.wait([over], timeout=_TO_HANG_UP)  # while TLS begins nobody tells that it is over
+
     def reschedule_connection_attempt(self) -> None:
         """Tell that there is no connection; when to try again is not for the stream to say."""
         self._current_connection_attempt = None
@@ -154,6 +172,11 @@ class ClientStream(RawStream, ClientXMPP):
             self.plugin["feature_mechanisms"].use_mechs = list(_PASSWORD_MECHANISMS)
         self.register_plugin("xep_0198")
         self.prepare(limits)
+
+    def reach(self, place: Place) -> None:
+        """Begin to connect; where TLS begins at once, it says that it is for XMPP (XEP-0368)."""
+        self.ssl_context.set_alpn_protocols(["xmpp-client"] if place.direct_tls else [])
+        super().reach(place)
 
     async def _handle_stream_features(self, features: Any) -> bool | None:
         """Go on only where there is TLS, or the server offers it: somebody in between may have taken the offer away."""

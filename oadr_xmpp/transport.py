@@ -31,7 +31,7 @@ from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receive
 from oadr_xmpp.apart import AnswersApart
 from oadr_xmpp.dialects import XmppDialect
 from oadr_xmpp.discovery import SERVICES, announce, find_services, is_there, list_services
-from oadr_xmpp.exchanges import Serve
+from oadr_xmpp.exchanges import Exchanges, Serve
 from oadr_xmpp.letters import Letters
 from oadr_xmpp.limits import XmppLimits
 from oadr_xmpp.link import Link, Side
@@ -84,10 +84,10 @@ class _Connected:
             limits=limits,
             present=present,
             entropy=random.SystemRandom(),
+            exchanges=way.exchanges,
             before=lambda: login.renew(self.stream),
         )
-        exchanges, apart = self.session.exchanges, way.apart
-        self._exchanges = exchanges
+        exchanges, apart = way.exchanges, way.apart
         self._link = Link(self.stream, limits, exchanges, way, apart if XmppDialect.ENERNOC in way.dialects else None)
         self._letters: Letters | None = None
         if XmppDialect.AVOB in way.dialects:
@@ -112,29 +112,21 @@ class _Connected:
         assert self._letters is not None, "nobody speaks a dialect that is not spoken here"
         return await self._letters.request(to, whose, body, patience)
 
-    @asynccontextmanager
-    async def serving(self, serve: Serve) -> AsyncIterator[None]:
-        """Have requests taken while the body runs; then take no more, and finish what is under way."""
-        self._exchanges.serve(serve)
-        try:
-            yield
-        finally:
-            self._exchanges.serve(None)
-            with anyio.move_on_after(_GRACE, shield=True):
-                await self._exchanges.finished()
-
 
 class _Way(Side):
     """A way to somebody that is there while it is open.
 
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
     :param dialects: what is spoken beside what the profile has.
+    :ivar exchanges: what is under way, over however many streams: they are bounded together, and an answer that came
+        over one of them is read before a request that came over another one later.
     :ivar apart: knows which answers of others are to what, where the stanzas do not tell.
     """
 
     def __init__(self, limits: XmppLimits | None, dialects: Collection[XmppDialect]) -> None:
         self._limits = limits or XmppLimits()
         self.dialects: Final = frozenset(dialects)
+        self.exchanges: Final = Exchanges(self._limits)
         self.apart: Final = AnswersApart()
         self._connections: list[_Connected] = []
         self._damper = Damper()
@@ -158,11 +150,15 @@ class _Way(Side):
 
     @asynccontextmanager
     async def _served(self, serve: Serve) -> AsyncIterator[None]:
+        """Have requests taken while the body runs; then take no more, and finish what is under way."""
         assert self._connections, "serving is for while it is open"
-        async with AsyncExitStack() as served:
-            for one in self._connections:
-                await served.enter_async_context(one.serving(serve))
+        self.exchanges.serve(serve)
+        try:
             yield
+        finally:
+            self.exchanges.serve(None)
+            with anyio.move_on_after(_GRACE, shield=True):
+                await self.exchanges.finished()
 
 
 _THE_VTN: Final = ""
@@ -178,7 +174,7 @@ class XmppToVtn(_Way):
     :param dialect: how the VTN is spoken to.
     :param speaks_as: bare JIDs that the VTN speaks from beside those of its services.
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
-    :raises LocalProtocolError: ``vtn`` is no address.
+    :raises LocalProtocolError: ``vtn`` is no address, or nothing says from where the VTN speaks at a server of avob's.
     """
 
     asking = Role.VTN
@@ -193,6 +189,10 @@ class XmppToVtn(_Way):
         limits: XmppLimits | None = None,
     ) -> None:
         super().__init__(limits, {dialect})
+        if login.anonymous and dialect is XmppDialect.AVOB and not speaks_as:
+            raise LocalProtocolError(
+                "a server of avob's knows the VTN by the fingerprint of its certificate: give vtn_fingerprint"
+            )
         self._login = login
         self._dialect = dialect
         self._speaks_as = frozenset(speaks_as)
@@ -318,6 +318,7 @@ class XmppToVens(_Way):
     :param login: the client or the component that the VTN is.
     :param dialects: what VENs may speak beside what the profile has; each is spoken to as it speaks.
     :param limits: what it puts up with; as :class:`XmppLimits` comes if None.
+    :raises LocalProtocolError: ``login`` is anonymous, and VENs may not speak as avob has it.
     """
 
     asking = Role.VEN
@@ -326,6 +327,10 @@ class XmppToVens(_Way):
         self, login: Login, *, dialects: Collection[XmppDialect] = (), limits: XmppLimits | None = None
     ) -> None:
         super().__init__(limits, dialects)
+        if login.anonymous and XmppDialect.AVOB not in self.dialects:
+            raise LocalProtocolError(
+                'who logs in as nobody is at a server of avob\'s, where all speak its dialect: give dialects=["avob"]'
+            )
         self._login = login
         self._heard: OrderedDict[str, _Heard] = OrderedDict()  # by their bare JIDs
 
@@ -338,15 +343,22 @@ class XmppToVens(_Way):
         return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
 
     @property
+    def largest(self) -> int:
+        """What fits into a stanza."""
+        return self._limits.stanza
+
+    @property
     def own_addresses(self) -> bool:
         """Whether VENs are reached at what they are known by; not where everybody has logged in as nobody."""
         return not self._login.anonymous
 
     @property
     def jid(self) -> str | None:
-        """Where VENs find the VTN; None while it is not connected."""
-        connected = self._connected
-        return connected.session.jid if connected is not None and connected.session.online else None
+        """Where VENs find the VTN, which at a server of avob's is not where it is; None while it is not connected."""
+        sessions = [one.session for one in self._connections]
+        if not sessions or not all(one.online for one in sessions):
+            return None
+        return _AVOB_DOMAIN + self._login.domain if self._login.anonymous else sessions[0].jid
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:
@@ -363,8 +375,16 @@ class XmppToVens(_Way):
         """Take requests of VENs; see :class:`~oadr_driver.transport.Transport`."""
 
         async def take(body: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
+            if self._login.anonymous and dialect is not XmppDialect.AVOB:
+                return Failure.FORBIDDEN, b""  # only of texts avob's server tells by which certificate they come
+            before = self._heard.get(sender.bare)
             self._remember(sender, dialect)
-            return await receiver.receive(body, _peer(sender), None)
+            refusal, answer = await receiver.receive(body, _peer(sender), None)
+            if (
+                refusal is Failure.NOT_ACCEPTABLE
+            ):  # it was no message of OpenADR, and tells nothing of how such are sent
+                self._restore(sender, before)
+            return refusal, answer
 
         async with self._served(take):
             yield
@@ -374,6 +394,12 @@ class XmppToVens(_Way):
         self._heard.move_to_end(sender.bare)
         if len(self._heard) > _MOST_REMEMBERED:
             self._heard.popitem(last=False)
+
+    def _restore(self, sender: Any, before: _Heard | None) -> None:
+        if before is None:
+            self._heard.pop(sender.bare, None)
+        else:
+            self._heard[sender.bare] = before
 
     def whose(self, sender: Any) -> str:
         """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
@@ -387,14 +413,20 @@ class XmppToVens(_Way):
         """
         if not self._login.anonymous:
             return sender
-        there = JID(f"{sender.resource}@{sender.domain}")
+        try:
+            there = JID(f"{sender.resource}@{sender.domain}")
+        except InvalidJID:  # it is somebody else, such as the server itself
+            return sender
         if answer is None:
             there.resource = sender.resource
         return there
 
-    def reply_by(self, stream: RawStream) -> RawStream:
+    def reply_by(self, stream: RawStream) -> RawStream | None:
         """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
-        return self._connections[-1].stream if self._connections else stream
+        if not self._login.anonymous:
+            return stream
+        connected = self._connected
+        return connected.stream if connected is not None and connected.session.online else None
 
     # --- our requests ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ nothing of another VEN, whatever it calls itself. What was saved is a valid stat
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, cast
@@ -101,7 +101,7 @@ def session_with(draws: Draws, saved: Mapping[str, bytes]) -> "VtnSession":
     def built(kept: Mapping[str, bytes], now: Now) -> AutoVtn:
         return built_with(PlainSealer(strict=False), chosen, kept, now)
 
-    return VtnSession(draws, built, saved=saved, body=body, peers=_PEERS, wishes=WISHES)
+    return VtnSession(draws, built, saved=saved, body=body, peers=_PEERS, wishes=(*WISHES, _OF_CERTIFICATES))
 
 
 class VtnSession(sessions.Session):
@@ -118,7 +118,7 @@ class VtnSession(sessions.Session):
 
     def may_be_of(self, record: VenRecord, body: bytes, peer: Peer) -> bool:
         """Whether a request can be one of a VEN."""
-        return record.identity in (None, peer.identity)
+        return record.identity is None or record.has_certificate(peer.identity)
 
 
 def built_with(sealer: Sealer, chosen: int, saved: Mapping[str, bytes], now: Now) -> AutoVtn:
@@ -312,16 +312,30 @@ def _submit(core: Core, draws: Draws, now: Now) -> None:
     cast(AutoVtn, core).submit("usage", "load", draws.choose((1.0, None, "x", float("nan"))), now)
 
 
+def certificate_wish(*fingerprints: str) -> Callable[[Core, Draws, Now], None]:
+    """What an operator says of the certificates of VENs: which one a VEN will have next, or which one it has."""
+
+    def wish(core: Core, draws: Draws, now: Now) -> None:
+        vtn = cast(AutoVtn, core).vtn
+        tell = draws.choose((vtn.announce_certificate, vtn.announce_certificate, vtn.change_certificate))
+        tell(draws.choose(("a", "b")), draws.choose(fingerprints), now)
+
+    return wish
+
+
 WISHES: Final = (
     *(_add, _add, _modify, _cancel, _create_report, _cancel_report, _queue, _register_again, _end_registration),
     *(_enrol, _submit, _look),
 )
+
+_OF_CERTIFICATES: Final = certificate_wish("AA", "BB", "CC")
 
 
 TARGET: Final = Target(
     check=check,
     seeds=partial(sessions.seeds, 60, 300),
     modules=(
+        "oadr_core.vtn.certificates",
         "oadr_core.vtn.core",
         "oadr_core.vtn.step",
         "oadr_core.vtn.turn",

@@ -14,7 +14,7 @@ from fuzz import sessions
 from fuzz.draws import Draws
 from fuzz.target import Target
 from fuzz.targets.open_signed import key_of
-from fuzz.targets.vtn_session import WISHES, VtnSession, body, built_with
+from fuzz.targets.vtn_session import WISHES, VtnSession, body, built_with, certificate_wish
 from oadr_core import (
     AutoVtn,
     LocalProtocolError,
@@ -54,6 +54,11 @@ def check(data: bytes) -> None:
 
 
 @cache
+def _of_certificates() -> Callable[[Core, Draws, Now], None]:
+    return certificate_wish(*map(_fingerprint, ("ven", "other", "mallory")))
+
+
+@cache
 def _fingerprint(name: str) -> str:
     return key_of(name).certificate.fingerprint
 
@@ -72,7 +77,7 @@ class _SignedSession(VtnSession):
         self._required = required
         self._signed_by: dict[bytes, str] = {}
         self._nonces = Random(1)
-        super().__init__(draws, build, saved=saved, body=body, peers=_PEERS, wishes=WISHES)
+        super().__init__(draws, build, saved=saved, body=body, peers=_PEERS, wishes=(*WISHES, _of_certificates()))
 
     def said_by_peer(self, asked: Payload | None) -> bytes:
         """A document of a peer, mostly signed by the VEN that it should be from."""
@@ -92,7 +97,7 @@ class _SignedSession(VtnSession):
 
     def may_be_of(self, record: VenRecord, body: bytes, peer: Peer) -> bool:
         """Whether a request can be one of a VEN."""
-        return record.signer in (None, self._signed_by.get(body))
+        return record.signer is None or record.signs_with(self._signed_by.get(body))
 
     def receive(self, body: bytes, peer: Peer, service: Service | None, profile: ProfileName) -> None:
         """Hand a request to the VTN; without a signature nobody registers where one is required."""
@@ -105,7 +110,13 @@ class _SignedSession(VtnSession):
 TARGET: Final = Target(
     check=check,
     seeds=partial(sessions.seeds, 40, 300),
-    modules=("oadr_core.vtn.core", "oadr_core.vtn.registration", "oadr_core.seal.making", "oadr_core.seal.replay"),
+    modules=(
+        "oadr_core.vtn.certificates",
+        "oadr_core.vtn.core",
+        "oadr_core.vtn.registration",
+        "oadr_core.seal.making",
+        "oadr_core.seal.replay",
+    ),
     longest=2048,
     runs=200,
 )

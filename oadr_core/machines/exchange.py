@@ -22,7 +22,7 @@ class Failure(Enum):
     NOT_ACCEPTABLE = "the peer finds the request malformed"
     FORBIDDEN = "the peer does not accept us"
     BAD_ANSWER = "the answer cannot be read or trusted"
-    TOO_LARGE = "the message is larger than the transport carries"
+    TOO_LARGE = "the message is larger than the peer takes, or the way to it carries"
 
 
 class Remedy(Enum):

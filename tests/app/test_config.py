@@ -231,4 +231,11 @@ def test_the_dialects_of_a_vtn_and_of_a_ven_over_xmpp_are_those_of_the_file(tmp_
     at_ven = ven(tmp_path, text)
     assert at_ven.xmpp is not None
     arguments = at_ven.xmpp.arguments({})
-    assert (arguments["anonymous"], arguments["dialect"], arguments["vtn_fingerprint"]) == (True, "avob", print_of_vtn)
+    assert (arguments["anonymous"], arguments["dialect"], arguments["vtn_fingerprint"]) == (
+        True,
+        "avob",
+        [print_of_vtn],
+    )
+    signer = ":".join(["11"] * 10)
+    both = at_ven.xmpp.arguments({"vtn_fingerprint": signer})["vtn_fingerprint"]
+    assert both == [print_of_vtn, signer], "a VTN may sign with another certificate than it logs in with"

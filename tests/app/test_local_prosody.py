@@ -34,7 +34,7 @@ def test_it_is_there_as_long_as_it_is_needed(tmp_path: Path) -> None:
             socket.create_connection((server.host, port), 10).close()
         process = server._process
     assert process is not None
-    assert process.poll() is not None
+    assert not process.running
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((server.host, server.port), 10)
     assert all(file.stat().st_mode & 0o077 == 0 for file in tmp_path.glob("*.password"))

@@ -2,8 +2,8 @@
 
 They run on free loopback ports as whoever runs the tests, by the very configuration files that docs/xmpp.md explains:
 only ports, folders and the way of logging in are put in their places. A server is there when it has said that it
-listens. Where one is not installed, the tests that need it are skipped with that reason; in continuous integration they
-fail instead.
+listens, and it ends when the tests end, however they do. Where one is not installed, the tests that need it are skipped
+with that reason; in continuous integration they fail instead.
 """
 
 import json
@@ -12,7 +12,6 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ import pytest
 
 from oadr_app.authority import Authority, Identity, Kind, Side, pem, xmpp_address
 from oadr_app.local_prosody import in_file_name
+from oadr_app.tied import Tied
 from tests.conftest import IN_CI, ROOT
 
 EXAMPLES: Final = ROOT / "examples" / "xmpp"
@@ -105,10 +105,9 @@ class XmppServer(ABC):
         self.host: Final = _LOOPBACK
         self.port = 0
         self.component_port = 0
-        self.output: list[str] = []
         self._numbers: Final = count(1)
         self._accounts: Final[dict[str, Account]] = {}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Tied | None = None
         self.ca_file: Final = self._write("ca-of-vtns.crt", pem(self.authority.issuers[Side.VTN].certificate))
         self._write_certificates()
 
@@ -159,15 +158,18 @@ class XmppServer(ABC):
                 self.port, self.component_port = free_ports(2)
             if self._started():
                 return
-        raise AssertionError(f"{self.kind} did not start:\n" + "\n".join(self.output))
+        assert self._process is not None
+        raise AssertionError(f"{self.kind} did not start:\n" + "\n".join(self._process.output))
 
     def stop(self) -> None:
         """End it as an operator does."""
-        self._end(subprocess.Popen.terminate)
+        if self._process is not None:
+            self._process.stop(_TO_STOP)
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        self._end(subprocess.Popen.kill)
+        if self._process is not None:
+            self._process.kill()
 
     def restart(self) -> None:
         """End it, and start it again on the same ports."""
@@ -205,48 +207,18 @@ class XmppServer(ABC):
 
     def _started(self) -> bool:
         self._configure()
-        said = self.output = []
-        process = self._process = subprocess.Popen(
-            self._command(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            env={**os.environ, "LANG": "C.UTF-8", **self._environment()},
-            start_new_session=True,
-        )
-        waits_for, taken = list(self._listens().ready), self._listens().taken
-        ready, settled = threading.Event(), threading.Event()
-
-        def read() -> None:
-            assert process.stdout is not None
-            with process.stdout as lines:
-                for line in lines:
-                    said.append(line.rstrip())
-                    waits_for[:] = [one for one in waits_for if one not in line]
-                    if not waits_for:
-                        ready.set()
-                    if not waits_for or taken in line:
-                        settled.set()
-            settled.set()
-
-        threading.Thread(target=read, name=f"output of {self.kind}", daemon=True).start()
-        settled.wait(_TO_START)
-        if not ready.is_set():
-            self.kill()
-        return ready.is_set()
-
-    def _end(self, how: Callable[["subprocess.Popen[str]"], None]) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        how(process)
-        try:
-            process.wait(_TO_STOP)
-        except subprocess.TimeoutExpired:
+        process = self._process = Tied(self._command(), {"LANG": "C.UTF-8", **self._environment()})
+        listens = self._listens()
+        started = process.says(listens.ready, patience=_TO_START, unless=listens.taken)
+        if not started:
             process.kill()
-            process.wait(_TO_STOP)
+        return started
+
+    @property
+    def session(self) -> int:
+        """The session that its processes are in, and no others."""
+        assert self._process is not None
+        return self._process.session
 
     # --- files -------------------------------------------------------------------------------------------------------
 

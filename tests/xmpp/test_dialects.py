@@ -1,5 +1,7 @@
 """How messages stand in stanzas, in each dialect: what is taken off their envelopes is put back."""
 
+from resource import RUSAGE_SELF, getrusage
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,13 @@ def test_what_is_signed_stays_whole(wrapping: Wrapping) -> None:
 )
 def test_the_name_of_the_root_says_how_much_is_there(content: bytes, wrapping: Wrapping) -> None:
     assert wrapping_of(content) is wrapping
+
+
+def test_a_long_text_that_begins_with_nothing_takes_no_more_memory_than_itself() -> None:
+    text = b" " * 1_000_000 + b"x"
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    assert wrapping_of(text) is Wrapping.BARE
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 10_000, "kB"
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,11 @@ def test_what_is_no_stream_is_not_read(stream: bytes) -> None:
 def test_what_is_passed_on_is_xml() -> None:
     stream = HEAD + b"<iq>" + PAYLOADS[3] + b"</iq></stream:stream>"
     assert ElementTree.fromstring(fed(stream, by=3)[1])[0][0].tag == f"{{{TOKEN}}}payload"
+
+
+def test_a_stanza_of_very_many_elements_is_passed_on_without_them_however_short_they_are() -> None:
+    many = b"<message from='a'><body>x</body>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</message>"
+    few = b"<message><body>" + b"x" * 100_000 + b"</body></message>"
+    for by in (None, 4096):
+        _, passed = fed(HEAD + few + many + few + many, by=by, into=cutter(rest=300_000))
+        assert passed == HEAD + few + b"<message from='a'></message>" + few + b"<message from='a'></message>"

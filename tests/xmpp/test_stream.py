@@ -84,7 +84,8 @@ async def test_a_ping_without_answer_ends_the_connection_that_it_went_over_and_n
     monkeypatch: pytest.MonkeyPatch, made_again: bool
 ) -> None:
     stream, _ = reading()
-    session = Session(stream, None, limits=XmppLimits(ping=0.0), present=False, entropy=Random(0))
+    limits = XmppLimits(ping=0.0)
+    session = Session(stream, None, limits=limits, present=False, entropy=Random(0), exchanges=Exchanges(limits))
     pinged, aborted = asyncio.Event(), asyncio.Event()
 
     async def silent(*_: object, **__: object) -> None:

@@ -1,7 +1,6 @@
 """Whom a VEN asks and listens to, and for how long; without a server."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -28,7 +27,6 @@ class Line:
         self.session = self
         self.stream = None
         self.asked: list[Any] = []
-        self.take: Any = None
         self._answer = answer
 
     async def reached(self, patience: float) -> None:
@@ -38,12 +36,6 @@ class Line:
         """Answer."""
         self.asked.append(to)
         return await self._answer()
-
-    @asynccontextmanager
-    async def serving(self, take: Any) -> AsyncIterator[None]:
-        """Note what takes requests."""
-        self.take = take
-        yield
 
     def on_start(self, _: Any) -> None:
         """Begin no session."""
@@ -90,11 +82,14 @@ async def test_as_long_as_it_is_not_known_who_the_vtn_is_nobody_is_refused_for_g
 ) -> None:
     line = Line(answered)
     way = to_vtn(monkeypatch, line, {Service.EI_EVENT: GRID})
+    served: list[Any] = []
+    monkeypatch.setattr(way.exchanges, "serve", served.append)
     async with way.serving(Ven()):
-        assert await line.take(b"", GRID, XmppDialect.PROFILE) == (Failure.BUSY, b""), "the VTN sends it again"
+        take = served[0]
+        assert await take(b"", GRID, XmppDialect.PROFILE) == (Failure.BUSY, b""), "the VTN sends it again"
         await way.exchange(request(), b"")
-        assert await line.take(b"", GRID, XmppDialect.PROFILE) == (None, b"taken")
-        assert await line.take(b"", JID("ven2@a.example/x"), XmppDialect.PROFILE) == (Failure.FORBIDDEN, b"")
+        assert await take(b"", GRID, XmppDialect.PROFILE) == (None, b"taken")
+        assert await take(b"", JID("ven2@a.example/x"), XmppDialect.PROFILE) == (Failure.FORBIDDEN, b"")
 
 
 async def test_a_vtn_that_is_not_where_it_was_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
