@@ -380,9 +380,7 @@ class XmppToVens(_Way):
             before = self._heard.get(sender.bare)
             self._remember(sender, dialect)
             refusal, answer = await receiver.receive(body, _peer(sender), None)
-            if (
-                refusal is Failure.NOT_ACCEPTABLE
-            ):  # it was no message of OpenADR, and tells nothing of how such are sent
+            if refusal is Failure.NOT_ACCEPTABLE:  # what is no message tells nothing of how messages are sent
                 self._restore(sender, before)
             return refusal, answer
 
