@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from oadr_core import outputs as told
 from oadr_core.machines.exchange import Failure
-from oadr_core.messages import CreateOpt
+from oadr_core.messages import CreateOpt, DistributeEvent
 from oadr_core.outputs import Event
 from oadr_core.texts import shortened
 
@@ -160,11 +160,11 @@ _LINES: Final[Mapping[type[Event], tuple[Level, Callable[[Any], str]]]] = {
     ),
     told.ExchangeSetBack: (
         Level.WARNING,
-        lambda one: f"{one.service}: {_reason(one.why)}; trying again in {one.wait:.1f} s",
+        lambda one: f"{_to(one.ven_id)}{one.service}: {_reason(one.why)}; trying again in {one.wait:.1f} s",
     ),
     told.ExchangeAbandoned: (
         Level.WARNING,
-        lambda one: f"{one.request.message_type()} is given up: {_reason(one.why)}",
+        lambda one: f"{_to(one.ven_id)}{one.request.message_type()} is given up: {_reason(one.why)}{_until(one)}",
     ),
     told.PeerMisbehaved: (Level.WARNING, lambda one: f"{one.who}: {one.what}{_code(one.code)}"),
     told.PeerForgiven: (
@@ -188,6 +188,21 @@ def line(event: Event) -> tuple[Level, str] | None:
     if isinstance(event, told.RegistrationEnded) and event.cancelled and not event.by_peer:
         level = Level.INFO  # it was our own wish
     return level, printable(words(event))
+
+
+def _to(ven_id: str) -> str:
+    """Whom an exchange was with, where there are several."""
+    return f"VEN {ven_id}: " if ven_id else ""
+
+
+def _until(abandoned: told.ExchangeAbandoned) -> str:
+    """Whether what was given up comes again after all: events do, once their list is another (rule 50)."""
+    if not isinstance(abandoned.request, DistributeEvent):
+        return ""
+    count = len(abandoned.request.events)
+    if abandoned.why is Failure.TOO_LARGE:
+        return f"; it has {count} events, and none of them can be told until there are fewer or smaller ones"
+    return f"; it has {count} events, and is tried again later"
 
 
 def _reason(why: Failure) -> str:

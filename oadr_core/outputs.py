@@ -515,20 +515,31 @@ class ExchangeSetBack(Event, frozen=True, kw_only=True):
     :param service: its service.
     :param why: what went wrong.
     :param wait: seconds until it is sent again, at the earliest.
+    :param ven_id: the VEN that it is for, where a VTN tells this; empty where a VEN does.
     """
 
     ticket: TicketId
     service: Service
     why: Failure
     wait: float
+    ven_id: str = ""
 
 
 class ExchangeAbandoned(Event, frozen=True, kw_only=True):
-    """A request of ours was given up."""
+    """A request of ours was given up.
+
+    A list of events that is too large for a VEN, or for the way to it, is sent again once it is another.
+
+    :param ticket: the request.
+    :param request: what was sent, or was to be sent.
+    :param why: what went wrong, the last time.
+    :param ven_id: the VEN that it was for, where a VTN tells this; empty where a VEN does.
+    """
 
     ticket: TicketId
     request: Payload
     why: Failure
+    ven_id: str = ""
 
 
 class PeerMisbehaved(Event, frozen=True, kw_only=True):

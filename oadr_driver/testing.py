@@ -1,6 +1,6 @@
 """The check of drivers, for transports: whoever has one needs no more than it to have it checked.
 
-:data:`oadr_core.testing.DRIVER_CHECK` lists the scenarios, and :class:`TransportHarness` is what they run in.
+:func:`oadr_core.testing.driver_check` lists the scenarios, and :class:`TransportHarness` is what they run in.
 """
 
 import random
@@ -27,16 +27,15 @@ from oadr_core import (
     Transmit,
     TransportName,
 )
-from oadr_core.testing import Build, CoreT
+from oadr_core.testing import STRANGER, Build, CoreT, PlainSeals, Seals
 from oadr_driver.clock import system_now
 from oadr_driver.driver import Driver
 from oadr_driver.groups import alone
 from oadr_driver.store import MemoryStore
-from oadr_driver.transport import Carriers, ExchangeFailed, Transport, VenTransport
+from oadr_driver.transport import Carrier, Carriers, ExchangeFailed, Transport, VenTransport
 
 _ValueT = TypeVar("_ValueT")
 
-_STRANGER: Final = "stranger"
 _TIMEOUT: Final = 20.0
 _GLANCE: Final = 0.002
 """Seconds between looks at what is waited for."""
@@ -48,10 +47,13 @@ class TransportHarness:
     :param transport: its name.
     :param of_vtn: makes the transport of the VTN, again after a restart; VENs have to find the new one where the one
         before was.
-    :param of_ven: makes the transport of a VEN by its name, once the VTN runs. ``stranger`` is somebody whom the
-        transport lets in, and who has not registered.
+    :param of_ven: makes the transport of a VEN by its name, once the VTN runs. :data:`oadr_core.testing.STRANGER` is
+        somebody whom the transport lets in, and who has not registered.
     :param pull: whether VENs poll.
-    :param limit: the octets of the largest request that the VTN takes; None where there is no limit.
+    :param limit: the octets of the largest document that either side takes; None where there is no limit.
+    :param of_impostor: makes the transport of somebody who calls VENs as the VTN does, and is not the VTN. It is needed
+        where VENs do not poll, and can tell.
+    :param seals: how documents are sealed; without signatures if None.
     :param patience: seconds after which something that has not happened never will.
     """
 
@@ -63,14 +65,19 @@ class TransportHarness:
         of_ven: Callable[[str], VenTransport],
         pull: bool,
         limit: int | None,
+        of_impostor: Callable[[], Transport] | None = None,
+        seals: Seals | None = None,
         patience: float = 20.0,
     ) -> None:
         self.transport: Final = transport
         self.pull: Final = pull
         self.limit: Final = limit
+        self.seals: Final[Seals] = seals or PlainSeals()
         self.entropy: Final = random.SystemRandom()
         self._of_vtn = of_vtn
         self._of_ven = of_ven
+        self._of_impostor = of_impostor
+        self._carriers: dict[str, Carrier] = {}
         self._patience = patience
         self._lives: list[DrivenCore[AutoVen] | DrivenCore[AutoVtn]] = []
         self._group: anyio.abc.TaskGroup | None = None
@@ -117,7 +124,11 @@ class TransportHarness:
                 core = build(store.load(), system_now())
                 driver = Driver(core, carrier=carrier, store=store)
                 async with driver.running(), transport.serving(_Reached(core, driver)):
-                    yield core, driver
+                    self._carriers[name] = carrier
+                    try:
+                        yield core, driver
+                    finally:
+                        del self._carriers[name]
 
         return await self._begun(DrivenCore(self._running_in(), life))
 
@@ -130,15 +141,19 @@ class TransportHarness:
         self._lives.append(life)
         return life
 
-    async def say(self, service: Service, body: bytes) -> bytes | Failure:
+    async def say(self, service: Service, body: bytes, name: str = STRANGER) -> bytes | Failure:
         """Send the VTN a request; see :class:`oadr_core.testing.Harness`."""
-        address = Address(self.transport, "")
-        transmit = Transmit(ExchangeId(0), address, service, Poll(ven_id=_STRANGER), _TIMEOUT, PlainSealer())
-        async with self._of_ven(_STRANGER).opened() as carrier:
-            try:
-                return await carrier.exchange(transmit, body)
-            except ExchangeFailed as error:
-                return error.why
+        to = Address(self.transport)
+        if name in self._carriers:
+            return await _said(self._carriers[name], to, service, body)
+        async with self._of_ven(name).opened() as carrier:
+            return await _said(carrier, to, service, body)
+
+    async def pose(self, address: Address, service: Service, body: bytes) -> bytes | Failure:
+        """Send a VEN a request; see :class:`oadr_core.testing.Harness`."""
+        assert self._of_impostor is not None, "of_impostor is needed where VENs can tell who pushes"
+        async with self._of_impostor().opened() as carrier:
+            return await _said(carrier, address, service, body)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something holds.
@@ -148,6 +163,16 @@ class TransportHarness:
         with anyio.fail_after(self._patience):
             while not condition():  # noqa: ASYNC110 - what makes it hold is told to nobody
                 await anyio.sleep(_GLANCE)
+
+
+async def _said(carrier: Carrier, to: Address, service: Service, body: bytes) -> bytes | Failure:
+    """Send a document that no core has made; the message beside it, which carriers do not look at, is any."""
+    try:
+        return await carrier.exchange(
+            Transmit(ExchangeId(0), to, service, Poll(ven_id=""), _TIMEOUT, PlainSealer()), body
+        )
+    except ExchangeFailed as error:
+        return error.why
 
 
 class DrivenCore(Generic[CoreT]):

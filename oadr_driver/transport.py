@@ -80,6 +80,11 @@ class VtnTransport(Transport, Protocol):
         """
         ...
 
+    @property
+    def largest(self) -> int | None:
+        """Bytes of the largest document that it carries; None where it carries whatever VENs take."""
+        ...
+
     def refuse_address(self, address: str) -> str | None:
         """Say why nothing is pushed to an address that a VEN registers with.
 

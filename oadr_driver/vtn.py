@@ -127,6 +127,11 @@ class DrivenVtn(Driven):
             structs.replace(
                 config,
                 transports=tuple(TransportName(name) for name in self._transports),
+                largest={
+                    TransportName(name): one.largest
+                    for name, one in self._transports.items()
+                    if one.largest is not None
+                },
                 own_addresses=all(one.own_addresses for one in self._transports.values()),
             ),
             policy,

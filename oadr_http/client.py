@@ -22,6 +22,7 @@ from oadr_driver.tls_errors import reason
 from oadr_driver.tls_guard import expecting
 from oadr_driver.transport import ExchangeFailed
 from oadr_http.compression import BadCoding, decompressed
+from oadr_http.network import Network
 from oadr_http.outcomes import failure
 from oadr_http.targets import CheckedNetwork, PushTargets
 
@@ -84,7 +85,7 @@ class HttpCarrier:
             "Accept-Encoding": "gzip, deflate" if compression else "identity",
             "User-Agent": "oadr",
         }
-        self._network = None if targets is None else CheckedNetwork(targets)
+        self._network = Network() if targets is None else CheckedNetwork(targets)
         self._pool = _Pool(self._tls.client, self._network)
 
     async def __aenter__(self) -> Self:
@@ -206,10 +207,10 @@ class _Pool:
     """A pool of connections, which is closed when nobody uses it any more.
 
     :param context: how TLS is spoken.
-    :param network: makes the connections; as usual if None.
+    :param network: makes the connections.
     """
 
-    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
+    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend) -> None:
         self.context: Final = context
         self._client = httpx.AsyncClient(
             transport=_Connections(context, network),
@@ -250,10 +251,10 @@ class _Connections(httpx.AsyncBaseTransport):
     several, each for some of the peers.
 
     :param context: how TLS is spoken.
-    :param network: makes the connections; as usual if None.
+    :param network: makes the connections.
     """
 
-    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend | None) -> None:
+    def __init__(self, context: ssl.SSLContext, network: httpcore.AsyncNetworkBackend) -> None:
         # A pool with a limit can be blocked for good by requests that are cancelled while they wait for a connection;
         # the core has one request in flight for each peer, and not too many for all, which is limit enough.
         self._pools = [

@@ -19,6 +19,7 @@ import httpx
 from oadr_core import LocalProtocolError, printable
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
+from oadr_http.network import Network
 
 _LOG: Final = logger("oadr.http")
 
@@ -157,7 +158,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
     def __init__(self, targets: PushTargets) -> None:
         self._targets = targets
-        self._network = httpcore.AnyIOBackend()
+        self._network = Network()
         self._lookups = anyio.CapacityLimiter(_LOOKUPS)  # threads of their own, or none were left to save anything in
 
     async def connect_tcp(

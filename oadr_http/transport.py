@@ -204,6 +204,11 @@ class HttpToVens:
         return HttpCarrier(compression=False, longest=longest, tls=self._tls, targets=self._targets)
 
     @property
+    def largest(self) -> None:
+        """None: it carries whatever VENs take, as far as anybody knows."""
+        return None
+
+    @property
     def own_addresses(self) -> bool:
         """Whether an address is an identity; it never is, here."""
         return True

@@ -4,17 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from oadr_core import Payload, RemoteProtocolError, decode, expects_answer, is_answer
+from oadr_core import Limits, Payload, RemoteProtocolError, decode, expects_answer, is_answer
 from oadr_xmpp.exchanges import Pending
 
+_USUAL: Final = Limits()
 
-def understood(document: bytes) -> Payload | None:
+
+def understood(document: bytes, limits: Limits = _USUAL) -> Payload | None:
     """What a document says, read as liberally as can be; None where nothing can be made of it.
 
     It is read to find out what it answers, and for nothing else: who gets it opens it anew, and looks who signed it.
+
+    :param document: the document.
+    :param limits: how large it may be.
     """
     try:
-        return decode(document, strict=False)
+        return decode(document, strict=False, limits=limits)
     except RemoteProtocolError:
         return None
 
@@ -47,7 +52,8 @@ class AnswersApart:
         :param pending: what waits for the answer.
         :returns: whether there will be an answer.
         """
-        request = decode(document, strict=False)
+        own = Limits(size=len(document), tags=len(document))  # what is ours is as large as it is
+        request = decode(document, strict=False, limits=own)
         one = _Awaited(whose, request, pending)
         self._awaited.append(one)
         try:

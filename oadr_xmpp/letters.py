@@ -125,13 +125,15 @@ class Letters:
             self._refuse(stanza, Failure.BUSY)
             return
         document = wrapped(stanza["body"].encode())
-        message = understood(document)
+        message = understood(document, self._limits.documents)
         if message is not None:
             if self._apart.settle(self._side.whose(sender), message, document):
                 return
             if not may_ask(self._side.asking, message):
                 self._pass_over(sender, message.message_type())
                 return
+        if self._side.reply_by(self._stream) is None:
+            return  # it comes again; answers that wait for a connection would be too late, and too many
         if self._exchanges.too_many(sender.bare):
             self._refuse(stanza, Failure.BUSY)
         else:
@@ -150,13 +152,14 @@ class Letters:
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             self._refuse(stanza, refusal)
-        elif text:
-            stream = self._side.reply_by(self._stream)
+        elif text and (stream := self._side.reply_by(self._stream)) is not None:
             self._write(stream, stream.new_id(), self._side.reply_to(sender, answer), text, stanza["to"])
 
     def _refuse(self, stanza: Any, why: Failure) -> None:
         """Return a message as an error, which nobody answers."""
         stream, to = self._side.reply_by(self._stream), self._side.reply_to(stanza["from"], None)
+        if stream is None:
+            return
         own = stanza["to"] if stream.is_component else None
         returned = stream.make_message(mto=to, mtype="error", mfrom=own)
         returned["id"] = stanza["id"]

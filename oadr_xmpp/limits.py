@@ -2,6 +2,8 @@
 
 import msgspec
 
+from oadr_core import Limits
+
 
 class XmppLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one end of an XMPP connection puts up with, and how patient it is.
@@ -32,3 +34,8 @@ class XmppLimits(msgspec.Struct, frozen=True, kw_only=True):
     login_timeout: float = 30.0
     ping: float = 60.0
     longest_wait: float = 60.0
+
+    @property
+    def documents(self) -> Limits:
+        """How large a document may be that comes."""
+        return Limits(size=self.payload, tags=self.tags)

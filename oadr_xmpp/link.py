@@ -41,8 +41,8 @@ class Side(Protocol):
         """
         ...
 
-    def reply_by(self, stream: RawStream) -> RawStream:
-        """Over which stream he is answered who has sent no IQ over another one."""
+    def reply_by(self, stream: RawStream) -> RawStream | None:
+        """Over which stream he is answered who has sent no IQ over another one; None while there is no connection."""
         ...
 
 
@@ -157,7 +157,7 @@ class Link:
 
     def _is_answer(self, stanza: Any, document: bytes) -> bool:
         """Bring an answer that has come in an IQ of its own to whoever waits for it; whether it is one."""
-        message: Payload | None = None if self._apart is None else understood(document)
+        message: Payload | None = None if self._apart is None else understood(document, self._limits.documents)
         if self._apart is None or message is None:
             return False
         return self._apart.settle(self._side.whose(stanza["from"]), message, document)

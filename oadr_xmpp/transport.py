@@ -343,15 +343,22 @@ class XmppToVens(_Way):
         return None if jid is not None and jid.domain else f"{printable(address)} is no JID; it must be one"
 
     @property
+    def largest(self) -> int:
+        """What fits into a stanza."""
+        return self._limits.stanza
+
+    @property
     def own_addresses(self) -> bool:
         """Whether VENs are reached at what they are known by; not where everybody has logged in as nobody."""
         return not self._login.anonymous
 
     @property
     def jid(self) -> str | None:
-        """Where VENs find the VTN; None while it is not connected."""
-        connected = self._connected
-        return connected.session.jid if connected is not None and connected.session.online else None
+        """Where VENs find the VTN, which at a server of avob's is not where it is; None while it is not connected."""
+        sessions = [one.session for one in self._connections]
+        if not sessions or not all(one.online for one in sessions):
+            return None
+        return _AVOB_DOMAIN + self._login.domain if self._login.anonymous else sessions[0].jid
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Carrier]:
@@ -370,8 +377,14 @@ class XmppToVens(_Way):
         async def take(body: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
             if self._login.anonymous and dialect is not XmppDialect.AVOB:
                 return Failure.FORBIDDEN, b""  # only of texts avob's server tells by which certificate they come
+            before = self._heard.get(sender.bare)
             self._remember(sender, dialect)
-            return await receiver.receive(body, _peer(sender), None)
+            refusal, answer = await receiver.receive(body, _peer(sender), None)
+            if (
+                refusal is Failure.NOT_ACCEPTABLE
+            ):  # it was no message of OpenADR, and tells nothing of how such are sent
+                self._restore(sender, before)
+            return refusal, answer
 
         async with self._served(take):
             yield
@@ -381,6 +394,12 @@ class XmppToVens(_Way):
         self._heard.move_to_end(sender.bare)
         if len(self._heard) > _MOST_REMEMBERED:
             self._heard.popitem(last=False)
+
+    def _restore(self, sender: Any, before: _Heard | None) -> None:
+        if before is None:
+            self._heard.pop(sender.bare, None)
+        else:
+            self._heard[sender.bare] = before
 
     def whose(self, sender: Any) -> str:
         """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
@@ -402,9 +421,12 @@ class XmppToVens(_Way):
             there.resource = sender.resource
         return there
 
-    def reply_by(self, stream: RawStream) -> RawStream:
+    def reply_by(self, stream: RawStream) -> RawStream | None:
         """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
-        return self._connections[-1].stream if self._connections else stream
+        if not self._login.anonymous:
+            return stream
+        connected = self._connected
+        return connected.stream if connected is not None and connected.session.online else None
 
     # --- our requests ------------------------------------------------------------------------------------------------
 
@@ -415,13 +437,15 @@ class XmppToVens(_Way):
         """
         connected, to = self._connected, self._address(transmit.to)
         if connected is None or not connected.session.online:
-            raise ExchangeFailed(Failure.UNREACHABLE)
+            raise ExchangeFailed(Failure.CUT_OFF)
         whose, timeout = transmit.to.identity or "", min(transmit.timeout, self._limits.answer_timeout)
         with _patience(transmit.timeout):
             for place, dialect in self._ways(whose, to):
                 try:
                     return await connected.request(dialect, place, whose, body, timeout)
                 except ExchangeFailed as error:
+                    if not await _is_about_the_ven(error.why, connected.session):
+                        raise ExchangeFailed(Failure.CUT_OFF) from None
                     if error.why not in (Failure.UNREACHABLE, Failure.UNSUPPORTED):
                         raise
                     failed = error
@@ -457,6 +481,13 @@ class XmppToVens(_Way):
                 *(printable(address.identity or "a VEN"), printable(address.base)),
             )
         raise ExchangeFailed(Failure.UNREACHABLE)
+
+
+async def _is_about_the_ven(why: Failure, session: Session) -> bool:
+    """Whether a failure says anything of a VEN; not where it is our own connection that is gone, or dead."""
+    if why is Failure.SILENCE:  # a server tells at once that nobody is there, so this is seldom
+        return await session.works()
+    return why is not Failure.BROKEN
 
 
 @contextmanager

@@ -5,13 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import (
-    Event,
-    Limits,
-    TransportName,
-    VenLimits,
-    VenPolicy,
-)
+from oadr_core import Event, TransportName, VenLimits, VenPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience, ven_config
@@ -174,7 +168,7 @@ class OpenADRClient(DrivenVen):
             strict=strict,
             began=system_now().utc,
             restarted=bool(saved),
-            limits=Limits(size=limits.payload, tags=limits.tags),
+            limits=limits.documents,
         )
         super().__init__(
             config,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, Limits, ReportRule, TransportName, VtnConfig, VtnLimits, VtnPolicy
+from oadr_core import Event, ReportRule, TransportName, VtnConfig, VtnLimits, VtnPolicy
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience
@@ -117,7 +117,7 @@ class OpenADRServer(DrivenVtn):
             policy=signature_policy or XMPP_SIGNATURES,
             strict=strict,
             began=system_now().utc,
-            limits=Limits(size=limits.payload, tags=limits.tags),
+            limits=limits.documents,
         )
         self._xmpp = XmppToVens(login, dialects=[named(one) for one in dialects], limits=limits)
         config = VtnConfig(

@@ -53,12 +53,14 @@ class QueuedOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     :param state: where it stands.
     :param until: when its answer is given up, while it is offered. Handing out alone saves nothing: after a
         restart it is offered again.
+    :param times: how often it was handed out; by push, where that failed, it counts no more.
     """
 
     id: str
     message: QueuedMessage
     state: Delivery = Delivery.QUEUED
     until: Instant | None = None
+    times: int = 0
 
 
 class EarlierAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -1,7 +1,7 @@
 """What a check of drivers needs from whoever has one: cores that are run, can be called, and start again."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from oadr_core.auto.ven import AutoVen
 from oadr_core.auto.vtn import AutoVtn
@@ -9,10 +9,15 @@ from oadr_core.clock import Now
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import Failure
 from oadr_core.messages import Service, TransportName
+from oadr_core.outputs import Address
+from oadr_core.testing.seals import Seals
 
 CoreT = TypeVar("CoreT", AutoVen, AutoVtn)
 _DrivenT_co = TypeVar("_DrivenT_co", AutoVen, AutoVtn, covariant=True)
 _ValueT = TypeVar("_ValueT")
+
+STRANGER: Final = "stranger"
+"""The name of somebody whom the transport lets in as it does a VEN, and who has not registered."""
 
 Build: TypeAlias = Callable[[Mapping[str, bytes], Now], CoreT]
 """Makes a core from what was saved, and starts it."""
@@ -57,7 +62,12 @@ class Harness(Protocol):
 
     @property
     def limit(self) -> int | None:
-        """The octets of the largest request that the VTN takes; None where the transport has no limit."""
+        """The octets of the largest document that either side takes; None where the transport has no limit."""
+        ...
+
+    @property
+    def seals(self) -> Seals:
+        """How documents are sealed."""
         ...
 
     @property
@@ -77,9 +87,25 @@ class Harness(Protocol):
         """
         ...
 
-    def say(self, service: Service, body: bytes) -> Awaitable[bytes | Failure]:
-        """Send the VTN a request as a peer that it does not know, but that the transport lets in.
+    def say(self, service: Service, body: bytes, name: str = STRANGER) -> Awaitable[bytes | Failure]:
+        """Send the VTN a request that no core has made.
 
+        :param service: what it asks for.
+        :param body: the document.
+        :param name: who sends it, as far as the transport can tell: a VEN that runs, by its connection and with its
+            credentials; or a stranger.
+        :returns: the answer, or why there is none.
+        """
+        ...
+
+    def pose(self, address: Address, service: Service, body: bytes) -> Awaitable[bytes | Failure]:
+        """Send a VEN that does not poll a request, as somebody who is not its VTN.
+
+        It is needed for VENs that can tell who the VTN is, by what the transport proves or by signatures.
+
+        :param address: where the VEN is reached, as the VTN knows it.
+        :param service: what is asked for.
+        :param body: the document.
         :returns: the answer, or why there is none.
         """
         ...

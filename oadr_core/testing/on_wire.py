@@ -13,13 +13,11 @@ from oadr_core.machines.exchange import Failure
 from oadr_core.messages import Service, TransportName
 from oadr_core.outputs import Address, Call, ExchangeId
 from oadr_core.testing.clock import ManualClock
-from oadr_core.testing.harness import Build, CoreT
+from oadr_core.testing.harness import STRANGER, Build, CoreT
+from oadr_core.testing.seals import PlainSeals, Seals
 from oadr_core.testing.wire import Flight, Host, Wire
 
 _VTN: Final = "vtn"
-_STRANGER: Final = "stranger"
-_PATIENCE: Final = 10_000
-"""How often the clock is put forward, from one thing that is due to the next, until that was too long."""
 
 _ValueT = TypeVar("_ValueT")
 
@@ -31,14 +29,29 @@ class WireHarness:
 
     :param entropy: the source of ids.
     :param pull: whether VENs poll.
+    :param proves: gives what a host proves about itself, such as a fingerprint, by its name, which for the VTN is
+        ``vtn``; hosts prove nothing if None.
+    :param seals: how documents are sealed; without signatures if None.
+    :param patience: how often the clock is put forward, from one thing that is due to the next, until that is too long.
     """
 
     transport: Final = TransportName.SIMPLE_HTTP
-    limit: Final = None
+    limit: int | None = None
 
-    def __init__(self, entropy: Entropy, *, pull: bool = True) -> None:
+    def __init__(
+        self,
+        entropy: Entropy,
+        *,
+        pull: bool = True,
+        proves: Callable[[str], str] | None = None,
+        seals: Seals | None = None,
+        patience: int = 10_000,
+    ) -> None:
         self.entropy: Final = entropy
         self.pull: Final = pull
+        self._proves = proves
+        self._patience = patience
+        self.seals: Final[Seals] = seals or PlainSeals()
         self.clock: Final = ManualClock()
         self.wire: Final = Wire()
         self.wire.default_route = _VTN
@@ -59,10 +72,22 @@ class WireHarness:
 
         return DrivenHost(self, name, reached)
 
-    async def say(self, service: Service, body: bytes) -> bytes | Failure:
+    def identity(self, name: str) -> str | None:
+        """What a host proves about itself."""
+        return None if self._proves is None else self._proves(name)
+
+    async def say(self, service: Service, body: bytes, name: str = STRANGER) -> bytes | Failure:
         """Send the VTN a request; see :class:`~oadr_core.testing.Harness`."""
-        stranger = Host(_STRANGER, _nobody)
-        flight = Flight(stranger, ExchangeId(0), Address(self.transport, ""), service, body)
+        return await self._said(Host(name, _nobody, self.identity(name)), Address(self.transport), service, body)
+
+    async def pose(self, address: Address, service: Service, body: bytes) -> bytes | Failure:
+        """Send a VEN a request; see :class:`~oadr_core.testing.Harness`."""
+        if self.identity(STRANGER) != self.identity(_VTN):
+            return Failure.FORBIDDEN  # as each VEN finds out by its transport
+        return await self._said(Host(STRANGER, _nobody, self.identity(STRANGER)), address, service, body)
+
+    async def _said(self, source: Host, to: Address, service: Service, body: bytes) -> bytes | Failure:
+        flight = Flight(source, ExchangeId(0), to, service, body)
         self.wire.deliver(flight, self.clock.now)
         await self.until(lambda: flight.answered)
         return flight.answer if flight.refusal is None else flight.refusal
@@ -72,7 +97,7 @@ class WireHarness:
 
         :raises AssertionError: it never does.
         """
-        for _ in range(_PATIENCE):
+        for _ in range(self._patience):
             self.settle()
             if condition():
                 return
@@ -117,7 +142,7 @@ class DrivenHost(Generic[CoreT]):
 
     def __init__(self, harness: WireHarness, name: str, build: Build[CoreT]) -> None:
         self._harness: Final = harness
-        self._host: Final = Host(name, build)
+        self._host: Final = Host(name, build, harness.identity(name))
         harness.wire.add(self._host, harness.clock.now)
 
     @property

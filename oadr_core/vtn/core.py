@@ -5,6 +5,7 @@ out: it keeps the records, saves them before their consequences leave, answers, 
 VENs that do not poll. There is one record for each VEN, and nothing else: no task, no thread, no generator.
 """
 
+import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,6 +27,7 @@ from oadr_core.messages import (
     CancelReport,
     CreatePartyRegistration,
     CreateReport,
+    DistributeEvent,
     EiEvent,
     EventStatus,
     Payload,
@@ -83,7 +85,7 @@ from oadr_core.vtn.event_lists import as_made, remembered_until
 from oadr_core.vtn.event_making import made, refuse_over, refuse_rewriting
 from oadr_core.vtn.overlaps import overlapping
 from oadr_core.vtn.profile_20a import simplified, why_unfit
-from oadr_core.vtn.pushing import Turns
+from oadr_core.vtn.pushing import Carried, Turns, contents
 from oadr_core.vtn.step import step
 from oadr_core.vtn.turn import (
     AddressCheck,
@@ -157,11 +159,11 @@ class Vtn(CoreBase):
         self._sealers = {profile: sealer.speaking(profile) for profile in ProfileName}
         self._missed_polls = missed_polls
         self._book: Final = EventBook()
-        self._crowding: Final = Crowding(self._book)
         self._documents: Final = EventDocuments(config.vtn_id, entropy)
         self._shared = Shared(config, entropy, self._book, self._documents, asks, config.reports, refuse_address)
         self._refuser = Refuser(config.vtn_id, config.profiles())
         self._records: dict[str, VenRecord] = {}
+        self._crowding: Final = Crowding(self._book, self._records, config.largest)
         self._by_identity: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
         self._seen: dict[str, float] = {}
@@ -704,10 +706,12 @@ class Vtn(CoreBase):
             self.exchange_failed(exchange, Failure.BAD_ANSWER, now=now)
             return
         self._timers.stop(("flight", exchange))
-        push = self._pushing.answered(ven_id)
+        push, given_up = self._pushing.answered(ven_id)
         self._reached(self._records[ven_id], now)
         answered = Answered(None if opened is None else opened.message, push.message)
         self._take(self._records[ven_id], answered, None, now)
+        for operation, why in given_up.items():
+            self._give_up(ven_id, operation, why, now)
 
     def exchange_failed(self, exchange: ExchangeId, why: Failure, *, now: Now) -> None:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
@@ -716,19 +720,27 @@ class Vtn(CoreBase):
         if ven_id is None:
             return
         self._timers.stop(("flight", exchange))
-        push, wait = self._pushing.failed(ven_id, why)
-        self._timers.after(("push", ven_id), now.mono + wait)
-        if push.unreached == self._missed_polls:
+        push, pause, wait = self._pushing.failed(ven_id, why, now)
+        self._timers.after(("push", ven_id), now.mono + pause)
+        if push.unreached == self._missed_polls and why is not Failure.CUT_OFF:
             self._lost_sight(self._records[ven_id], now)
-        given = PushRefused() if REMEDY[why] is Remedy.GIVE_UP else PushFailed(push.message)
-        self._take(self._records[ven_id], given, None, now)
-        if push.message is None:
+        if REMEDY[why] is Remedy.GIVE_UP and isinstance(push.carries, str):
+            self._give_up(ven_id, push.carries, why, now)
             return
-        if REMEDY[why] is Remedy.GIVE_UP:
-            self._emit(ExchangeAbandoned(ticket=TicketId(0), request=push.message, why=why))
-        else:
+        self._take(self._records[ven_id], PushFailed(push.message), None, now)
+        if push.message is not None and REMEDY[why] is Remedy.GIVE_UP:
+            self._emit(ExchangeAbandoned(ticket=TicketId(0), request=push.message, why=why, ven_id=ven_id))
+        elif push.message is not None:
             service = SERVICE[type(push.message)]
-            self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait))
+            self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait, ven_id=ven_id))
+
+    def _give_up(self, ven_id: str, operation: Carried, why: Failure, now: Now) -> None:
+        """Ask no more of a push VEN what it does not take, and say so."""
+        record = self._records.get(ven_id)
+        for one in () if record is None else record.queue:
+            if one.id == operation:
+                self._take(record, PushRefused(one.id), None, now)
+                self._emit(ExchangeAbandoned(ticket=TicketId(0), request=one.message, why=why, ven_id=ven_id))
 
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
@@ -1195,7 +1207,7 @@ class Vtn(CoreBase):
         rivals = self._book.rivals(record)
         is_cancelled = record.event.event_descriptor.event_status is EventStatus.CANCELLED
         if not is_cancelled:
-            self._crowding.refuse_event(record, rivals, self._records)
+            self._crowding.refuse_event(record, rivals)
         self._now = now
         known = self._book.get(record.event_id)
         self._book.put(record)
@@ -1315,13 +1327,16 @@ class Vtn(CoreBase):
         record = self._records.get(ven_id)
         if record is None or record.pull or record.address is None:
             return
-        self._take(record, Hand(), None, now)
-        if self._pushing.of(ven_id).exchange is None:
-            record = self._records[ven_id]
-            awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
-            later = [until for until in awaited if until is not None and until > now.utc]
-            if later:
-                self._timers.after(("push", ven_id), now.mono + (min(later) - now.utc).total_seconds())
+        for aside in self._pushing.asides(ven_id, {one.id for one in record.queue}, now):
+            self._take(self._records[ven_id], Hand(aside), None, now)
+            if self._pushing.of(ven_id).exchange is not None:
+                return
+        record = self._records[ven_id]
+        awaited = [one.until for one in record.queue] + [one.until for one in record.standings]
+        later = [now.mono + (until - now.utc).total_seconds() for until in awaited if until and until > now.utc]
+        first = min([*later, self._pushing.next_try(ven_id, now)])
+        if first < math.inf:
+            self._timers.after(("push", ven_id), first)
 
     def _watch_crowd(self) -> None:
         """Wait until an exchange has taken so long that its place goes to a VEN that waits for one."""
@@ -1349,7 +1364,11 @@ class Vtn(CoreBase):
 
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
         exchange, to = ExchangeId(next(self._numbers)), self._address_of(record)
-        self._pushing.fly(record.ven_id, exchange, message, to, now)
+        if isinstance(message, DistributeEvent):
+            carries: Carried = contents(message)
+        else:
+            carries = next(one.id for one in record.queue if one.message is message)
+        self._pushing.fly(record.ven_id, exchange, message, carries, to, now)
         timeout = self._pushing.config.timeout
         self._timers.after(("flight", exchange), now.mono + timeout)
         service = SERVICE[type(message)]

@@ -4,19 +4,25 @@ A list that it cannot take would be asked for again and again, and none of its e
 too many is refused where it is made, or where a VEN comes to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from oadr_core.errors import LocalProtocolError
-from oadr_core.messages import DistributeEvent, EiEvent
-from oadr_core.state.vtn import EventRecord
+from oadr_core.messages import DistributeEvent, EiEvent, TransportName
+from oadr_core.state.vtn import EventRecord, VenRecord
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.wire.envelope import encode
 from oadr_core.wire.parse import LIMITS, Limits
 
-_LIMITS = Limits(size=LIMITS.size // 16 * 15, tags=LIMITS.tags // 16 * 15)
-"""What the events may take up; the rest is for the envelope, a signature, and what is filled in at each sending."""
+
+def _room(limits: Limits) -> Limits:
+    """What events may take up of a document; the rest is for the envelope, a signature, and what is filled in later."""
+    return Limits(size=limits.size // 16 * 15, tags=limits.tags // 16 * 15)
+
+
+_LIMITS: Final = _room(LIMITS)
 
 
 class _Extent(msgspec.Struct, frozen=True):
@@ -34,20 +40,28 @@ class Crowding:
     events that are for any of them would be too many for one.
 
     :param book: the events, and whom they are for.
+    :param registered: the VENs, and the ways that they have chosen.
+    :param largest: bytes of the largest document that each way carries, where that is less than what VENs take.
     """
 
-    def __init__(self, book: EventBook) -> None:
+    def __init__(
+        self, book: EventBook, registered: Mapping[str, VenRecord], largest: Mapping[TransportName, int]
+    ) -> None:
         self._book = book
+        self._registered = registered
+        self._narrow = {
+            name: _room(Limits(size=min(size, LIMITS.size), tags=LIMITS.tags)) for name, size in largest.items()
+        }
+        self._narrowest = min(self._narrow.values(), key=lambda one: one.size, default=_LIMITS)
         self._extents: dict[str, _Extent] = {}
 
-    def refuse_event(self, record: EventRecord, rivals: Sequence[EventRecord], registered: Iterable[str]) -> None:
+    def refuse_event(self, record: EventRecord, rivals: Sequence[EventRecord]) -> None:
         """Refuse an event, or another form of it, that is too large, or one too many for any of its VENs.
 
         It may have half of a document, so that there is room for others beside it.
 
         :param record: the event as it is to be.
         :param rivals: the events that are for any of its VENs as well.
-        :param registered: who everyone is.
         :raises LocalProtocolError: it is.
         """
         extent = self._extent(record)
@@ -58,9 +72,12 @@ class Crowding:
                 f"is a document that VENs take whole, and one event may have {LIMITS.size // 2} bytes and "
                 f"{LIMITS.tags // 2} tags of it"
             )
-        if not rivals or self._fit([record, *rivals]):
+        if self._fit([record, *rivals], self._narrowest):
             return
-        for ven_id in self._book.vens_of(record, {*registered, *self._book.enrolments}):
+        is_large = not self._fit([record, *rivals], _LIMITS)
+        for ven_id in self._book.vens_of(record, {*self._registered, *self._book.enrolments}):
+            if not is_large and self._limits(ven_id) is _LIMITS:
+                continue
             others = [one for one in self._book.of(ven_id) if one.event_id != record.event_id]
             self.refuse_list(ven_id, [record, *others])
 
@@ -69,18 +86,24 @@ class Crowding:
 
         :raises LocalProtocolError: they are too many.
         """
-        records = list(records)
-        if not self._fit(records):
+        records, limits = list(records), self._limits(ven_id)
+        if not self._fit(records, limits):
             size, tags = self._sum(records)
+            way = "" if limits is _LIMITS else f" over {self._registered[ven_id].transport}"
             raise LocalProtocolError(
                 f"the VEN {ven_id!r} would have {len(records)} events with {size} bytes and {tags} tags as XML; it "
-                f"takes all of them in one document, which may have {_LIMITS.size} bytes and {_LIMITS.tags} tags of "
-                "events: cancel some, or have them name fewer intervals"
+                f"takes all of them in one document, which may have {limits.size} bytes and {limits.tags} tags of "
+                f"events{way}: cancel some, or have them name fewer intervals"
             )
 
-    def _fit(self, records: Iterable[EventRecord]) -> bool:
+    def _limits(self, ven_id: str) -> Limits:
+        """What the events of a VEN may take up; of one that is not registered nobody knows which way it chooses."""
+        record = self._registered.get(ven_id)
+        return _LIMITS if record is None else self._narrow.get(record.transport, _LIMITS)
+
+    def _fit(self, records: Iterable[EventRecord], limits: Limits) -> bool:
         size, tags = self._sum(records)
-        return size <= _LIMITS.size and tags <= _LIMITS.tags
+        return size <= limits.size and tags <= limits.tags
 
     def _sum(self, records: Iterable[EventRecord]) -> tuple[int, int]:
         extents = [self._extent(record) for record in records]

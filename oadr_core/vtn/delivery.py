@@ -1,6 +1,7 @@
 """What there is for a VEN: handing it out when it polls or by push, and taking the answers (section 8.6)."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence, Set
+from datetime import datetime
 
 import msgspec
 
@@ -9,8 +10,10 @@ from oadr_core.codes import ResponseCode
 from oadr_core.decisions import PollDecision, poll_decision
 from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
+from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import VTN_OPERATIONS
 from oadr_core.messages import (
+    CancelReport,
     CreatedReport,
     CreateReport,
     DistributeEvent,
@@ -18,13 +21,16 @@ from oadr_core.messages import (
     Poll,
     RegisterReport,
     Response,
+    ResponseRequired,
     TransportName,
+    UpdateReport,
 )
-from oadr_core.outputs import PeerMisbehaved
-from oadr_core.state.vtn import QueuedMessage, QueuedOperation, Standing
+from oadr_core.outputs import ExchangeAbandoned, PeerMisbehaved, TicketId
+from oadr_core.state.vtn import EventRecord, QueuedMessage, QueuedOperation, Standing
 from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
 from oadr_core.vtn.events import departed, distribute, listed
-from oadr_core.vtn.reports import note_queued, refused_by_push
+from oadr_core.vtn.pushing import Carried
+from oadr_core.vtn.reports import note_queued, undeliverable
 from oadr_core.vtn.turn import Ask, Turn
 
 # --- handing out -----------------------------------------------------------------------------------------------------
@@ -52,34 +58,90 @@ def take_poll(turn: Turn, message: Poll, decision: PollDecision) -> None:
         turn.acknowledge(message)
 
 
-def hand(turn: Turn, request: Payload | None) -> None:
+def hand(turn: Turn, request: Payload | None, aside: Set[Carried] = frozenset()) -> None:
     """Choose what to hand out: control of the registration, own metadata, events, then the rest in order.
+
+    What was handed out in vain must not hold up what was not: metadata that have had their turn have no more precedence
+    over events, and events that the VEN does not answer none over what waits.
 
     :param turn: the step.
     :param request: the poll that asks, or None for push.
+    :param aside: what is not handed out at present, as it failed.
     """
     record, events = turn.ven(), listed(turn)
     if not (record.queue or events or record.standings):
         return  # mostly so, and VENs poll all the time
-    waiting = [one for one in record.queue if not _is_offered(turn, one)]
-    urgent = [one for one in waiting if VTN_OPERATIONS[type(one.message)].urgent]
+    _give_up_unanswered(turn)
+    waiting = [one for one in turn.ven().queue if not _is_offered(turn, one)]
+    ready = _ready(waiting, aside)
+    urgent = [one for one in ready if VTN_OPERATIONS[type(one.message)].urgent]
     if urgent:
         _hand_out(turn, urgent[0])
         return
     told = by_event(record.standings)
     patience = turn.config.answer_timeout
-    awaited = any(is_awaited(one, told.get(one.event_id), turn.now, patience) for one in events)
-    if awaited or len(waiting) < len(record.queue):
-        return  # an answer is outstanding (decision D19)
-    metadata = [one for one in waiting if isinstance(one.message, RegisterReport)]
+    if request is not None and (
+        len(waiting) < len(turn.ven().queue)
+        or any(is_awaited(one, told.get(one.event_id), turn.now, patience) for one in events)
+    ):
+        return  # an answer is outstanding (decision D19); where we push, nobody has to ask again for what comes next
+    metadata = [one for one in ready if isinstance(one.message, RegisterReport) and one.state is Delivery.QUEUED]
+    due = [one for one in events if has_to_be_told(one, told.get(one.event_id), turn.now, patience)]
+    gone = departed(turn, {one.event_id for one in events})
+    is_aside = bool(aside) and frozenset((one.event_id, one.modification_number) for one in events) in aside
+    overdue = None if gone else _overdue_since(due, told)
     if metadata:
         _hand_out(turn, metadata[0])
-    elif departed(turn, {one.event_id for one in events}) or any(
-        has_to_be_told(one, told.get(one.event_id), turn.now, patience) for one in events
-    ):
+    elif (gone or due) and not is_aside and not (overdue and ready and (ready[0].until or overdue) <= overdue):
         distribute(turn, request, None)
-    elif waiting:
-        _hand_out(turn, waiting[0])
+    elif ready:
+        _hand_out(turn, ready[0])
+
+
+def _overdue_since(due: Sequence[EventRecord], told: Mapping[str, Standing]) -> datetime | None:
+    """Since when a VEN has had time to answer its events, if they are told again for nothing else."""
+    standings = [told.get(one.event_id) for one in due]
+    if any(one is None or one.state is not EventAtVtn.TOLD or one.left_out for one in standings):
+        return None
+    if any(one.event.response_required is not ResponseRequired.ALWAYS for one in due):
+        return None
+    return min((one.until for one in standings if one is not None and one.until is not None), default=None)
+
+
+def _ready(waiting: Sequence[QueuedOperation], aside: Set[Carried]) -> list[QueuedOperation]:
+    """What may be handed out of what waits: what is not set aside, and not about what an earlier such one is about."""
+    ready: list[QueuedOperation] = []
+    held: set[str] = set()
+    for one in waiting:
+        subjects = _subjects(one.message)
+        if one.id in aside or not held.isdisjoint(subjects):
+            held |= subjects
+        else:
+            ready.append(one)
+    return ready
+
+
+def _subjects(message: Payload) -> set[str]:
+    """The reports that an operation is about; what is about the same stays in order, as a cancel after its request."""
+    if isinstance(message, CreateReport):
+        return {one.report_request_id for one in message.report_requests}
+    if isinstance(message, CancelReport):
+        return set(message.report_request_id)
+    if isinstance(message, UpdateReport):
+        return {f"ours: {one.report_request_id}" for one in message.reports}
+    return {"metadata"} if isinstance(message, RegisterReport) else set()
+
+
+def _give_up_unanswered(turn: Turn) -> None:
+    """Ask no more what a VEN has been handed time and again, and has not answered: it is there, as it polls."""
+    for one in turn.ven().queue:
+        if one.state is Delivery.OFFERED and one.times >= turn.config.tries and not _is_offered(turn, one):
+            give_up(turn, one.id)
+            turn.events.append(
+                ExchangeAbandoned(
+                    ticket=TicketId(0), request=one.message, why=Failure.SILENCE, ven_id=turn.ven().ven_id
+                )
+            )
 
 
 def _is_offered(turn: Turn, operation: QueuedOperation) -> bool:
@@ -94,7 +156,8 @@ def _hand_out(turn: Turn, operation: QueuedOperation) -> None:
     if state is Delivery.OFFERED:  # its time has passed, else it would not be handed out
         state = DELIVERY.step(state, DeliveryInput.EXPIRE)
     state = DELIVERY.step(state, DeliveryInput.OFFER)
-    offered = msgspec.structs.replace(operation, state=state, until=turn.now + turn.config.answer_timeout)
+    until = turn.now + turn.config.answer_timeout
+    offered = msgspec.structs.replace(operation, state=state, until=until, times=operation.times + 1)
     turn.change(durable=False, queue=tuple(offered if one is operation else one for one in turn.ven().queue))
 
 
@@ -116,7 +179,9 @@ def push_failed(turn: Turn, message: Payload | None) -> None:
     :param message: what was pushed.
     """
     operations = tuple(
-        msgspec.structs.replace(one, state=DELIVERY.step(one.state, DeliveryInput.EXPIRE), until=None)
+        msgspec.structs.replace(
+            one, state=DELIVERY.step(one.state, DeliveryInput.EXPIRE), until=None, times=max(0, one.times - 1)
+        )
         if one.state is Delivery.OFFERED
         else one
         for one in turn.ven().queue
@@ -138,11 +203,16 @@ def _not_told(standing: Standing, listed: Container[str]) -> Standing:
     return standing
 
 
-def push_refused(turn: Turn) -> None:
-    """What was handed out is withdrawn; events are handed out anew, with new times, when their answer is overdue."""
-    refused = [one.message for one in turn.ven().queue if one.state is Delivery.OFFERED]
-    turn.withdraw(lambda one: one.state is Delivery.OFFERED)
-    refused_by_push(turn, refused)
+def push_refused(turn: Turn, operation: str) -> None:
+    """An operation is not asked of a push VEN any more; see :class:`~oadr_core.vtn.turn.PushRefused`."""
+    give_up(turn, operation)
+
+
+def give_up(turn: Turn, operation: str) -> None:
+    """Withdraw an operation that the VEN does not take, with all that was to come of it."""
+    given_up = [one.message for one in turn.ven().queue if one.id == operation]
+    turn.withdraw(lambda one: one.id == operation)
+    undeliverable(turn, given_up)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

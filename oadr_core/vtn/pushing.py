@@ -1,14 +1,15 @@
 """Whose turn it is to be pushed to: one exchange at a time with each VEN, and not too many with all together."""
 
-from collections.abc import Iterator
-from typing import Final
+import math
+from collections.abc import Container, Iterator, Set
+from typing import Final, TypeAlias
 
 import msgspec
 
 from oadr_core.clock import Now
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
-from oadr_core.messages import Payload
+from oadr_core.messages import DistributeEvent, Payload
 from oadr_core.outputs import Address, ExchangeId
 from oadr_core.sender import SenderConfig
 
@@ -16,25 +17,57 @@ _PATIENCE_IN_A_CROWD: Final = 5.0
 """Seconds that a VEN may take at least, however many wait behind it (section 9.1.6)."""
 
 
+Carried: TypeAlias = str | frozenset[tuple[str, int]]
+"""What a push carries: an operation by its id, or a list of events by what is in it, whenever that was made."""
+
+
+def contents(message: DistributeEvent) -> frozenset[tuple[str, int]]:
+    """What is in a list of events: their ids and modifications, which do not change by themselves."""
+    descriptors = [one.event_descriptor for one in message.events]
+    return frozenset((one.event_id, one.modification_number) for one in descriptors)
+
+
+class Trouble(msgspec.Struct):
+    """How something fares that a VEN does not take.
+
+    :param failures: how often it has failed, which says how long the next pause is.
+    :param proved: after how many of these failures the VEN took something else, so that it was there.
+    :param doubtful: whether the VEN has taken nothing since it last failed.
+    :param until: when it is tried again, before which, and before others, it is not; never where it cannot be carried;
+        0 where it has its place in the order once more.
+    :param why: why it last failed.
+    """
+
+    failures: int = 0
+    proved: int = 0
+    doubtful: bool = True
+    until: float = 0.0
+    why: Failure = Failure.SILENCE
+
+
 class Push(msgspec.Struct):
     """What goes on with a VEN that is reached by push.
 
     :param exchange: what is in flight.
     :param message: what it carries, or the last one carried.
+    :param carries: names that.
     :param to: where that went.
     :param setbacks: failures since the VEN last answered.
     :param unreached: of these the last ones in which there was no sign of the VEN at all.
     :param paused: whether a failure is being waited out.
     :param lagging: whether what is in flight counts among that of VENs that have failed.
+    :param troubles: what is set aside, as it failed.
     """
 
     exchange: ExchangeId | None = None
     message: Payload | None = None
+    carries: Carried = ""
     to: Address | None = None
     setbacks: int = 0
     unreached: int = 0
     paused: bool = False
     lagging: bool = False
+    troubles: dict[Carried, Trouble] = {}
 
 
 class Turns:
@@ -44,6 +77,10 @@ class Turns:
     and get every other turn, and half of the places at most, as each may hold its place until the timeout; any other
     holds it only for a while where somebody waits for it. So the others do not wait long, however many VENs are gone or
     slow, and a VEN that comes back, or takes its time, is served.
+
+    What fails is set aside for a while, so that it holds up nothing else that there is for the VEN. Where other things
+    get through to the VEN time and again, and this does not, it is given up: it is the operation, not the way. As long
+    as nothing gets through, nothing is given up. Lists of events never are, as they say how things are (rule 50).
 
     :param config: how patient we are with each VEN.
     :param most: how many exchanges may be in flight at a time.
@@ -106,10 +143,11 @@ class Turns:
         exchange, began = next(iter(self._begun.items()))
         return began + _PATIENCE_IN_A_CROWD, exchange
 
-    def fly(self, ven_id: str, exchange: ExchangeId, message: Payload, to: Address, now: Now) -> None:
+    def fly(self, ven_id: str, exchange: ExchangeId, message: Payload, carries: Carried, to: Address, now: Now) -> None:
         """Take note that something is on its way to a VEN."""
         push = self.of(ven_id)
-        push.exchange, push.message, push.to, push.lagging = exchange, message, to, push.setbacks > 0
+        push.exchange, push.message, push.carries, push.to = exchange, message, carries, to
+        push.lagging = push.setbacks > 0 or carries in push.troubles
         self._exchanges[exchange] = ven_id
         if push.lagging:
             self._lagging += 1
@@ -126,22 +164,86 @@ class Turns:
         push.exchange, push.lagging = None, False
         return push
 
-    def answered(self, ven_id: str) -> Push:
-        """Take note that a VEN has answered."""
+    def answered(self, ven_id: str) -> tuple[Push, dict[Carried, Failure]]:
+        """Take note that a VEN has answered.
+
+        :returns: what it has answered; and what is given up, as that fails however often the VEN takes something else,
+            with why it last failed.
+        """
         push = self.land(ven_id)
         push.setbacks = push.unreached = 0
-        return push
+        push.troubles.pop(push.carries, None)
+        if not isinstance(push.carries, str):
+            push.troubles = {key: one for key, one in push.troubles.items() if isinstance(key, str)}
+        given_up: dict[Carried, Failure] = {}
+        for carried, trouble in list(push.troubles.items()):
+            if trouble.doubtful and not trouble.proved and REMEDY[trouble.why] is not Remedy.GIVE_UP:
+                trouble.failures, trouble.until = 0, 0.0  # the VEN was perhaps away, and has what waited in order
+            trouble.proved += trouble.doubtful
+            trouble.doubtful = False
+            if trouble.proved >= self.config.tries and isinstance(carried, str):
+                given_up[carried] = trouble.why
+                del push.troubles[carried]
+        return push, given_up
 
-    def failed(self, ven_id: str, why: Failure) -> tuple[Push, float]:
-        """Take note that an exchange failed; the VEN is left alone for a while.
+    def failed(self, ven_id: str, why: Failure, now: Now) -> tuple[Push, float, float]:
+        """Take note that an exchange failed; the VEN is left alone for a while, and what failed is set aside.
 
-        :returns: what failed, and the seconds until it is tried again.
+        :returns: what failed, the seconds until the VEN is tried again, and those until this is; infinite where it is
+            not.
         """
         push = self.land(ven_id)
         push.setbacks += 1
-        push.unreached = push.unreached + 1 if REMEDY[why] is Remedy.RETRY_ALL else 0
         push.paused = True
-        return push, self.config.pause(push.setbacks, self._entropy)
+        if why is Failure.CUT_OFF:  # it says nothing of the VEN, nor of what was sent
+            wait = self.config.pause(push.setbacks, self._entropy)
+            return push, wait, wait
+        push.unreached = push.unreached + 1 if REMEDY[why] is Remedy.RETRY_ALL else 0
+        is_there = REMEDY[why] is Remedy.RETRY_THIS  # and may well take something else
+        wait = self.config.pause(1 if is_there else push.setbacks, self._entropy)
+        return push, wait, max(wait, self._set_aside(push, why, wait, now))
+
+    def _set_aside(self, push: Push, why: Failure, pause: float, now: Now) -> float:
+        """Try what failed only later again, other things before it; gives the seconds until then."""
+        is_list, is_final = not isinstance(push.carries, str), REMEDY[why] is Remedy.GIVE_UP
+        if is_final and not is_list:
+            push.troubles.pop(push.carries, None)
+            return math.inf
+        trouble = push.troubles.pop(push.carries, None) or Trouble()
+        if is_list:  # what was wrong with an earlier list does not matter any more
+            push.troubles = {key: one for key, one in push.troubles.items() if isinstance(key, str)}
+        trouble.failures += 1
+        trouble.doubtful, trouble.why = True, why
+        wait = self.config.pause(trouble.failures, self._entropy)
+        if trouble.failures == push.setbacks and REMEDY[why] is Remedy.RETRY_ALL:
+            wait = pause  # nothing else was tried meanwhile
+        elif is_final:
+            wait = math.inf if why is Failure.TOO_LARGE else self.config.longest_wait
+        trouble.until = now.mono + wait
+        push.troubles[push.carries] = trouble
+        return wait
+
+    def asides(self, ven_id: str, queued: Container[str], now: Now) -> Iterator[Set[Carried]]:
+        """What a VEN is not handed at present, as it failed: first all of that, then less and less.
+
+        So what did not fail goes before what did, and of that what failed longest ago.
+
+        :param ven_id: the VEN.
+        :param queued: the ids of what is queued for it; of other operations nothing need be known any more.
+        :param now: the present.
+        """
+        troubles = self.of(ven_id).troubles
+        for carried in [one for one in troubles if isinstance(one, str) and one not in queued]:
+            del troubles[carried]
+        aside = {carried: one.until for carried, one in troubles.items() if one.until}
+        yield aside.keys()
+        for due in sorted((one for one in aside if aside[one] <= now.mono), key=aside.__getitem__):
+            del aside[due]
+            yield aside.keys()
+
+    def next_try(self, ven_id: str, now: Now) -> float:
+        """When something that failed may be tried again; infinite where there is no such thing."""
+        return min((one.until for one in self.of(ven_id).troubles.values() if one.until > now.mono), default=math.inf)
 
     def resume(self, ven_id: str) -> None:
         """Leave a VEN alone no longer, as it is time to try, or it has shown itself."""
@@ -152,6 +254,7 @@ class Turns:
         """Forget how a VEN fared before, as it has just begun anew."""
         push = self.of(ven_id)
         push.setbacks = push.unreached = 0
+        push.troubles.clear()
         push.paused = False
         if self._failing.pop(ven_id, ven_id) is None:
             self._prompt[ven_id] = None

@@ -195,8 +195,9 @@ def note_queued(turn: Turn, message: QueuedMessage) -> None:
     turn.change(**requester.changes())
 
 
-def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
-    """The VEN finds unacceptable what it was pushed; what it was asked for there will not come."""
+def undeliverable(turn: Turn, messages: Iterable[Payload]) -> None:
+    """The VEN does not take what it was asked, or was to be told; nothing will come of it."""
+    messages = list(messages)
     wanted = {
         request.report_request_id
         for message in messages
@@ -207,6 +208,14 @@ def refused_by_push(turn: Turn, messages: Iterable[Payload]) -> None:
     unconfirmed = {one.request_id for one in requester.requests if one.state is ReportAtRequester.ASKED}
     requester.move(wanted & unconfirmed, ReportAtRequesterInput.REFUSE)
     turn.change(**requester.changes())
+    lost = [report.report_request_id for one in messages if isinstance(one, UpdateReport) for report in one.reports]
+    for report_request_id in lost:
+        _drop(turn, report_request_id, "the VEN does not take it")
+    lost += [one.report_request_id or "" for one in messages if isinstance(one, RegisterReport)]
+    if lost:
+        source = Source(turn.ven())
+        _note_delivered(turn, source, lost)
+        keep_source(turn, source)
 
 
 def take_created_report(turn: Turn, message: CreatedReport, operation: Payload | None) -> None:

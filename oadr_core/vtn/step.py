@@ -137,7 +137,7 @@ def _queue(turn: Turn, given: Queue) -> None:
 def _hand(turn: Turn, given: Hand) -> None:
     """A push VEN is free."""
     if turn.record is not None:
-        delivery.hand(turn, None)
+        delivery.hand(turn, None, given.aside)
 
 
 def _offer(turn: Turn, given: Offer) -> None:
@@ -160,9 +160,9 @@ def _push_failed(turn: Turn, given: PushFailed) -> None:
 
 
 def _push_refused(turn: Turn, given: PushRefused) -> None:
-    """A push VEN finds what was handed to it unacceptable."""
+    """A push VEN finds an operation unacceptable, or never takes it."""
     if turn.record is not None:
-        delivery.push_refused(turn)
+        delivery.push_refused(turn, given.operation)
 
 
 _TAKE_INPUT: Final[Mapping[type, Callable[[Turn, Any], None]]] = {

@@ -1,6 +1,6 @@
 """What goes into a step, what comes out of it, and what is common to all steps while they are taken."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +18,7 @@ from oadr_core.state.vtn import QueuedMessage, QueuedOperation, VenRecord
 from oadr_core.vtn.event_book import EventBook
 from oadr_core.vtn.event_documents import EventDocuments
 from oadr_core.vtn.limits import VtnLimits
+from oadr_core.vtn.pushing import Carried
 
 
 class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,10 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     :param poll_freq: how often pull VENs are asked to poll.
     :param answer_timeout: how long the answer of a VEN to something that was handed out is awaited before it is handed
         out again (section 8.6 of the profile).
+    :param tries: how often something is handed out to a VEN that polls, and does not answer it, before it is given up.
     :param transports: the transports that it serves.
+    :param largest: bytes of the largest document that a transport carries, where it carries less than VENs take. An
+        event that is one too many for that in the list of a VEN is refused.
     :param own_addresses: whether a VEN that comes over XMPP is reached at what it is known by, and nowhere else (rule
         515). Where its transport knows that in another way, and sends nothing to addresses of others, it need not be.
     :param reports: what the VTN itself offers to report, at the beginning.
@@ -43,7 +47,9 @@ class VtnConfig(msgspec.Struct, frozen=True, kw_only=True):
     vtn_id: str
     poll_freq: timedelta = timedelta(seconds=10)
     answer_timeout: timedelta = timedelta(seconds=60)
+    tries: int = 8
     transports: tuple[TransportName, ...] = (TransportName.SIMPLE_HTTP,)
+    largest: Mapping[TransportName, int] = {}
     own_addresses: bool = True
     reports: tuple[Report, ...] = ()
     event_retention: timedelta = timedelta(days=30)
@@ -179,7 +185,12 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Hand(msgspec.Struct, frozen=True):
-    """The VEN can be handed something: a push VEN with nothing in flight."""
+    """The VEN can be handed something: a push VEN with nothing in flight.
+
+    :param aside: what it is not handed at present, as it failed; see :data:`~oadr_core.vtn.pushing.Carried`.
+    """
+
+    aside: Set[Carried] = frozenset()
 
 
 class PushFailed(msgspec.Struct, frozen=True):
@@ -189,7 +200,12 @@ class PushFailed(msgspec.Struct, frozen=True):
 
 
 class PushRefused(msgspec.Struct, frozen=True):
-    """A push VEN finds what was handed to it unacceptable; it must not be sent again as it is."""
+    """A push VEN finds an operation unacceptable, or never takes it; it must not be sent again as it is.
+
+    :param operation: its id.
+    """
+
+    operation: str
 
 
 Input: TypeAlias = Asked | Decided | Answered | Queue | Offer | Made | Hand | PushFailed | PushRefused

@@ -134,8 +134,8 @@ def _judged(scalar: Scalar) -> Converter:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 _EXTENSION: Final = re.compile(r"x-[^ \t\n\r][^\n\r]*")
-_SPELLINGS: Final = {"canceled": "cancelled"}
-"""Spellings that peers use for a listed text."""
+_SPELLINGS: Final = {"canceled": "cancelled", "xmpp": "2.0b"}
+"""Spellings that peers use for a listed text; avob's VEN gives the name of its transport as that of its profile."""
 
 
 def _token(scalar: Scalar) -> Converter:

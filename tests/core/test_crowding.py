@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from oadr_core import (
@@ -14,6 +15,7 @@ from oadr_core import (
     LocalProtocolError,
     PlainSealer,
     RequestEvent,
+    TransportName,
     Vtn,
     decode,
     encode,
@@ -106,3 +108,32 @@ def test_what_a_handler_returns_is_told_to_be_too_much_and_the_rest_is_handed_ov
     answer = next(output.message for output in outputs if hasattr(output, "inbound"))
     assert {event.event_descriptor.event_id for event in answer.events} == {"first", "second"}
     assert "third" not in desk.vtn.events
+
+
+def test_what_a_ven_takes_depends_on_the_way_that_it_has_chosen() -> None:
+    """A stanza holds less than a document over HTTP, and that is said before an event is made."""
+    desk = Desk("at home", "away", pushed=["at home", "away"], largest={TransportName.XMPP: 250_000})
+    away = msgspec.structs.replace(desk.vtn.vens["away"], transport=TransportName.XMPP)
+    desk.saved[away.key] = away.dump()
+    desk.restart()
+    half = with_intervals("half", 600)
+    desk.vtn.add_event(half, ["at home", "away"], desk.now)
+    with pytest.raises(LocalProtocolError, match=r"'away' would have 2 events .* 234375 bytes .* over xmpp: cancel"):
+        desk.vtn.add_event(with_intervals("more", 600), Audience(everyone=True), desk.now)
+    with pytest.raises(LocalProtocolError, match="'away' would have 1 events"):
+        desk.vtn.modify_event(with_intervals("half", 1100), desk.now)
+    desk.vtn.add_event(with_intervals("more", 600), ["at home"], desk.now)
+    desk.vtn.modify_event(with_intervals("half", 1100), desk.now, ["at home", "unknown"])
+    assert desk.list_of("at home") == {"half", "more"}
+
+
+def test_lists_that_are_made_fit_into_a_stanza_with_all_that_is_filled_in() -> None:
+    desk = Desk("ven", largest={TransportName.XMPP: 250_000})
+    (record,) = desk.vtn.vens.values()
+    desk.saved = {record.key: msgspec.structs.replace(record, transport=TransportName.XMPP).dump()}
+    desk.restart()
+    with pytest.raises(LocalProtocolError, match="would have"):  # noqa: PT012 - it is some one of them
+        for number in range(1000):
+            desk.vtn.add_event(with_intervals(f"event {number}", 3), ["ven"], desk.now)
+    desk.clock.advance(90)
+    assert 150_000 < len(encode(desk.given("ven"))) < 245_000, "with some room for a signature"

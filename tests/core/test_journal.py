@@ -8,6 +8,7 @@ import pytest
 
 from oadr_core import (
     CertificateFollowed,
+    DistributeEvent,
     Event,
     EventDecided,
     EventOffered,
@@ -58,6 +59,8 @@ SILENT = {
 }
 
 OPT = {"ven_id": "ven", "event_id": "event", "modification_number": 2, "opt_type": OptType.OPT_OUT}
+
+NO_EVENTS = DistributeEvent(request_id="1", vtn_id="Grid")
 
 LINES: list[tuple[Event, str, str]] = [
     (
@@ -223,6 +226,27 @@ LINES: list[tuple[Event, str, str]] = [
         (
             "oadrPoll is given up: the peer does not accept us (does it know our certificate, and are both clocks "
             "right to the minute?)"
+        ),
+    ),
+    (
+        ExchangeSetBack(ticket=TicketId(0), service=Service.EI_EVENT, why=Failure.BUSY, wait=1.0, ven_id="ven"),
+        "WARNING",
+        "VEN ven: EiEvent: the peer is overloaded or down for now; trying again in 1.0 s",
+    ),
+    (
+        ExchangeAbandoned(ticket=TicketId(0), request=NO_EVENTS, why=Failure.TOO_LARGE, ven_id="ven"),
+        "WARNING",
+        (
+            "VEN ven: oadrDistributeEvent is given up: the message is larger than the peer takes, or the way to it "
+            "carries; it has 0 events, and none of them can be told until there are fewer or smaller ones"
+        ),
+    ),
+    (
+        ExchangeAbandoned(ticket=TicketId(0), request=NO_EVENTS, why=Failure.UNSUPPORTED, ven_id="ven"),
+        "WARNING",
+        (
+            "VEN ven: oadrDistributeEvent is given up: the peer does not know the operation; it has 0 events, and is "
+            "tried again later"
         ),
     ),
     (PeerMisbehaved(who="Grid", what="sent nonsense", code=459), "WARNING", "Grid: sent nonsense (code 459)"),

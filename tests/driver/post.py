@@ -51,6 +51,11 @@ class Box:
         return self
 
     @property
+    def largest(self) -> None:
+        """Whatever there is."""
+        return None
+
+    @property
     def own_addresses(self) -> bool:
         """An address is an identity."""
         return True

@@ -305,7 +305,7 @@ async def test_an_answer_may_be_as_long_as_the_limit() -> None:
         (406, Failure.NOT_ACCEPTABLE),
         (408, Failure.BUSY),
         (411, Failure.NOT_ACCEPTABLE),
-        (413, Failure.NOT_ACCEPTABLE),
+        (413, Failure.TOO_LARGE),
         (415, Failure.NOT_ACCEPTABLE),
         (429, Failure.BUSY),
         (431, Failure.NOT_ACCEPTABLE),

@@ -1,6 +1,8 @@
 """A VTN reaches VENs that do not poll by requests of its own (rules 500 and 511)."""
 
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import anyio.abc
@@ -12,6 +14,7 @@ from oadr_core import (
     CreatePartyRegistration,
     DistributeEvent,
     EiResponse,
+    ExchangeAbandoned,
     ExchangeSetBack,
     Failure,
     LocalProtocolError,
@@ -26,7 +29,7 @@ from oadr_core import (
 )
 from oadr_http import OpenADRServer
 from tests.http.desk import until
-from tests.http.test_carrier import Stranger, response, stranger
+from tests.http.test_carrier import Say, Stranger, response, stranger
 from tests.http.watch import Told, Watch, intervals, vtn
 
 pytestmark = pytest.mark.anyio
@@ -215,6 +218,46 @@ async def test_what_a_ven_answers_wrongly_is_sent_again_until_it_is_answered_and
         await until(lambda: len(ven.asked) == 3)
         kinds = [type(one) for one in pushed(ven)]
     assert kinds == [RegisterReport, RegisterReport, DistributeEvent]
+
+
+async def slow(stream: anyio.abc.SocketStream) -> None:
+    """Answer well, and too late."""
+    with suppress(anyio.BrokenResourceError):
+        for one in response(b""):
+            await stream.send(bytes([one]))
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [slow, silent, response(b"", "connection: close", status="500 Oh"), response(b"<html/>", "connection: close")],
+    ids=["slowly", "not at all", "wrongly", "with a body"],
+)
+async def test_what_a_ven_never_takes_holds_up_nothing_else_and_is_given_up_at_last(said: bytes | Say) -> None:
+    watch, brief = Watch(), timedelta(milliseconds=200)
+    there = vtn(observe=watch, request_timeout=brief, longest_wait=timedelta(milliseconds=10))
+    there.add_handler("on_create_party_registration", lambda: ("ven-7", "reg-7"))
+
+    async def answer(stream: anyio.abc.SocketStream) -> None:
+        here = said if b"<oadr:oadrRegisterReport" in ven.asked[-1][1] else response(b"", "connection: close")
+        await (stream.send(here) if isinstance(here, bytes) else here(stream))
+
+    async with stranger(*[answer] * 1000) as ven, there.running():
+        await register(there, ven.url)
+        events = 0
+        while not (abandoned := [one for one in watch.events if isinstance(one, ExchangeAbandoned)]):
+            there.add_event("ven-7", "SIMPLE", "level", intervals(1))
+            events += 1
+            await until(partial(told_of, ven, events))
+        vens = dict(there.vens)
+    assert [(type(one.request), one.ven_id) for one in abandoned] == [(RegisterReport, "ven-7")]
+    assert events >= 8, "it was tried again whenever something else got through"
+    assert vens["ven-7"].queue == ()
+
+
+def told_of(ven: Stranger, events: int) -> bool:
+    """Whether a VEN was pushed a list of so many events."""
+    return any(body.count(b"<oadr:oadrEvent>") == events for _, body in ven.asked)
 
 
 @pytest.mark.parametrize("name", ["most_pushes", "request_timeout", "longest_wait"])

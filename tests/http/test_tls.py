@@ -681,3 +681,24 @@ async def test_a_ven_goes_on_with_its_new_certificate(folder: Folder) -> None:
             # the VTN does not know this certificate, and the VEN registers again
             await ours.sees(Registered, 2)
     assert renewed.fingerprint in [one.identity for one in there.vens.values()]
+
+
+async def test_a_connection_that_is_given_up_in_the_middle_of_the_handshake_is_closed() -> None:
+    ended = anyio.Event()
+
+    async def says_nothing(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            async for _ in stream:
+                pass
+            ended.set()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    async with listener, anyio.create_task_group() as group, HttpCarrier(f"https://127.0.0.1:{port}/") as carrier:
+        group.start_soon(listener.serve, says_nothing)
+        poll = Transmit(ExchangeId(1), Address("simpleHttp"), Service.OADR_POLL, Poll(ven_id="V"), 0.2, PlainSealer())
+        with pytest.raises(ExchangeFailed) as caught:
+            await carrier.exchange(poll, b"")
+        assert caught.value.why is Failure.SILENCE
+        await ended.wait()
+        group.cancel_scope.cancel()

@@ -449,6 +449,13 @@ DEPARTURES: Final[Mapping[str, Departure]] = {
         "oadrCreatePartyRegistration/oadrTransportName",
         "'XMPP' for 'xmpp'",
     ),
+    "a profile by the name of a transport": Departure(
+        "oadrCreatePartyRegistration again",
+        ">2.0b<",
+        ">xmpp<",
+        "oadrCreatePartyRegistration/oadrProfileName",
+        "'xmpp' for '2.0b'",
+    ),
     "canceled with one l": Departure(
         "oadrDistributeEvent",
         ">far<",

@@ -37,7 +37,7 @@ from tests.http.watch import Watch
 from tests.xmpp.avob_server import AvobServer, avob_server, digits
 from tests.xmpp.pair import Running, add_event, signed
 from tests.xmpp.servers import DOMAIN, VTN, Account
-from tests.xmpp.talker import Talker, talker
+from tests.xmpp.talker import Talker, bare, talker
 from tests.xmpp.test_foreign import event_list
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,7 @@ async def test_a_ven_and_a_vtn_of_ours_get_on_behind_a_server_of_avob(avob: Avob
 async def test_vens_behind_one_server_are_told_apart_by_their_certificates(avob: AvobServer) -> None:
     accounts = avob.vens[:3]
     async with vtn(avob) as grid, AsyncExitStack() as stack:
+        assert grid.one.jid == f"xmpp.{DOMAIN}"
         sites = [await stack.enter_async_context(ven(avob, account)) for account in accounts]
         for site in sites:
             await site.watch.sees(Registered)
@@ -187,6 +188,20 @@ async def test_a_ven_of_avob_is_answered_and_pushed_to_by_texts_without_an_envel
         assert event.event_descriptor.event_id == "shed"
         assert isinstance((await site.asks(EVENT, answer, Response)).message, Response)
         assert grid.one.vens[ven_id].standings[0].opt_type is OptType.OPT_IN
+
+
+@pytest.mark.decision(27)
+async def test_a_ven_of_avob_may_call_its_profile_by_its_transport_and_itself_by_its_certificate(
+    avob: AvobServer,
+) -> None:
+    account = avob.vens[0]
+    async with vtn(avob, strict=False) as grid, talker(avob, account, address=DOMAIN) as site:
+        first = registration(site, ven_id=digits(account.certificate), ven_name=None)
+        site.say(REGISTER_PARTY, bare(first).replace(">2.0b</", ">xmpp</"))
+        answer = (await site.hears(CreatedPartyRegistration)).message
+        assert isinstance(answer, CreatedPartyRegistration)
+        assert answer.response.ok
+        assert list(grid.one.vens) == [answer.ven_id]
 
 
 async def test_what_is_no_message_comes_back_and_what_answers_nothing_is_passed_over(avob: AvobServer) -> None:

@@ -4,27 +4,36 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from slixmpp import JID
 from slixmpp.xmlstream.tostring import escape
 
 from oadr_app.authority import Authority, Kind
 from oadr_core import (
+    Address,
     DistributeEvent,
     EiResponse,
+    ExchangeId,
     Failure,
     LocalProtocolError,
     Payload,
     Peer,
+    PlainSealer,
     QueryRegistration,
     RegisteredReport,
     RegisterReport,
+    Service,
+    Transmit,
+    TransportName,
     encode,
 )
 from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp import XmppClient, XmppComponent, XmppDialect, XmppLimits
+from oadr_xmpp.dialects import without_declaration
 from oadr_xmpp.framing import OADR
 from oadr_xmpp.transport import XmppToVens, XmppToVtn, _Connected
+from tests.core.kit import created
 from tests.xmpp.talker import bare
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +71,7 @@ class Vtn:
         self.connections = [_Connected(login, limits or XmppLimits(), self.way, present=False) for _ in range(streams)]
         self.way._connections = self.connections
         for one in self.connections:
+            one.session._online = True
             one.stream.send = self._note  # type: ignore[method-assign]
             one.stream.init_parser()
             head = f"<s:stream xmlns='{one.stream.default_ns}' xmlns:s='http://etherx.jabber.org/streams'>"
@@ -74,7 +84,7 @@ class Vtn:
     async def receive(self, body: bytes, peer: Peer, *_: object) -> tuple[Failure | None, bytes]:
         """Take a request."""
         self.took.append((body, peer.identity))
-        return None, encode(ASKED)
+        return (Failure.NOT_ACCEPTABLE, b"") if b"hello" in body else (None, encode(ASKED))
 
     async def hears(self, *stanzas: str, stream: int = -1) -> None:
         """Read stanzas, and do what is to be done about them."""
@@ -103,6 +113,17 @@ async def test_what_a_text_becomes_in_a_stanza_counts_for_how_long_it_is() -> No
     assert vtn.sent == []
 
 
+async def test_a_text_may_be_as_long_as_the_limits_say() -> None:
+    limits = XmppLimits(stanza=8_000_000, payload=8_000_000)
+    vtn = Vtn(XmppComponent("vtn.a.example", "secret"), limits=limits)
+    number = "x" * 3_000_000
+    answer = msgspec.structs.replace(created("ven", "registration"), response=EiResponse(request_id=number))
+    asked = asyncio.ensure_future(vtn.asks(QueryRegistration(request_id=number), VEN))
+    await asyncio.sleep(0)
+    await vtn.hears(letter(answer))
+    assert number.encode() in await asked
+
+
 async def test_only_what_is_said_to_the_vtn_alone_is_a_letter() -> None:
     vtn = Vtn(XmppComponent("vtn.a.example", "secret"))
     async with vtn.way.serving(vtn):  # type: ignore[arg-type]
@@ -110,6 +131,23 @@ async def test_only_what_is_said_to_the_vtn_alone_is_a_letter() -> None:
         assert (vtn.took, vtn.sent) == ([], [])
         await vtn.hears(letter(ASKED))
         assert [identity for _, identity in vtn.took] == [VEN]
+
+
+async def test_a_ven_that_says_hello_does_not_speak_in_texts_for_that() -> None:
+    vtn = Vtn(XmppComponent("vtn.a.example", "secret"))
+    address = Address(TransportName.XMPP, f"{VEN}/x7k2", identity=VEN)
+    push = Transmit(ExchangeId(1), address, Service.EI_EVENT, ASKED, 30.0, PlainSealer())
+    payload = without_declaration(encode(ASKED)).decode()
+    query = f"<iq type='set' id='1' from='{VEN}/x7k2' to='vtn.a.example'>{payload}</iq>"
+    async with vtn.way.serving(vtn):  # type: ignore[arg-type]
+        await vtn.hears(query)
+        await vtn.hears(letter("hello"))
+        pushed = asyncio.ensure_future(vtn.way.exchange(push, encode(ASKED)))
+        await asyncio.sleep(0)
+        assert "<iq" in vtn.sent[-1]
+        vtn.way.exchanges.fail_all(Failure.BROKEN)
+        with pytest.raises(ExchangeFailed):
+            await pushed
 
 
 async def test_nobody_waits_for_the_pong_of_a_server_that_has_gone() -> None:
@@ -182,6 +220,14 @@ async def test_who_has_no_address_to_be_answered_at_is_answered_where_he_is(nobo
         await vtn.hears(letter(ASKED, sender=sender))
     (answer,) = vtn.sent
     assert f'to="{sender}"' in answer
+
+
+async def test_nothing_is_kept_for_a_stream_that_is_not_there(nobody: XmppClient) -> None:
+    vtn = Vtn(nobody, streams=5, limits=XmppLimits(requests_per_peer=0.5))
+    vtn.connections[-1].session._online = False
+    async with vtn.way.serving(vtn):  # type: ignore[arg-type]
+        await vtn.hears(*[letter(ASKED)] * 10, stream=0)
+    assert (vtn.took, vtn.sent) == ([], [])
 
 
 def test_a_vtn_that_nobody_could_be_told_by_and_a_ven_that_would_hear_nothing_are_refused(nobody: XmppClient) -> None:
