@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from bench import at_the_server
 from bench.exchanges import AT_A_TIME
 from bench.figures import Result, figure, ratio
 from bench.timing import Effort
@@ -36,6 +37,9 @@ def run(effort: Effort) -> Result:
             against[f"XMPP on {kind}"] = "bare slixmpp, by CPU"
         for name, (worker, floor) in pairs.items():
             _measure(name, worker, floor, against[name], effort, result)
+    for kind in KINDS:
+        if KINDS[kind].is_installed():
+            at_the_server.measure(kind, effort, result)
     return result
 
 

@@ -189,18 +189,24 @@ class Session:
         """Find out whether the connection still works (XEP-0199)."""
         while True:
             await anyio.sleep(self._limits.ping)
-            if not self._online:
-                continue
-            stream = self._stream
-            connection = stream.transport
-            try:
-                await stream.ping_server(self._limits.answer_timeout)
-            except IqTimeout:
-                if stream.transport is connection:  # and not one that was made meanwhile
-                    _LOG.warning("the connection to %s is dead, and is made again", self._server)
-                    stream.abort()
-            except IqError:
-                pass  # an answer all the same
+            await self.works()
+
+    async def works(self) -> bool:
+        """Whether the connection works; one that does not is made again."""
+        if not self._online:
+            return False
+        stream = self._stream
+        connection = stream.transport
+        try:
+            await stream.ping_server(self._limits.answer_timeout)
+        except IqTimeout:
+            if stream.transport is connection:  # and not one that was made meanwhile
+                _LOG.warning("the connection to %s is dead, and is made again", self._server)
+                stream.abort()
+            return False
+        except IqError:
+            pass  # an answer all the same
+        return True
 
     async def _leave(self) -> None:
         """Say that we go, and go."""

@@ -435,13 +435,15 @@ class XmppToVens(_Way):
         """
         connected, to = self._connected, self._address(transmit.to)
         if connected is None or not connected.session.online:
-            raise ExchangeFailed(Failure.UNREACHABLE)
+            raise ExchangeFailed(Failure.CUT_OFF)
         whose, timeout = transmit.to.identity or "", min(transmit.timeout, self._limits.answer_timeout)
         with _patience(transmit.timeout):
             for place, dialect in self._ways(whose, to):
                 try:
                     return await connected.request(dialect, place, whose, body, timeout)
                 except ExchangeFailed as error:
+                    if not await _is_about_the_ven(error.why, connected.session):
+                        raise ExchangeFailed(Failure.CUT_OFF) from None
                     if error.why not in (Failure.UNREACHABLE, Failure.UNSUPPORTED):
                         raise
                     failed = error
@@ -477,6 +479,13 @@ class XmppToVens(_Way):
                 *(printable(address.identity or "a VEN"), printable(address.base)),
             )
         raise ExchangeFailed(Failure.UNREACHABLE)
+
+
+async def _is_about_the_ven(why: Failure, session: Session) -> bool:
+    """Whether a failure says anything of a VEN; not where it is our own connection that is gone, or dead."""
+    if why is Failure.SILENCE:  # a server tells at once that nobody is there, so this is seldom
+        return await session.works()
+    return why is not Failure.BROKEN
 
 
 @contextmanager

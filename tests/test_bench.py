@@ -4,6 +4,7 @@ Nothing here is judged by the clock: how fast something was is told, and never a
 """
 
 import json
+import os
 import random
 import ssl
 import subprocess
@@ -26,6 +27,7 @@ from bench.load import OverTls, load
 from bench.one_for_all import _see_that_all_have_answered
 from bench.one_for_all import main as one_for_all
 from bench.poll import CONFIG, NOW
+from bench.resident import resident, resident_of
 from bench.timing import Effort
 from bench.worker import ours
 from oadr_app.authority import Kind
@@ -221,3 +223,13 @@ def test_several_documents_are_posted_by_turns(generator: str) -> None:
 def test_a_wrong_answer_under_load_ends_the_measurement(generator: str, status: int, body: bytes) -> None:
     with answering(status, body) as url, pytest.raises(WrongAnswer):
         load(url, b"<poll/>", 0.2, core=0)
+
+
+def test_the_memory_of_other_processes_is_found_by_their_session() -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as other:
+        found = resident_of(other.pid)
+        other.kill()
+    assert found is not None
+    assert 0 < found < resident()
+    assert resident_of(os.getsid(0)) != found
+    assert resident_of(0x7FFFFFFF) is None

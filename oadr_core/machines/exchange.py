@@ -13,6 +13,7 @@ class Failure(Enum):
     Values are what a person is told.
     """
 
+    CUT_OFF = "we have no connection ourselves, and know nothing of the peer"
     UNREACHABLE = "the peer cannot be reached"
     BROKEN = "the connection broke before the answer came"
     SILENCE = "no answer came in time"
@@ -36,6 +37,7 @@ class Remedy(Enum):
 
 
 REMEDY: Final[Mapping[Failure, Remedy]] = {
+    Failure.CUT_OFF: Remedy.RETRY_ALL,
     Failure.UNREACHABLE: Remedy.RETRY_ALL,
     Failure.BROKEN: Remedy.RETRY_ALL,
     Failure.SILENCE: Remedy.RETRY_ALL,

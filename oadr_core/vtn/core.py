@@ -168,7 +168,6 @@ class Vtn(CoreBase):
         self._by_name: dict[str, str] = {}
         self._seen: dict[str, float] = {}
         self._push_vens: dict[str, None] = {}
-        self._cut_off: set[TransportName] = set()  # ways that we are not connected to ourselves
         self._asking: dict[_Key, list[InboundId]] = {}
         self._undecided: dict[str, int] = {}  # how many of these there are, by who asks
         self._newcomers = TokenBuckets(config.limits.new_vens / _HOUR, config.limits.new_vens)
@@ -721,13 +720,9 @@ class Vtn(CoreBase):
         if ven_id is None:
             return
         self._timers.stop(("flight", exchange))
-        if self._records[ven_id].transport in self._cut_off:
-            self._pushing.land(ven_id)
-            self._take(self._records[ven_id], PushFailed(self._pushing.of(ven_id).message), None, now)
-            return
         push, pause, wait = self._pushing.failed(ven_id, why, now)
         self._timers.after(("push", ven_id), now.mono + pause)
-        if push.unreached == self._missed_polls:
+        if push.unreached == self._missed_polls and why is not Failure.CUT_OFF:
             self._lost_sight(self._records[ven_id], now)
         if REMEDY[why] is Remedy.GIVE_UP and isinstance(push.carries, str):
             self._give_up(ven_id, push.carries, why, now)

@@ -194,8 +194,11 @@ class Turns:
         """
         push = self.land(ven_id)
         push.setbacks += 1
-        push.unreached = push.unreached + 1 if REMEDY[why] is Remedy.RETRY_ALL else 0
         push.paused = True
+        if why is Failure.CUT_OFF:  # it says nothing of the VEN, nor of what was sent
+            wait = self.config.pause(push.setbacks, self._entropy)
+            return push, wait, wait
+        push.unreached = push.unreached + 1 if REMEDY[why] is Remedy.RETRY_ALL else 0
         is_there = REMEDY[why] is Remedy.RETRY_THIS  # and may well take something else
         wait = self.config.pause(1 if is_there else push.setbacks, self._entropy)
         return push, wait, max(wait, self._set_aside(push, why, wait, now))

@@ -21,6 +21,7 @@ from oadr_core import (
     RequestReregistration,
     Transmit,
     UpdateReport,
+    VenOffline,
 )
 from oadr_core.machines.exchange import REMEDY, Remedy
 from oadr_core.testing import ManualClock
@@ -95,7 +96,7 @@ def wants(message: Payload, name: str) -> bool:
     return isinstance(message, CreateReport) and message.report_requests[0].report_request_id == name
 
 
-@pytest.mark.parametrize("why", PASSING)
+@pytest.mark.parametrize("why", [why for why in PASSING if why is not Failure.CUT_OFF])
 def test_what_the_ven_never_takes_holds_up_nothing_else_and_is_given_up_at_last(why: Failure) -> None:
     line = Line(lambda message: why if wants(message, "bad") else None)
     line.ask("bad", "good")
@@ -273,3 +274,26 @@ def test_a_report_of_ours_that_is_given_up_is_told_as_dropped() -> None:
     line.run(60)
     assert (line.queue, len(line.abandoned())) == ([], 1)
     assert one(ReportDropped, line.told).report_request_id == "wanted"
+
+
+def test_that_we_are_cut_off_ourselves_says_nothing_of_a_ven() -> None:
+    why = Failure.CUT_OFF
+    line = Line(lambda message: why)
+    line.ask("report")
+    line.run(3600)
+    assert line.desk.vtn.vens["ven"].online
+    assert not [told for told in line.told if isinstance(told, VenOffline)]
+    why = Failure.UNREACHABLE
+    line.run(300)
+    assert one(VenOffline, line.told).ven_id == "ven"
+
+
+def test_that_we_are_cut_off_in_between_does_not_begin_the_count_anew() -> None:
+    failures = [Failure.UNREACHABLE, Failure.CUT_OFF, Failure.UNREACHABLE, *[Failure.CUT_OFF] * 50]
+    line = Line(lambda message: failures.pop(0))
+    line.ask("report")
+    line.run(600)
+    assert line.desk.vtn.vens["ven"].online, "twice in vain"
+    failures[:] = [Failure.UNREACHABLE] * 50
+    line.run(70)
+    assert not line.desk.vtn.vens["ven"].online

@@ -29,6 +29,7 @@ from oadr_core.sender import Sender
 from oadr_core.testing import ManualClock
 
 REMEDIES = """
+    CUT_OFF         RETRY_ALL     it is we who are not connected
     UNREACHABLE     RETRY_ALL     connection refused, name not found: nothing gets through
     BROKEN          RETRY_ALL     the connection went away
     SILENCE         RETRY_ALL     no answer within the time-out

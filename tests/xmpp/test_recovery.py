@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -16,12 +17,13 @@ from oadr_core import (
     LocalProtocolError,
     OptReceived,
     Registered,
+    VenOffline,
 )
 from oadr_driver import MemoryStore
-from oadr_xmpp import OpenADRClient, XmppLimits
+from oadr_xmpp import OpenADRClient, XmppComponent, XmppLimits
 from tests.xmpp.cable import Cable
 from tests.xmpp.pair import ABSENCE, add_event, as_client, ven, vtn
-from tests.xmpp.servers import VTN, Login, XmppServer
+from tests.xmpp.servers import COMPONENT, SECRET, VTN, Login, XmppServer
 
 pytestmark = pytest.mark.anyio
 
@@ -173,6 +175,29 @@ async def test_a_connection_that_is_dead_is_found_out_by_pings_and_made_again(
         cable.freeze()
         await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
         assert "is dead, and is made again" in caplog.text
+
+
+async def test_a_vtn_that_is_cut_off_itself_takes_no_ven_for_silent(server: XmppServer) -> None:
+    async with (
+        Cable(server.component_port).laid() as cable,
+        vtn(
+            server,
+            XmppComponent(COMPONENT, SECRET, host=server.host, port=cable.port),
+            limits=XmppLimits(longest_wait=0.1, answer_timeout=0.5),
+            longest_wait=timedelta(milliseconds=100),
+        ) as grid,
+        ven(server, limits=QUICK) as site,
+    ):
+        await site.watch.sees(Registered)
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        cable.freeze()
+        event_id = add_event(grid, site)
+        await grid.watch.sees(ExchangeSetBack, why=Failure.CUT_OFF)  # no answer has come, and none to a ping either
+        cable.cut()
+        await grid.watch.sees(ExchangeSetBack, 6, why=Failure.CUT_OFF)
+        cable.plug_in()
+        await grid.watch.sees(OptReceived, event_id=event_id)
+        assert not [one for one in grid.watch.events if isinstance(one, VenOffline)]
 
 
 @pytest.mark.rule(515)
