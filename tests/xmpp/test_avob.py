@@ -1,7 +1,7 @@
 """The dialect of avob: texts of messages instead of IQs, behind a server that says who everybody is."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from oadr_core import (
 from oadr_xmpp import OpenADRClient, OpenADRServer, XmppClient, XmppDialect
 from tests.core.kit import created
 from tests.http.watch import Watch
+from tests.xmpp import pair
 from tests.xmpp.avob_server import AvobServer, avob_server, digits
 from tests.xmpp.pair import Running, add_event, signed
 from tests.xmpp.servers import DOMAIN, VTN, Account
@@ -54,18 +55,11 @@ def avob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AvobServer]:
     yield from avob_server(tmp_path_factory.mktemp)
 
 
-@asynccontextmanager
-async def vtn(
+def vtn(
     server: AvobServer, prepare: Callable[[OpenADRServer], None] = lambda made: None, **more: Any
-) -> AsyncIterator[Running]:
+) -> AbstractAsyncContextManager[Running]:
     """A VTN of ours behind such a server."""
-    watch = Watch()
-    made = OpenADRServer("VTN", server.vtn_login(), dialects=["avob"], observe=watch, **more)
-    prepare(made)
-    async with made.running():
-        while made.jid is None:  # noqa: ASYNC110
-            await anyio.sleep(0.01)
-        yield Running(made, watch)
+    return pair.vtn(server, server.vtn_login(), prepare, dialects=["avob"], **more)
 
 
 @asynccontextmanager
