@@ -108,7 +108,7 @@ def run_one(name: str, seconds: float, folder: Path, tell: Callable[[str], None]
         f"-max_total_time={max(1, round(seconds))}",
         f"-timeout={_ENDLESS}",
         f"-report_slow_units={_ENDLESS}",
-        f"-rss_limit_mb={guard.LARGEST}",
+        f"-rss_limit_mb={guard.LARGEST + _held()}",
         f"-artifact_prefix={findings}/",
         "-print_final_stats=1",
         str(corpus),
@@ -131,6 +131,11 @@ def run_one(name: str, seconds: float, folder: Path, tell: Callable[[str], None]
             worker.kill()
             raise
     return progress.result(worker.returncode, _cpu_of_children() - before)
+
+
+def _held() -> int:
+    """The most that this process has held in memory, in megabytes: the engine takes it for memory of its own."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 class _Progress:
