@@ -39,7 +39,7 @@ test: $(VENV)/.ready $(PEER)/.ready  ## Run all tests
 
 .PHONY: test-slow
 test-slow: $(VENV)/.ready $(PEER)/.ready  ## Run the tests that take minutes: a minute with each real peer, long dialogues
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(WORKERS) -m slow
 
 .PHONY: search
 search: $(VENV)/.ready $(PEER)/.ready  ## Search longer for counterexamples to what the core's tests claim
