@@ -58,6 +58,7 @@ _DECLARATION: Final = re.compile(_BEFORE + rb"\s*(?:<\?xml\s[^>]*\?>\s*)?")
 _ROOT: Final = re.compile(_BEFORE + rb"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<(?:[^\s/>:]++:)?([^\s/>]+)", re.DOTALL)
 """It never goes back to try again, so that it keeps nothing of what it has passed: anybody may send a long text."""
 
+_PARSER: Final = etree.XMLParser(resolve_entities=False, no_network=True)
 _PREFIX: Final = "oadr"
 _OBJECT: Final = f"{{{OADR}}}{Wrapping.OBJECT}"
 
@@ -102,7 +103,7 @@ def unwrapped(document: bytes, wrapping: Wrapping) -> bytes:
     """
     if wrapping is Wrapping.WHOLE:
         return without_declaration(document)
-    root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+    root = etree.fromstring(document, _PARSER)
     if len(root) != 1 or root[0].tag != _OBJECT:
         return without_declaration(document)
     part = root[0] if wrapping is Wrapping.OBJECT else root[0][0]

@@ -10,13 +10,12 @@ from slixmpp.xmlstream.matcher.base import MatcherBase
 from slixmpp.xmlstream.tostring import escape
 
 from oadr_core import Failure, may_ask, printable
-from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
 from oadr_xmpp.apart import AnswersApart, understood
+from oadr_xmpp.conversation import Conversation, Side
 from oadr_xmpp.dialects import WRAPPING, XmppDialect, unwrapped, wrapped
 from oadr_xmpp.exchanges import Exchanges, Pending, Serve
 from oadr_xmpp.limits import XmppLimits
-from oadr_xmpp.link import Side, is_long, refuse_long, served
 from oadr_xmpp.outcomes import error, failure
 from oadr_xmpp.stream import RawStream, error_in
 
@@ -38,26 +37,18 @@ class _Sent(NamedTuple):
     pending: Pending
 
 
-class Letters:
+class Letters(Conversation):
     """Sends requests and awaits their answers, and answers those of others, all by messages.
 
-    :param stream: the stream.
-    :param limits: what it puts up with.
-    :param exchanges: what is under way over the stream.
-    :param side: which side it is on.
     :param apart: knows which messages answer which.
     """
 
     def __init__(
         self, stream: RawStream, limits: XmppLimits, exchanges: Exchanges, side: Side, apart: AnswersApart
     ) -> None:
-        self._stream = stream
-        self._limits = limits
-        self._exchanges = exchanges
-        self._side = side
+        super().__init__(stream, limits, exchanges, side)
         self._apart = apart
         self._sent: dict[str, _Sent] = {}
-        self._damper = Damper()
         stream.register_handler(Callback("oadr letters", _Letters(None), self._take))
         stream.register_handler(Callback("oadr letters that came back", _Returned(self._sent), self._take_back))
 
@@ -75,7 +66,7 @@ class Letters:
         :raises ExchangeFailed: there is none.
         """
         text = unwrapped(document, _WRAPPING)
-        refuse_long(escape(text.decode()).encode(), self._limits, to)
+        self._refuse_long(_size(text), to)
         number = self._stream.new_id()
         with self._exchanges.pending() as pending, self._apart.awaited(whose, document, pending) as is_answered:
             self._sent[number] = _Sent(to, whose, pending)
@@ -146,9 +137,9 @@ class Letters:
 
     async def _served(self, stanza: Any, document: bytes, serve: Serve) -> None:
         sender = stanza["from"]
-        refusal, answer = await served(serve, document, sender, XmppDialect.AVOB)
+        refusal, answer = await self._answered(serve, document, sender, XmppDialect.AVOB)
         text = unwrapped(answer, _WRAPPING) if answer else b""
-        if refusal is None and is_long(escape(text.decode()).encode(), self._limits, sender, self._damper):
+        if refusal is None and self._is_long(_size(text), sender):
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             self._refuse(stanza, refusal)
@@ -165,6 +156,11 @@ class Letters:
         returned["id"] = stanza["id"]
         returned["error"]["condition"], returned["error"]["type"] = error(why)
         returned.send()
+
+
+def _size(text: bytes) -> int:
+    """How many bytes a text has as it stands in a stanza."""
+    return len(escape(text.decode()).encode())
 
 
 class _Letters(MatcherBase):

@@ -2,16 +2,15 @@
 
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
 
-from oadr_core import Failure, Payload, Role, printable
-from oadr_driver.damping import Damper
+from oadr_core import Failure, Payload, printable
 from oadr_driver.logs import logger
-from oadr_driver.transport import ExchangeFailed
 from oadr_xmpp.apart import AnswersApart, understood
+from oadr_xmpp.conversation import Conversation, Side
 from oadr_xmpp.dialects import WRAPPING, Wrapping, XmppDialect, unwrapped, wrapped, wrapping_of
 from oadr_xmpp.exchanges import Exchanges, Pending, Serve
 from oadr_xmpp.limits import XmppLimits
@@ -19,31 +18,6 @@ from oadr_xmpp.outcomes import error, failure
 from oadr_xmpp.stream import RawStream, error_content, error_in
 
 _LOG: Final = logger("oadr.xmpp")
-
-
-class Side(Protocol):
-    """What those who exchange messages have to be told by the side that they are on."""
-
-    @property
-    def asking(self) -> Role:
-        """Who sends us requests."""
-        ...
-
-    def whose(self, sender: Any) -> str:
-        """By what the answers of a sender are known, wherever he sends them from."""
-        ...
-
-    def reply_to(self, sender: Any, answer: bytes | None) -> Any:
-        """Where somebody is answered who has not sent an IQ, a JID.
-
-        :param sender: who it is.
-        :param answer: what he is answered; None where it is an error.
-        """
-        ...
-
-    def reply_by(self, stream: RawStream) -> RawStream | None:
-        """Over which stream he is answered who has sent no IQ over another one; None while there is no connection."""
-        ...
 
 
 class _Asked(NamedTuple):
@@ -59,14 +33,10 @@ class _Asked(NamedTuple):
     apart: bool
 
 
-class Link:
-    """Sends requests and awaits their answers, and answers those of others.
+class Link(Conversation):
+    """Sends requests and awaits their answers, and answers those of others, by IQs.
 
-    :param stream: the stream.
-    :param limits: what it puts up with.
-    :param exchanges: what is under way over the stream.
     :param apart: knows of answers that come in IQs of their own; None where nobody is spoken to who sends such.
-    :param side: which side it is on.
     """
 
     def __init__(
@@ -77,13 +47,9 @@ class Link:
         side: Side,
         apart: AnswersApart | None = None,
     ) -> None:
-        self._stream = stream
-        self._limits = limits
-        self._exchanges = exchanges
-        self._side = side
+        super().__init__(stream, limits, exchanges, side)
         self._apart = apart
         self._asked: dict[str, _Asked] = {}
-        self._damper = Damper()
         token = f"{{{stream.token}}}payload"
         stream.register_handler(Callback("oadr answers", _Answers(self._asked), self._take_answer))
         stream.register_handler(Callback("oadr requests", _Requests(token), self._take_request))
@@ -103,7 +69,7 @@ class Link:
         :raises ExchangeFailed: there is none.
         """
         content = unwrapped(document, WRAPPING[dialect])
-        refuse_long(content, self._limits, to)
+        self._refuse_long(len(content), to)
         number = self._stream.new_id()
         with ExitStack() as under_way:
             pending = under_way.enter_context(self._exchanges.pending())
@@ -163,7 +129,7 @@ class Link:
         return self._apart.settle(self._side.whose(stanza["from"]), message, document)
 
     async def _served(self, stanza: Any, document: bytes, dialect: XmppDialect, serve: Serve) -> None:
-        self._answer(stanza, *await served(serve, document, stanza["from"], dialect), dialect)
+        self._answer(stanza, *await self._answered(serve, document, stanza["from"], dialect), dialect)
 
     def _answer(
         self, stanza: Any, refusal: Failure | None, answer: bytes, dialect: XmppDialect = XmppDialect.PROFILE
@@ -171,50 +137,12 @@ class Link:
         if stanza.name != "iq":
             return
         content = unwrapped(answer, WRAPPING[dialect]) if answer else b""
-        if is_long(content, self._limits, stanza["from"], self._damper):
+        if self._is_long(len(content), stanza["from"]):
             refusal = Failure.PEER_ERROR
         if refusal is not None:
             content = error_content(*error(refusal))
         kind = "result" if refusal is None else "error"
         self._stream.send_raw_iq(kind, stanza["id"], str(stanza["from"]), content, str(stanza["to"]))
-
-
-async def served(serve: Serve, document: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
-    """Have a request served, or say that it failed: one that does must not end the others.
-
-    :param serve: what serves it.
-    :param document: the request.
-    :param sender: whose it is.
-    :param dialect: how it came.
-    """
-    try:
-        return await serve(document, sender, dialect)
-    except Exception:
-        _LOG.exception("the request of %s cannot be answered", printable(str(sender)))
-        return Failure.PEER_ERROR, b""
-
-
-def refuse_long(content: bytes, limits: XmppLimits, to: Any) -> None:
-    """Refuse to send what would make the server close the stream.
-
-    :raises ExchangeFailed: it is too long.
-    """
-    if len(content) > limits.stanza:
-        _LOG.error(
-            "a message of %d bytes to %s is not sent: stanzas of more than %d bytes make the server close the "
-            "stream; where it takes more, say so in XmppLimits(stanza=)",
-            *(len(content), printable(str(to)), limits.stanza),
-        )
-        raise ExchangeFailed(Failure.TOO_LARGE)
-
-
-def is_long(answer: bytes, limits: XmppLimits, to: Any, damper: Damper) -> bool:
-    """Whether an answer would make the server close the stream, which the log tells then."""
-    if len(answer) <= limits.stanza:
-        return False
-    if damper.lets(("long", to.bare)):
-        _LOG.error("an answer of %d bytes to %s is too large to be sent", len(answer), printable(str(to)))
-    return True
 
 
 class _Answers(MatcherBase):

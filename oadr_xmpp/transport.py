@@ -29,12 +29,13 @@ from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
 from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
 from oadr_xmpp.apart import AnswersApart
+from oadr_xmpp.conversation import Side
 from oadr_xmpp.dialects import XmppDialect
 from oadr_xmpp.discovery import SERVICES, announce, find_services, is_there, list_services
 from oadr_xmpp.exchanges import Exchanges, Serve
 from oadr_xmpp.letters import Letters
 from oadr_xmpp.limits import XmppLimits
-from oadr_xmpp.link import Link, Side
+from oadr_xmpp.link import Link
 from oadr_xmpp.login import XmppClient, XmppComponent, checked_jid
 from oadr_xmpp.session import Session
 from oadr_xmpp.stream import RawStream
@@ -242,17 +243,17 @@ class XmppToVtn(_Way):
         return known if self._vtn is None else known | {self._vtn.bare}
 
     def whose(self, sender: Any) -> str:
-        """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
+        """By what the answers of a sender are known; see :class:`~oadr_xmpp.conversation.Side`."""
         return _THE_VTN if sender.bare in self._vtn_addresses() else str(sender.bare)
 
     def reply_to(self, sender: Any, answer: bytes | None) -> Any:
-        """Where the VTN is answered, which is not where it speaks from; see :class:`~oadr_xmpp.link.Side`."""
+        """Where the VTN is answered, which is not where it speaks from; see :class:`~oadr_xmpp.conversation.Side`."""
         if answer is None:
             return sender
         return self._services.get(service_of(decode(answer, strict=False)), self._vtn or sender)
 
     def reply_by(self, stream: RawStream) -> RawStream:
-        """Over which stream the VTN is answered: there is but one; see :class:`~oadr_xmpp.link.Side`."""
+        """Over which stream the VTN is answered: there is but one; see :class:`~oadr_xmpp.conversation.Side`."""
         return stream
 
     # --- our requests ------------------------------------------------------------------------------------------------
@@ -400,11 +401,11 @@ class XmppToVens(_Way):
             self._heard[sender.bare] = before
 
     def whose(self, sender: Any) -> str:
-        """By what the answers of a sender are known; see :class:`~oadr_xmpp.link.Side`."""
+        """By what the answers of a sender are known; see :class:`~oadr_xmpp.conversation.Side`."""
         return str(sender.bare)
 
     def reply_to(self, sender: Any, answer: bytes | None) -> Any:
-        """Where a VEN is answered; see :class:`~oadr_xmpp.link.Side`.
+        """Where a VEN is answered; see :class:`~oadr_xmpp.conversation.Side`.
 
         Where everybody has logged in as nobody, avob's server puts who a VEN is in the place of its user name, which is
         the same as its resource. Errors go to the resource, as servers drop those that do not.
@@ -420,7 +421,7 @@ class XmppToVens(_Way):
         return there
 
     def reply_by(self, stream: RawStream) -> RawStream | None:
-        """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.link.Side`."""
+        """Over which stream a VEN is answered: that by which all is sent; see :class:`~oadr_xmpp.conversation.Side`."""
         if not self._login.anonymous:
             return stream
         connected = self._connected

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from oadr_core import Event, TransportName, VenLimits, VenPolicy
+from oadr_core import Event, TransportName, VenLimits, VenPolicy, normalised_fingerprints
 from oadr_driver.clock import system_now
 from oadr_driver.recorder import Trace
 from oadr_driver.settings import patience, ven_config
 from oadr_driver.signatures import XMPP_SIGNATURES, SignaturePolicy, ven_sealer
 from oadr_driver.store import Store
-from oadr_driver.tls import TlsPolicy, spelled_fingerprints
+from oadr_driver.tls import TlsPolicy
 from oadr_driver.ven import DrivenVen
 from oadr_xmpp.dialects import XmppDialect, named
 from oadr_xmpp.limits import XmppLimits
@@ -193,4 +193,4 @@ class OpenADRClient(DrivenVen):
 
 def _known_as(fingerprints: str | Sequence[str] | None, domain: str) -> list[str]:
     """The JIDs that the server of avob's gives the VTN: those of its certificates."""
-    return [f"{one.replace(':', '').lower()}@{domain}" for one in spelled_fingerprints(fingerprints or ())]
+    return [f"{one.replace(':', '').lower()}@{domain}" for one in normalised_fingerprints(fingerprints or ())]
