@@ -734,13 +734,11 @@ class Vtn(CoreBase):
             service = SERVICE[type(push.message)]
             self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait, ven_id=ven_id))
 
-    def _give_up(self, ven_id: str, operation: Carried, why: Failure, now: Now) -> None:
+    def _give_up(self, ven_id: str, operation: str, why: Failure, now: Now) -> None:
         """Ask no more of a push VEN what it does not take, and say so."""
         record = self._records.get(ven_id)
-        for one in () if record is None else record.queue:
-            if one.id == operation:
-                self._take(record, PushRefused(one.id), None, now)
-                self._emit(ExchangeAbandoned(ticket=TicketId(0), request=one.message, why=why, ven_id=ven_id))
+        if record is not None:
+            self._take(record, PushRefused(operation, why), None, now)
 
     def handle_timeout(self, now: Now) -> None:
         """Do what is due; see :class:`~oadr_core.core.Core`."""
@@ -1365,7 +1363,7 @@ class Vtn(CoreBase):
     def _transmit(self, record: VenRecord, message: Payload, now: Now) -> None:
         exchange, to = ExchangeId(next(self._numbers)), self._address_of(record)
         if isinstance(message, DistributeEvent):
-            carries: Carried = contents(message)
+            carries: Carried = contents(message.events)
         else:
             carries = next(one.id for one in record.queue if one.message is message)
         self._pushing.fly(record.ven_id, exchange, message, carries, to, now)

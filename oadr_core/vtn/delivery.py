@@ -29,7 +29,7 @@ from oadr_core.outputs import ExchangeAbandoned, PeerMisbehaved, TicketId
 from oadr_core.state.vtn import EventRecord, QueuedMessage, QueuedOperation, Standing
 from oadr_core.vtn.event_lists import TELLINGS, by_event, has_to_be_told, is_awaited, is_pending
 from oadr_core.vtn.events import departed, distribute, listed
-from oadr_core.vtn.pushing import Carried
+from oadr_core.vtn.pushing import Carried, contents
 from oadr_core.vtn.reports import note_queued, undeliverable
 from oadr_core.vtn.turn import Ask, Turn
 
@@ -88,7 +88,7 @@ def hand(turn: Turn, request: Payload | None, aside: Set[Carried] = frozenset())
     metadata = [one for one in ready if isinstance(one.message, RegisterReport) and one.state is Delivery.QUEUED]
     due = [one for one in events if has_to_be_told(one, told.get(one.event_id), turn.now, patience)]
     gone = departed(turn, {one.event_id for one in events})
-    is_aside = bool(aside) and frozenset((one.event_id, one.modification_number) for one in events) in aside
+    is_aside = bool(aside) and contents(one.event for one in events) in aside
     overdue = None if gone else _overdue_since(due, told)
     if metadata:
         _hand_out(turn, metadata[0])
@@ -136,12 +136,7 @@ def _give_up_unanswered(turn: Turn) -> None:
     """Ask no more what a VEN has been handed time and again, and has not answered: it is there, as it polls."""
     for one in turn.ven().queue:
         if one.state is Delivery.OFFERED and one.times >= turn.config.tries and not _is_offered(turn, one):
-            give_up(turn, one.id)
-            turn.events.append(
-                ExchangeAbandoned(
-                    ticket=TicketId(0), request=one.message, why=Failure.SILENCE, ven_id=turn.ven().ven_id
-                )
-            )
+            give_up(turn, one.id, Failure.SILENCE)
 
 
 def _is_offered(turn: Turn, operation: QueuedOperation) -> bool:
@@ -203,16 +198,18 @@ def _not_told(standing: Standing, listed: Container[str]) -> Standing:
     return standing
 
 
-def push_refused(turn: Turn, operation: str) -> None:
-    """An operation is not asked of a push VEN any more; see :class:`~oadr_core.vtn.turn.PushRefused`."""
-    give_up(turn, operation)
+def give_up(turn: Turn, operation: str, why: Failure) -> None:
+    """Withdraw an operation that the VEN does not take, with all that was to come of it, and say so.
 
-
-def give_up(turn: Turn, operation: str) -> None:
-    """Withdraw an operation that the VEN does not take, with all that was to come of it."""
+    :param turn: the step.
+    :param operation: its id; nothing happens where it has left the queue.
+    :param why: why it last failed.
+    """
     given_up = [one.message for one in turn.ven().queue if one.id == operation]
     turn.withdraw(lambda one: one.id == operation)
     undeliverable(turn, given_up)
+    ven_id = turn.ven().ven_id
+    turn.events += [ExchangeAbandoned(ticket=TicketId(0), request=one, why=why, ven_id=ven_id) for one in given_up]
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

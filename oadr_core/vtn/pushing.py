@@ -1,7 +1,7 @@
 """Whose turn it is to be pushed to: one exchange at a time with each VEN, and not too many with all together."""
 
 import math
-from collections.abc import Container, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Set
 from typing import Final, TypeAlias
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from oadr_core.clock import Now
 from oadr_core.entropy import Entropy
 from oadr_core.machines.exchange import REMEDY, Failure, Remedy
-from oadr_core.messages import DistributeEvent, Payload
+from oadr_core.messages import EiEvent, Payload
 from oadr_core.outputs import Address, ExchangeId
 from oadr_core.sender import SenderConfig
 
@@ -21,9 +21,9 @@ Carried: TypeAlias = str | frozenset[tuple[str, int]]
 """What a push carries: an operation by its id, or a list of events by what is in it, whenever that was made."""
 
 
-def contents(message: DistributeEvent) -> frozenset[tuple[str, int]]:
+def contents(events: Iterable[EiEvent]) -> frozenset[tuple[str, int]]:
     """What is in a list of events: their ids and modifications, which do not change by themselves."""
-    descriptors = [one.event_descriptor for one in message.events]
+    descriptors = [one.event_descriptor for one in events]
     return frozenset((one.event_id, one.modification_number) for one in descriptors)
 
 
@@ -164,7 +164,7 @@ class Turns:
         push.exchange, push.lagging = None, False
         return push
 
-    def answered(self, ven_id: str) -> tuple[Push, dict[Carried, Failure]]:
+    def answered(self, ven_id: str) -> tuple[Push, dict[str, Failure]]:
         """Take note that a VEN has answered.
 
         :returns: what it has answered; and what is given up, as that fails however often the VEN takes something else,
@@ -175,7 +175,7 @@ class Turns:
         push.troubles.pop(push.carries, None)
         if not isinstance(push.carries, str):
             push.troubles = {key: one for key, one in push.troubles.items() if isinstance(key, str)}
-        given_up: dict[Carried, Failure] = {}
+        given_up: dict[str, Failure] = {}
         for carried, trouble in list(push.troubles.items()):
             if trouble.doubtful and not trouble.proved and REMEDY[trouble.why] is not Remedy.GIVE_UP:
                 trouble.failures, trouble.until = 0, 0.0  # the VEN was perhaps away, and has what waited in order

@@ -7,13 +7,7 @@ import msgspec
 
 from oadr_core.answers import response_to
 from oadr_core.codes import ResponseCode
-from oadr_core.decisions import (
-    KnownVen,
-    RegistrationDecision,
-    known_ven,
-    query_answer,
-    registration_decision,
-)
+from oadr_core.decisions import KnownVen, RegistrationDecision, known_ven, query_answer, registration_decision
 from oadr_core.messages import (
     CanceledPartyRegistration,
     CancelPartyRegistration,

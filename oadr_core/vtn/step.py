@@ -162,7 +162,7 @@ def _push_failed(turn: Turn, given: PushFailed) -> None:
 def _push_refused(turn: Turn, given: PushRefused) -> None:
     """A push VEN finds an operation unacceptable, or never takes it."""
     if turn.record is not None:
-        delivery.push_refused(turn, given.operation)
+        delivery.give_up(turn, given.operation, given.why)
 
 
 _TAKE_INPUT: Final[Mapping[type, Callable[[Turn, Any], None]]] = {

@@ -11,6 +11,7 @@ from oadr_core.clock import Now
 from oadr_core.codes import ResponseCode
 from oadr_core.entropy import Entropy, new_id
 from oadr_core.machines.delivery import DELIVERY, DeliveryInput
+from oadr_core.machines.exchange import Failure
 from oadr_core.messages import Payload, Profile, ProfileName, Report, Response, Transport, TransportName
 from oadr_core.outputs import Event, PeerMisbehaved
 from oadr_core.state.reports import digest
@@ -203,9 +204,11 @@ class PushRefused(msgspec.Struct, frozen=True):
     """A push VEN finds an operation unacceptable, or never takes it; it must not be sent again as it is.
 
     :param operation: its id.
+    :param why: what went wrong, the last time.
     """
 
     operation: str
+    why: Failure
 
 
 Input: TypeAlias = Asked | Decided | Answered | Queue | Offer | Made | Hand | PushFailed | PushRefused
