@@ -196,13 +196,10 @@ class VenCommands:
                 "the VTN again; a list there may name its next one as well"
             )
         before = self._server.vens[ven_id].certificate
-        try:
-            if asked.get("also"):
-                self._server.announce_certificate(ven_id, given)
-            else:
-                self._server.change_certificate(ven_id, given)
-        except ValueError as error:
-            raise LocalProtocolError(str(error)) from None
+        if asked.get("also"):
+            self._server.announce_certificate(ven_id, given)
+        else:
+            self._server.change_certificate(ven_id, given)
         record = self._server.vens[ven_id]
         renewal = None if record.renewal is None else _renewal(record.renewal)
         return {"ven_id": ven_id, "before": before, "fingerprint": record.certificate, "renewal": renewal}

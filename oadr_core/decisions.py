@@ -150,7 +150,7 @@ def registration_decision(value: object) -> RegistrationDecision:
     if isinstance(value, RegistrationDecision):
         if value.successor is None:
             return value
-        return msgspec.structs.replace(value, successor=_fingerprints(value.successor)[0])
+        return msgspec.structs.replace(value, successor=all_normalised(value.successor)[0])
     if value is None or isinstance(value, bool):
         return RegistrationDecision(accepted=bool(value))
     if isinstance(value, str) and value:
@@ -184,7 +184,7 @@ class KnownVen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Those of its certificates, the earliest first; nothing where it may show any."""
-        return () if self.fingerprint is None else _fingerprints(self.fingerprint)
+        return () if self.fingerprint is None else all_normalised(self.fingerprint)
 
     def is_shown(self, fingerprint: str | None) -> bool:
         """Whether a VEN shows a certificate that it may show."""
@@ -203,7 +203,7 @@ def known_ven(value: object, *, registers: bool = True) -> KnownVen | None:
     if value is None:
         return None
     if isinstance(value, KnownVen):
-        _fingerprints(value.fingerprint or ())
+        all_normalised(value.fingerprint or ())
         return value
     if not isinstance(value, Mapping):
         raise LocalProtocolError(f"{_shown(value)}, where a dict with ven_id and registration_id, or None, is expected")
@@ -211,17 +211,6 @@ def known_ven(value: object, *, registers: bool = True) -> KnownVen | None:
         return None
     told = {key: value[key] for key in KnownVen.__struct_fields__ if value.get(key) is not None}
     return known_ven(msgspec.convert(told, KnownVen))
-
-
-def _fingerprints(given: str | Iterable[str]) -> tuple[str, ...]:
-    """Spell fingerprints of an application as ours are.
-
-    :raises LocalProtocolError: one of them is none.
-    """
-    try:
-        return all_normalised(given)
-    except ValueError as error:
-        raise LocalProtocolError(str(error)) from None
 
 
 def query_answer(value: object, usual: CreatedPartyRegistration) -> CreatedPartyRegistration:

@@ -58,7 +58,7 @@ def _spelled(known: object) -> tuple[str, ...]:
         )
     try:
         return normalised_fingerprints(given)
-    except ValueError as error:
+    except LocalProtocolError as error:
         raise LocalProtocolError(f"fingerprint_lookup: {error}") from None
 
 

@@ -99,7 +99,7 @@ class Tls:
     ) -> None:
         self.policy: Final = policy or TlsPolicy()
         self.check_hostname: Final = check_hostname
-        self.fingerprints: Final = spelled_fingerprints(fingerprints)
+        self.fingerprints: Final = frozenset(normalised_fingerprints(fingerprints))
         self._pairs = _pairs(listed(cert), listed(key), prefix)
         self._passphrase = passphrase
         self._ca_file = None if ca_file is None else Path(ca_file)
@@ -223,17 +223,6 @@ def _pairs(certificates: tuple[Path, ...], keys: tuple[Path, ...], prefix: str) 
             "each needs its own, in the same order"
         )
     return tuple(zip(certificates, keys or certificates, strict=True))
-
-
-def spelled_fingerprints(given: str | Sequence[str]) -> frozenset[str]:
-    """Spell a fingerprint that a user has given, or several.
-
-    :raises LocalProtocolError: one is none.
-    """
-    try:
-        return frozenset(normalised_fingerprints(given))
-    except ValueError as error:
-        raise LocalProtocolError(str(error)) from None
 
 
 def vtn_tls(

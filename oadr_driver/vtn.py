@@ -385,7 +385,7 @@ class DrivenVtn(Driven):
         :param address: the base URL where it is reached by push; it polls if None.
         :raises LocalProtocolError: there is a VEN of the id already, nothing is pushed to the address, or 2.0a is not
             served.
-        :raises ValueError: the fingerprint is none.
+        :raises LocalProtocolError: the fingerprint is none.
         """
         self._check_profile_20a()
         identity = None if fingerprint is None else normalised_fingerprint(fingerprint)
@@ -423,7 +423,7 @@ class DrivenVtn(Driven):
         :param ven_id: the VEN.
         :param fingerprint: that of the new certificate, with colons or without.
         :raises LocalProtocolError: there is no such VEN, another one has the certificate, or it is known by its JID.
-        :raises ValueError: the fingerprint is none.
+        :raises LocalProtocolError: the fingerprint is none.
         """
         identity = normalised_fingerprint(fingerprint)
         self._do(lambda now: self._core.vtn.change_certificate(ven_id, identity, now))
@@ -438,7 +438,7 @@ class DrivenVtn(Driven):
         :param fingerprint: that of the next certificate, with colons or without, instead of one announced before.
         :raises LocalProtocolError: there is no such VEN, it or another one has the certificate, or it is known without
             any.
-        :raises ValueError: the fingerprint is none.
+        :raises LocalProtocolError: the fingerprint is none.
         """
         identity = normalised_fingerprint(fingerprint)
         self._do(lambda now: self._core.vtn.announce_certificate(ven_id, identity, now))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from oadr_core.errors import LocalProtocolError
+
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -33,18 +35,18 @@ def fingerprint(certificate: str | bytes) -> str:
 def normalised(text: str) -> str:
     """Spell a fingerprint that a person typed as :func:`fingerprint` does; colons and case do not matter.
 
-    :raises ValueError: the text is not twenty hexadecimal digits.
+    :raises LocalProtocolError: the text is not twenty hexadecimal digits.
     """
     digits = text.replace(":", "").replace(" ", "").upper()
     if not re.fullmatch("[0-9A-F]{20}", digits):
-        raise ValueError(f"{text!r} is no fingerprint, which has ten pairs of hexadecimal digits")
+        raise LocalProtocolError(f"{text!r} is no fingerprint, which has ten pairs of hexadecimal digits")
     return ":".join(digits[index : index + 2] for index in range(0, 20, 2))
 
 
 def all_normalised(given: str | Iterable[str]) -> tuple[str, ...]:
     """Spell one fingerprint, or several, as :func:`fingerprint` does.
 
-    :raises ValueError: one of them is none; the text says which.
+    :raises LocalProtocolError: one of them is none; the text says which.
     """
     return tuple(map(normalised, [given] if isinstance(given, str) else given))
 
