@@ -150,15 +150,15 @@ def _ask(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-class CheckedNetwork(httpcore.AsyncNetworkBackend):
+class CheckedNetwork(Network):
     """Makes connections to where a VTN pushes to, and to nowhere else.
 
     :param targets: where that is.
     """
 
     def __init__(self, targets: PushTargets) -> None:
+        super().__init__()
         self._targets = targets
-        self._network = Network()
         self._lookups = anyio.CapacityLimiter(_LOOKUPS)  # threads of their own, or none were left to save anything in
 
     async def connect_tcp(
@@ -174,14 +174,10 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         for address in await self._targets.found(host, port, self._lookups):
             patience = min(_CONNECTING, timeout or _CONNECTING)
             try:
-                return await self._network.connect_tcp(address, port, patience, local_address, socket_options)
+                return await super().connect_tcp(address, port, patience, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
                 error = failure
         raise httpcore.ConnectError(str(error)) from error
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await self._network.sleep(seconds)
 
 
 def _networks(given: Iterable[str]) -> Iterable[_Network]:
