@@ -269,11 +269,17 @@ class VenSignatures(Signatures, forbid_unknown_fields=True):
     vtn_certificate: Path | None = None
     required: bool | None = None
 
+    @property
+    def vtn_fingerprints(self) -> list[str]:
+        """Those that it names."""
+        given = self.vtn_fingerprint or []
+        return [given] if isinstance(given, str) else given
+
     def arguments(self) -> dict[str, Any]:
         """Say it in the arguments of an OpenADRClient; see :meth:`Signatures.arguments`."""
         return {
             **Signatures.arguments(self),
-            "vtn_fingerprint": self.vtn_fingerprint,
+            "vtn_fingerprint": self.vtn_fingerprints or None,
             "verification_cert": self.vtn_certificate,
             "ca_file": self.authorities,
             "verify_message_signatures": self.required,

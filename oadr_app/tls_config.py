@@ -118,8 +118,7 @@ class VenTls(TlsFile, forbid_unknown_fields=True, kw_only=True):
         if not signing:
             own |= {"disable_signature": True, "verify_message_signatures": False}
         own["passphrase"] = self.passphrase() or signing.get("passphrase")
-        signers = signing.get("vtn_fingerprint") or []
-        fingerprints = [*self.vtn_fingerprints, *([signers] if isinstance(signers, str) else signers)]
+        fingerprints = [*self.vtn_fingerprints, *(signing.get("vtn_fingerprint") or [])]
         return {
             **signing,
             **own,

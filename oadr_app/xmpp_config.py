@@ -188,8 +188,7 @@ class VenXmpp(XmppFile, forbid_unknown_fields=True, kw_only=True):
             own |= {"disable_signature": True}
         own["passphrase"] = own["passphrase"] or signing.get("passphrase")
         if self.vtn_fingerprint is not None:
-            signers = signing.get("vtn_fingerprint") or []
-            own["vtn_fingerprint"] = [self.vtn_fingerprint, *([signers] if isinstance(signers, str) else signers)]
+            own["vtn_fingerprint"] = [self.vtn_fingerprint, *(signing.get("vtn_fingerprint") or [])]
         if self.dialect is not None:
             own["dialect"] = self.dialect
         return {**signing, **own, "jid": self.jid, "vtn_address": self.vtn, "limits": self.limits}

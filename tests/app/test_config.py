@@ -237,5 +237,5 @@ def test_the_dialects_of_a_vtn_and_of_a_ven_over_xmpp_are_those_of_the_file(tmp_
         [print_of_vtn],
     )
     signer = ":".join(["11"] * 10)
-    both = at_ven.xmpp.arguments({"vtn_fingerprint": signer})["vtn_fingerprint"]
+    both = at_ven.xmpp.arguments({"vtn_fingerprint": [signer]})["vtn_fingerprint"]
     assert both == [print_of_vtn, signer], "a VTN may sign with another certificate than it logs in with"
