@@ -12,6 +12,7 @@ from oadr_core.machines.delivery import DELIVERY, Delivery, DeliveryInput
 from oadr_core.machines.event import EVENT_AT_VTN, EventAtVtn, EventAtVtnInput
 from oadr_core.machines.exchange import Failure
 from oadr_core.machines.operations import VTN_OPERATIONS
+from oadr_core.machines.report import ReportAtRequester
 from oadr_core.messages import (
     CancelReport,
     CreatedReport,
@@ -250,7 +251,12 @@ def _find(turn: Turn, message: Payload, pushed: Payload | None) -> QueuedOperati
     queued = turn.ven().queue
     if pushed is not None:
         return next((one for one in queued if one.message == pushed), None)
-    fitting = [one for one in queued if VTN_OPERATIONS[type(one.message)].answer is type(message)]
+    fitting = [
+        one
+        for one in queued
+        if VTN_OPERATIONS[type(one.message)].answer is type(message)
+        and not _is_about_metadata(turn, message, one.message)
+    ]
     if not fitting and isinstance(message, Response):
         return next((one for one in queued if one.state is Delivery.OFFERED), None)
     offered = [one for one in fitting if one.state is Delivery.OFFERED]
@@ -272,6 +278,17 @@ def _may_answer(message: Payload, operation: Payload) -> bool:
         return False
     wanted = {one.report_request_id for one in operation.report_requests}
     return not wanted.isdisjoint(message.pending_reports)
+
+
+def _is_about_metadata(turn: Turn, message: Payload, operation: Payload) -> bool:
+    """Whether an oadrCreatedReport confirms what was asked for in the answer to metadata (rule 344), and not a request.
+
+    It may come while a request is under way: it lists then what was asked for by the way, and not what that asks for.
+    """
+    if not isinstance(message, CreatedReport) or not message.response.ok or _may_answer(message, operation):
+        return False
+    by_the_way = (one for one in turn.ven().requests if one.by_the_way and one.state is ReportAtRequester.ASKED)
+    return any(one.request_id in message.pending_reports for one in by_the_way)
 
 
 def _is_named(message: Payload, operation: Payload) -> bool:

@@ -250,6 +250,26 @@ def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> N
     assert "metadata" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
 
 
+@pytest.mark.rule(329, 344)
+def test_what_confirms_requests_by_the_way_confirms_none_that_is_under_way() -> None:
+    grid = Grid(vtn_handlers={"on_register_report": lambda report: [ReportWish(r_id="load", sampling=SECOND * 10)]})
+    grid.add_ven(pull=False, handlers={})
+    grid.drain()
+    wanted = request("under way", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
+    grid.vtn.vtn.create_report(grid.ven_id(), [wanted], grid.now)
+    grid.wire.drain(grid.host, grid.now)
+    under_way = flight_of(grid, CreateReport)
+    grid.wire.flights.remove(under_way)
+    offer(grid.ven(), grid)
+    grid.drain()
+    states = {one.request_id: one.state for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
+    assert states.pop("under way") is ReportAtRequester.ASKED
+    assert list(states.values()) == [ReportAtRequester.RUNNING]
+    grid.wire.flights.append(under_way)
+    grid.run(30)
+    assert "under way" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}, "it was answered"
+
+
 @pytest.mark.parametrize("step", [SECOND * 10, NONE])
 @pytest.mark.rule(325)
 def test_a_request_with_an_end_is_over_for_both_sides_once_its_last_report_is_there(step: timedelta) -> None:
