@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from oadr_core.clock import whole_seconds
 from oadr_core.messages import add_duration, as_timedelta, is_zero, subtract_duration
 from oadr_core.offers import METADATA
 from oadr_core.state.reports import AcceptedRequest
@@ -117,7 +118,7 @@ def schedule(
     :param lagging: whether a reading is about the stretch of time after it is due, and so is taken when that is over.
     """
     specifier = accepted.request.report_specifier
-    since = accepted.accepted_at if resumed_at is None else resumed_at
+    since = whole_seconds(accepted.accepted_at if resumed_at is None else resumed_at)  # a reading is told for seconds
     start, end = since, None
     if specifier.report_interval is not None:
         start = specifier.report_interval.dtstart

@@ -44,6 +44,13 @@ def test_readings_are_due_at_the_start_and_then_every_period() -> None:
     assert (one.together, one.once) == (3, False)
 
 
+@pytest.mark.rule(324)
+@pytest.mark.parametrize("resumed", [None, SECOND * 7 + TICK])
+def test_what_is_asked_for_once_is_read_for_the_full_second_that_it_is_told_for(resumed: timedelta | None) -> None:
+    one = plan(accepted=SECOND * 7 + TICK, resumed=resumed, granularity=NONE, back=NONE, begin=None)
+    assert due(one, 1) == [SECOND * 7]
+
+
 @pytest.mark.rule(325)
 def test_nothing_is_read_before_the_start() -> None:
     assert due(plan(begin=HOUR, granularity=MINUTE, back=MINUTE), 2) == [HOUR, HOUR + MINUTE]
