@@ -226,11 +226,12 @@ class Wire:
         self.drain(flight.source, now)
 
     def lose(self, flight: Flight, now: Now, *, told: bool) -> None:
-        """Lose a request or its answer.
+        """Lose a request or its answer, which nobody will see.
 
         :param told: whether the source learns of it at once, as with a broken connection, or never.
         """
         self.flights.remove(flight)
+        flight.answered, flight.answer = False, b""
         if told and flight.boot == flight.source.boots:
             self._over(flight)
             flight.source.core.exchange_failed(flight.exchange, Failure.BROKEN, now=flight.source.reads(now))

@@ -127,6 +127,8 @@ class Applications(World):
         events = [one.event_id for one in self.answerable(ven)]
         if events:
             event_id = data.draw(st.sampled_from(events))
+            if resource is None:
+                ven.diary.opted.add((event_id, OptType(opt_type)))
             self.opt(ven, opt_type=opt_type, targets=_targets(resource), event_id=event_id)
 
     @precondition(lambda self: self.able_to_opt())

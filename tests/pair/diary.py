@@ -72,12 +72,15 @@ class Diary:
         """The events that the operator has cancelled."""
         self.troubled = False
         """Whether events may have ended for another reason: a registration that ended, or a clock that was wrong."""
+        self.opted: set[tuple[str, OptType]] = set()
+        """What the application ever said about the whole of an event by an opt."""
         self.said: dict[Edition, set[Said]] = {}
         self._asked: set[Edition] = set()
         self._told: dict[str, Told] = {}
         self._before: dict[str, KnownEvent] = {}
         self._offsets: dict[str, timedelta] = {}
         self._ending_since: dict[str, datetime] = {}
+        self._just_ended = False
 
     # --- what the application says -----------------------------------------------------------------------------------
 
@@ -101,7 +104,10 @@ class Diary:
         ruling = state.opts.for_event(edition[0], Scope())
         opt_type, code = said
         own = self.said.get(edition, set())
-        return said in own or (ruling is not None and ruling.opt_type is opt_type and code in {one for _, one in own})
+        ruled = ruling is not None and ruling.opt_type is opt_type
+        if self._just_ended:  # and all opts with the registration, since this was decided
+            ruled = ruled or (edition[0], opt_type) in self.opted
+        return said in own or (ruled and code in {one for _, one in own})
 
     def answers(self, message: CreatedEvent, cancelled: Iterable[Edition], state: VenState, now: datetime) -> None:
         """What leaves for the VTN is what the application has said."""
@@ -131,6 +137,9 @@ class Diary:
         :param cut: whether it was about to tell more when its power failed.
         """
         self._meet(state, now)
+        events = list(events)
+        self._just_ended = any(isinstance(event, RegistrationEnded) for event in events)
+        self.troubled = self.troubled or not state.registered
         for event in events:
             if isinstance(event, EventDecided):
                 self._decided(event, state, now)
@@ -142,6 +151,7 @@ class Diary:
             elif isinstance(event, RegistrationEnded | RegistrationRefused):
                 self.troubled = True
         self._look_for_ends(state, cut=cut)
+        self._look_for_losses(state, now)
         self._before = {one.event_id: one for one in state.events}
 
     def _decided(self, event: EventDecided, state: VenState, now: datetime) -> None:
@@ -228,6 +238,14 @@ class Diary:
                 assert cut or event_id in going_on, f"{self._name} was never told that {event_id} ended"
             elif event_id not in {one.event_id for one in state.events}:
                 del self._told[event_id]
+
+    def _look_for_losses(self, state: VenState, now: datetime) -> None:
+        """What the VEN knows is forgotten for a reason alone: it is over, or was cancelled (rule 61)."""
+        lost = self._before.keys() - {one.event_id for one in state.events}
+        for event_id in lost - set(self.cancelled):
+            latest = max(number for name, number in self.editions if name == event_id)
+            over = now >= self.editions[event_id, latest].last_end
+            assert over or self.troubled, f"{self._name} forgets {event_id}, which was never cancelled"
 
     def is_up_to_date(self, state: VenState, now: datetime) -> None:
         """Whatever has come of the events that the VEN takes part in, the application was told."""

@@ -126,6 +126,7 @@ class Ledger:
         self._listed: defaultdict[Link, set[str]] = defaultdict(set)  # those that were listed as pending, ever
         self._cancels: dict[tuple[Link, str], CancelReport] = {}
         self._ending: dict[tuple[Link, str], Ending] = {}
+        self._outdated: dict[tuple[Link, str], frozenset[str]] = {}  # what metadata will end, once they are taken
 
     # --- what may be missing -----------------------------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ class Ledger:
             for request in requests:
                 known = self._requests.setdefault(request.report_request_id, (there, request))
                 assert known == (there, request), "a reportRequestID is used twice (rule 322)"
-                self._ending.pop((there, request.report_request_id), None)  # one that comes late begins anew
+                self._begins_anew(there, request.report_request_id)
         elif isinstance(message, CancelReport):
             self._cancels[there, message.request_id] = message
         elif isinstance(message, RegisterReport):
@@ -176,6 +177,13 @@ class Ledger:
             isinstance(message, CreatePartyRegistration) and message.registration_id is None
         ):
             self.break_off(link)
+
+    def _begins_anew(self, link: Link, request_id: str) -> None:
+        """A request comes, and may do so late: it goes on, whatever was to end it."""
+        self._ending.pop((link, request_id), None)
+        for key, ended in self._outdated.items():
+            if key[0] == link:
+                self._outdated[key] = ended - {request_id}
 
     def _void(self, link: Link, answered: str | None) -> None:
         """New metadata end what was asked for before, save what asks for metadata (rule 306)."""
@@ -206,7 +214,10 @@ class Ledger:
             left_out = listed & set(pending) - set(message.pending_reports)
             assert not left_out, f"the pending list leaves out {', '.join(sorted(left_out))} (rule 329)"
             listed |= set(message.pending_reports)
-        if isinstance(message, CanceledReport):
+        if isinstance(message, RegisterReport):
+            served = frozenset(one for one in pending if self._goes_on_until_ended(one))
+            self._outdated.setdefault((link, message.request_id), served)
+        elif isinstance(message, CanceledReport):
             self._is_cancelled(link, message, now.utc)
         elif isinstance(message, UpdatedReport):
             self._is_welcome((link[1], link[0]), message)
@@ -229,6 +240,25 @@ class Ledger:
                 follows = request_id in message.pending_reports
                 assert cancel.report_to_follow or not follows, f"{request_id} is cancelled, and is pending (rule 336)"
                 self._ending.setdefault((link, request_id), Ending(now, int(follows)))
+
+    def _goes_on_until_ended(self, request_id: str) -> bool:
+        """Whether a request asks for more than one report, and not for metadata."""
+        order = self.orders.get(request_id)
+        known = self._requests.get(request_id)
+        metadata = order is not None and order.kind == "metadata"
+        return known is not None and not metadata and not is_zero(known[1].report_specifier.report_back_duration)
+
+    def metadata_are_taken(self, link: Link, message: RegisteredReport, now: datetime) -> None:
+        """A source learns that its new metadata are taken, which end what was asked for before (rule 306).
+
+        :param link: who reports to whom.
+        :param message: the answer; what comes with it goes on.
+        :param now: the present.
+        """
+        if message.response.ok:
+            again = {one.report_request_id for one in message.report_requests or ()}
+            for request_id in self._outdated.get((link, message.response.request_id), frozenset()) - again:
+                self._ending.setdefault((link, request_id), Ending(now, 0))
 
     def is_cancelled_by_the_way(self, link: Link, cancel: CancelReport, now: datetime) -> None:
         """A source learns from the answer to its report that no more is wanted (rules 328 and 335).

@@ -14,6 +14,7 @@ from oadr_core import Startup
 from tests.pair.actors import Ven
 from tests.pair.agreement import HEALING, agree
 from tests.pair.applications import Applications
+from tests.pair.crossings import Crossings
 from tests.pair.meters import Meter
 from tests.pair.mishaps import Interruptions, LostAnswers
 from tests.pair.network import Network, Time
@@ -91,7 +92,7 @@ class Orderly(Time, Operator, Applications, Site):
     """A site on good days: operators and applications do what they like, and everything works."""
 
 
-class Lossy(Network, Operator, Applications, Site):
+class Lossy(Crossings, Applications, Site):
     """A site whose machines are fine, on a bad network."""
 
 
@@ -105,7 +106,7 @@ class Troubled(Troubles, Registrations, Orderly):
     """A site whose machines have their troubles and whose registrations come and go, on a good network."""
 
 
-class Pair(Network, Troubled):
+class Pair(Crossings, Troubled):
     """A site where everything happens."""
 
 

@@ -20,7 +20,7 @@ _MOST_EVENTS: Final = 6
 class Operator(World):
     """Whatever the operator of the VTN may order."""
 
-    @precondition(lambda self: self.vtn.records and len(self.vtn.book) < _MOST_EVENTS)
+    @precondition(lambda self: self.may_order())
     @rule(data=st.data(), arrives=st.booleans())
     def new_event(self, data: st.DataObject, arrives: bool) -> None:
         """An event for some of the VENs; often they have it before anything else happens."""
@@ -60,6 +60,10 @@ class Operator(World):
         """The operator orders what would rewrite the past, and is told so."""
         with pytest.raises(LocalProtocolError, match=r"\(rule 20\)"):
             action(self.vtn.core, self.vtn.host.reads(self.now))
+
+    def may_order(self) -> bool:
+        """Whether there is somebody to whom an event can be sent, and not yet too many events."""
+        return bool(self.vtn.records) and len(self.vtn.book) < _MOST_EVENTS
 
     def going_on(self) -> list[Booking]:
         """The events that can still be changed."""

@@ -23,6 +23,7 @@ from oadr_core import (
     OptReceived,
     Payload,
     Poll,
+    RegisteredReport,
     Reply,
     ReportDropped,
     ReportPayload,
@@ -285,6 +286,10 @@ class World(RuleBasedStateMachine):
         """A request arrives."""
         message = read_once(flight.body).message
         self.ledger.pass_by((flight.source.name, self.wire.destination(flight).name), message)
+        if isinstance(message, RegisteredReport):
+            destination = self.wire.destination(flight)
+            link = (destination.name, flight.source.name)
+            self.ledger.metadata_are_taken(link, message, self.clock_of(destination))
         ven = self.ven_of(flight.source)
         if ven is None:
             return
@@ -317,6 +322,9 @@ class World(RuleBasedStateMachine):
             message = read_once(flight.answer).message
             if isinstance(message, DistributeEvent):
                 self.reader.arrived(flight.source.name, message.request_id)
+            elif isinstance(message, RegisteredReport):
+                link = (flight.source.name, self.vtn.host.name)
+                self.ledger.metadata_are_taken(link, message, self.clock_of(flight.source))
             elif isinstance(message, UpdatedReport) and message.cancel_report is not None:
                 self.ledger.is_cancelled_by_the_way(
                     (flight.source.name, self.vtn.host.name), message.cancel_report, self.now.utc
