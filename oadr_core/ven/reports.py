@@ -239,6 +239,16 @@ class ReportService(VenBase):
         requester.take_canceled(answer, sent, now.utc)
         self._change(now, **requester.changes())
 
+    def _ask_no_more_for_what_has_come(self) -> None:
+        """Take back requests for reports that have been answered by what has come since.
+
+        One that is under way waits for its answer all the same, as a VEN has one request under way at a time; it is
+        looked at again before it is repeated.
+        """
+        if not self.config.manual:  # there the application waits for what becomes of its requests
+            requester = Requester(self._state)
+            self._sender.revise(lambda waiting: None if requester.is_answered(waiting) else waiting)
+
     def _reports_refused(self, sent: Payload, answer: Payload | None, now: Now) -> None:
         """The VTN refuses what we told it about reports or asked of it, or will never answer."""
         if isinstance(sent, UpdateReport):  # it wants no such report, or no longer
@@ -472,10 +482,9 @@ class ReportService(VenBase):
         self._change(now, **requester.changes())
         for one in told:  # once it is saved: what is told has been taken, whatever comes
             self._emit(one)
-        if not self.config.manual:  # there the application waits for what becomes of its requests
-            self._sender.withdraw(requester.is_answered)
-            if cancel is not None:
-                self._sender.revise(requester.still_asked)
+        self._ask_no_more_for_what_has_come()
+        if cancel is not None and not self.config.manual:
+            self._sender.revise(requester.still_asked)
         if not examined.response.ok:
             code, text = examined.response.response_code, examined.response.response_description
             self._misbehaved(f"sent a report: {text}", code)

@@ -16,6 +16,7 @@ from oadr_core import (
     ReportRequest,
     ReportsReceived,
     ReportWish,
+    RequestEvent,
     Save,
     UpdateReport,
     data_point,
@@ -248,6 +249,28 @@ def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> N
     assert [one.report_requests for one in grid.messages(CreateReport)] == [(metadata,)]
     assert [one.report_request_id for one in grid.messages(RegisterReport)] == [None, "metadata"]
     assert "metadata" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
+
+
+def test_a_request_that_its_report_has_overtaken_is_waited_for_and_not_repeated() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: None})
+    offer(grid.vtn, grid)
+    grid.drain()
+    wanted = request("once", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
+    grid.ven().ven.create_report([wanted], grid.now)
+    grid.wire.drain(host, grid.now)
+    asked = flight_of(grid, CreateReport)
+    grid.wire.deliver(asked, grid.now)
+    grid.wire.flights.remove(asked)  # its answer takes its time
+    grid.log.clear()
+    grid.ven().ven.request_event(grid.now)
+    grid.run(5)
+    assert grid.ven().ven.state.requests == (), "its report is here"
+    assert grid.messages(RequestEvent) == [], "one request at a time"
+    grid.log.clear()
+    grid.run(120)
+    assert grid.messages(RequestEvent), "the answer was given up"
+    assert grid.messages(CreateReport) == [], "a source that has crashed would make it once more"
 
 
 @pytest.mark.rule(329, 344)
