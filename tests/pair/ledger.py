@@ -31,7 +31,7 @@ from oadr_core import (
     UpdateReport,
 )
 from oadr_core.messages import add_duration, is_zero
-from tests.pair.meters import REFUSED, STEP, Meter, minutes
+from tests.pair.meters import PERIOD, REFUSED, STEP, Meter, minutes
 
 Link = tuple[str, str]
 """Who reports, and to whom, by the names of their hosts."""
@@ -131,8 +131,8 @@ class Ledger:
     # --- what may be missing -----------------------------------------------------------------------------------------
 
     def slept(self, since: datetime, until: datetime) -> None:
-        """Nobody was awake for some time, and nothing could be read."""
-        self._missed.append(("", since, until))
+        """Nobody was awake for some time, and nothing could be read; nor what was recorded in the period before."""
+        self._missed.append(("", since - PERIOD, until))
 
     def started(self, host: str, now: datetime, *, cut: bool) -> None:
         """A machine has started again: what it had read and not finished is lost.
