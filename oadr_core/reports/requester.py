@@ -270,10 +270,16 @@ class Requester:
     def unconfirmed(self, under_way: Iterable[CreateReport]) -> set[str]:
         """Find the requests that were made by the way (rule 344): those that go in no request of their own.
 
+        Metadata never are asked for by the way: such a request is still to be sent, as after a restart.
+
         :param under_way: the requests that are still to be answered.
         """
         apart = {one.report_request_id for message in under_way for one in message.report_requests}
-        return {key for key, one in self._requests.items() if one.state is ReportAtRequester.ASKED and key not in apart}
+        return {
+            key
+            for key, one in self._requests.items()
+            if one.state is ReportAtRequester.ASKED and key not in apart and not is_for_metadata(one.request)
+        }
 
     def is_answered(self, message: Payload) -> bool:
         """Whether a message asks for reports that have all come, or been confirmed or refused, whatever became of it.

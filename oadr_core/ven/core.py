@@ -299,7 +299,7 @@ class Ven(RegistrationService):
         if wait is not None:
             service = SERVICE[type(request.message)]
             self._emit(ExchangeSetBack(ticket=request.ticket, service=service, why=why, wait=wait))
-            self._ask_no_more_for_what_has_come()
+            self._bring_up_to_date()
             return
         self._emit(ExchangeAbandoned(ticket=request.ticket, request=request.message, why=why))
         if isinstance(request.message, CreatePartyRegistration | CancelPartyRegistration):

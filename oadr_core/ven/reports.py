@@ -239,6 +239,11 @@ class ReportService(VenBase):
         requester.take_canceled(answer, sent, now.utc)
         self._change(now, **requester.changes())
 
+    def _bring_up_to_date(self) -> None:
+        """Have what is repeated say how things are by now, as it could not be changed while it was under way."""
+        self._sender.revise(self._source().up_to_date)
+        self._ask_no_more_for_what_has_come()
+
     def _ask_no_more_for_what_has_come(self) -> None:
         """Take back requests for reports that have been answered by what has come since.
 

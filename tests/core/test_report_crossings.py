@@ -9,6 +9,7 @@ import pytest
 from oadr_core import (
     AutoVen,
     AutoVtn,
+    CreatedReport,
     CreateReport,
     EiResponse,
     RegisterReport,
@@ -27,7 +28,7 @@ from oadr_core.machines.report import ReportAtRequester
 from oadr_core.reports.requester import Requester
 from oadr_core.state.ven import VenState
 from oadr_core.testing import Flight
-from tests.core.kit import MINUTE, NONE, NOON, Grid, request
+from tests.core.kit import HOUR, MINUTE, NONE, NOON, Grid, request
 
 SECOND = timedelta(seconds=1)
 RATE = {"min_period": SECOND * 10, "max_period": MINUTE * 5}
@@ -249,6 +250,27 @@ def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> N
     assert [one.report_requests for one in grid.messages(CreateReport)] == [(metadata,)]
     assert [one.report_request_id for one in grid.messages(RegisterReport)] == [None, "metadata"]
     assert "metadata" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
+
+
+@pytest.mark.rule(329)
+def test_an_answer_that_is_repeated_lists_what_has_become_pending_since() -> None:
+    grid = Grid(vtn_handlers={"on_register_report": lambda report: None})
+    host = grid.add_ven(pull=False, handlers={})
+    grid.drain()
+    offer(grid.ven(), grid)
+    grid.wire.drain(host, grid.now)
+    offered = flight_of(grid, RegisterReport)
+    grid.wire.deliver(offered, grid.now)
+    (call,) = grid.host.calls
+    grid.wire.run(grid.host, call, [ReportWish(r_id="load", sampling=MINUTE * 5)], grid.now)
+    grid.wire.answer(offered, grid.now)
+    grid.wire.lose(flight_of(grid, CreatedReport), grid.now, told=False)
+    grid.vtn.vtn.create_report(grid.ven_id(), [request("since then", specifier_id="meter", begin=HOUR)], grid.now)
+    grid.drain()
+    grid.log.clear()
+    grid.run(60)
+    (repeated,) = grid.messages(CreatedReport)
+    assert "since then" in repeated.pending_reports
 
 
 def test_a_request_that_its_report_has_overtaken_is_waited_for_and_not_repeated() -> None:

@@ -573,6 +573,14 @@ def test_a_refusal_of_what_was_asked_for_by_the_way_is_about_nothing_else() -> N
     assert [one.request_id for one in requester.requests] == ["waiting"]
 
 
+@pytest.mark.rule(329, 344)
+def test_what_is_confirmed_by_the_way_does_not_confirm_a_request_for_metadata_that_a_restart_has_kept() -> None:
+    metadata = request("metadata", specifier_id=METADATA, r_ids=("0",), granularity=NONE, back=NONE, begin=None)
+    requester = Requester(ReportsBlob())
+    requester.ask([metadata, request("by the way")])
+    assert requester.unconfirmed([]) == {"by the way"}
+
+
 def test_callbacks_of_single_requests_do_not_add_up(direction: str) -> None:
     pair = Pair(direction)
     offering(pair)
