@@ -36,7 +36,15 @@ def check(data: bytes) -> None:
 TARGET: Final = Target(
     check=check,
     seeds=partial(sessions.seeds, 12, 3000),
-    modules=("oadr_core.vtn.core", "oadr_core.ven.core", "oadr_core.auto.ven", "oadr_core.sender"),
+    modules=(
+        "oadr_core.vtn.core",
+        "oadr_core.vtn.consequences",
+        "oadr_core.vtn.event_service",
+        "oadr_core.vtn.push_service",
+        "oadr_core.ven.core",
+        "oadr_core.auto.ven",
+        "oadr_core.sender",
+    ),
     longest=4096,
     runs=16,
 )

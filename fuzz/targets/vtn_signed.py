@@ -113,6 +113,9 @@ TARGET: Final = Target(
     modules=(
         "oadr_core.vtn.certificates",
         "oadr_core.vtn.core",
+        "oadr_core.vtn.consequences",
+        "oadr_core.vtn.identities",
+        "oadr_core.vtn.base",
         "oadr_core.vtn.registration",
         "oadr_core.seal.making",
         "oadr_core.seal.replay",

@@ -152,7 +152,7 @@ def test_what_was_missed_is_told_once_as_things_stand() -> None:
 @pytest.mark.rule(57)
 def test_a_modification_is_told_as_soon_as_it_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     # other VTNs move the start of an event that runs; ours refuses that (rule 20)
-    monkeypatch.setattr("oadr_core.vtn.core.refuse_rewriting", lambda *told: None)
+    monkeypatch.setattr("oadr_core.vtn.event_service.refuse_rewriting", lambda *told: None)
     home = Home()
     add(home.grid, in_three())
     home.run_to(15)

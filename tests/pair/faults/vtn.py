@@ -11,10 +11,10 @@ from oadr_core.auto.asker import Asker
 from oadr_core.machines.event import EventAtVtn
 from oadr_core.messages import latest_end
 from oadr_core.vtn import (
-    core,
     delivery,
     event_documents,
     event_lists,
+    event_service,
     events,
     opts,
     standings,
@@ -192,7 +192,7 @@ def _the_first_value_stays(patch: pytest.MonkeyPatch) -> None:
 @fault()
 def _changes_have_no_number(patch: pytest.MonkeyPatch) -> None:
     """A change of an event keeps its modification number, unless it is cancelled."""
-    right = core._modified
+    right = event_service._modified
 
     def wrong(known: Any, event: Any, now: Any) -> Any:
         changed = right(known, event, now)
@@ -205,7 +205,7 @@ def _changes_have_no_number(patch: pytest.MonkeyPatch) -> None:
             changed, event=msgspec.structs.replace(changed.event, event_descriptor=descriptor)
         )
 
-    patch.setattr(core, "_modified", wrong)
+    patch.setattr(event_service, "_modified", wrong)
 
 
 # --- opts ------------------------------------------------------------------------------------------------------------
