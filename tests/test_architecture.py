@@ -57,7 +57,7 @@ ALLOWED: Final = frozenset(
     {
         *("base64", "binascii", "bisect", "calendar", "collections", "contextlib", "copy", "dataclasses", "datetime"),
         *("decimal", "difflib", "enum", "functools", "hashlib", "heapq", "inspect", "itertools", "math", "re", "types"),
-        *("lxml", "msgspec", "typing"),
+        *("abc", "lxml", "msgspec", "typing"),
     }
 )
 """What the core may import from outside. Nothing here does I/O, tells the time, or draws random numbers by itself."""

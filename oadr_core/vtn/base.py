@@ -1,5 +1,6 @@
 """What the layers of a VTN share: its records, and answering."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping
 from typing import Final, TypedDict, Unpack
 
@@ -41,7 +42,7 @@ class Parts(TypedDict):
     refuse_address: AddressCheck
 
 
-class VtnBase(CoreBase):
+class VtnBase(CoreBase, ABC):
     """What the layers of a VTN share: its records, by what VENs are known, and answering and refusing what they ask.
 
     :param config: what the VTN is.
@@ -96,13 +97,13 @@ class VtnBase(CoreBase):
 
     # --- taking a step -----------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _take(self, record: VenRecord | None, given: Input, inbound: InboundId | None, now: Now) -> None:
         """Take one input, and do what comes of it; see :class:`~oadr_core.vtn.consequences.Consequences`.
 
         It is named here because it goes both ways: what is due at a push VEN is an input too, and what comes of an
         input may be due at a push VEN.
         """
-        raise NotImplementedError
 
     # --- records -----------------------------------------------------------------------------------------------------
 

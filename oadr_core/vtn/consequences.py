@@ -70,9 +70,7 @@ class Consequences(EventService, Identities):
         """Keep the record, and have it saved before anything that follows from it."""
         after = result.record
         if before is not None and (after is None or after.ven_id != before.ven_id):
-            self._drop(before)
-            for one in before.report_requests:
-                self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=before.ven_id))
+            self._end(before)
         if after is not None and after is not before:
             self._keep(after)
         if after is not None and result.durable:
@@ -87,6 +85,12 @@ class Consequences(EventService, Identities):
             self._heard_of(after, now)
             if after.profile is ProfileName.V20A:
                 self._tell_withheld_of(self._book.of(after.ven_id), after.ven_id)
+
+    def _end(self, record: VenRecord) -> None:
+        """Forget the registration of a VEN, with what it has asked for."""
+        self._drop(record)
+        for one in record.report_requests:
+            self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=record.ven_id))
 
     # --- asking the application --------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from oadr_core.clock import Now
 from oadr_core.entropy import new_id
 from oadr_core.errors import LocalProtocolError
 from oadr_core.messages import CancelPartyRegistration, ProfileName, RequestReregistration, TransportName
-from oadr_core.outputs import ReportEnded, Save, VenDeregistered, VenRegistered
+from oadr_core.outputs import Save, VenDeregistered, VenRegistered
 from oadr_core.state.audience import Enrolment
 from oadr_core.state.vtn import VenRecord
 from oadr_core.vtn.base import ENROLMENT
@@ -79,7 +79,7 @@ class RegistrationService(Consequences):
         if record.profile is not ProfileName.V20A:
             raise LocalProtocolError(f"{ven_id!r} has registered itself; cancel its registration instead")
         self._now = now
-        self._end(record)
+        self._deregister(record)
 
     def forget_ven(self, ven_id: str, now: Now) -> None:
         """Forget a VEN that is gone, and all that is kept of it, without asking it.
@@ -94,18 +94,16 @@ class RegistrationService(Consequences):
             self._known_ven(ven_id)
         self._now = now
         if ven_id in self._records:
-            self._end(self._records[ven_id])
+            self._deregister(self._records[ven_id])
         if self._book.handed(ven_id).event_ids:
             self._hand(ven_id, ())
         if ven_id in self._book.enrolments:
             self._book.enrol(ven_id, Enrolment())
             self._emit(Save(f"{ENROLMENT}{ven_id}", None))
 
-    def _end(self, record: VenRecord) -> None:
-        """Forget the registration of a VEN, with what it has asked for."""
-        self._drop(record)
-        for one in record.report_requests:
-            self._emit(ReportEnded(report_request_id=one.request.report_request_id, ven_id=record.ven_id))
+    def _deregister(self, record: VenRecord) -> None:
+        """End the registration of a VEN without asking it, and tell so."""
+        self._end(record)
         self._emit(VenDeregistered(ven_id=record.ven_id, by_peer=False))
 
     def request_reregistration(self, ven_id: str, now: Now) -> None:
