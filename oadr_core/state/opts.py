@@ -48,8 +48,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether something can be meant by both; who belongs to a group is not known here."""
         classes = not self.device_classes or not other.device_classes
         return (
-            None in (self.market_context, other.market_context) or self.market_context == other.market_context
-        ) and (classes or bool(set(self.device_classes) & set(other.device_classes)))
+            (None in (self.market_context, other.market_context) or self.market_context == other.market_context)
+            and (classes or bool(set(self.device_classes) & set(other.device_classes)))
+            and not _are_apart(self.target, other.target)
+        )
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,6 +168,16 @@ def foreign_targets(opt: CreateOpt, event: EiEvent) -> list[str]:
 
 def _shared(one: Target, other: Target, name: str) -> bool:
     return not set(getattr(one, name)).isdisjoint(getattr(other, name))
+
+
+def _are_apart(one: Target, other: Target) -> bool:
+    """Whether two targets name resources and nothing else, and none in common."""
+    return (
+        one == Target(resource_id=one.resource_id)
+        and other == Target(resource_id=other.resource_id)
+        and bool(one.resource_id and other.resource_id)
+        and set(one.resource_id).isdisjoint(other.resource_id)
+    )
 
 
 def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

@@ -494,6 +494,16 @@ def test_a_schedule_without_length_has_no_end() -> None:
     assert desk.is_out(after=HOUR * 85), "it is not over"
 
 
+@pytest.mark.rule(203)
+def test_hundreds_of_resources_have_a_schedule_each_and_none_says_anything_of_the_others() -> None:
+    desk = Desk()
+    names = [f"resource {number}" for number in range(300)]
+    for name in names:
+        assert code(desk.ask(create_opt(name, target=Target(resource_id=(name,))))) == 200
+    assert all(desk.is_out(name) for name in names)
+    assert not any(one.overridden for one in desk.book.schedules)
+
+
 TARGETS = st.sampled_from([Target(), PUMP, FAN, BOTH, Target(group_id=("roof",)), Target(ven_id=("ven",))])
 CONTEXTS = st.sampled_from([None, PROGRAM, "http://other.example"])
 CLASSES = st.sampled_from([None, HEATERS, THERMOSTATS])
