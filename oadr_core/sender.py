@@ -226,8 +226,11 @@ class Sender:
         """Tell whether the request under way has waited too long for its answer."""
         return self._flying is not None and now.mono >= self._until
 
-    def resume(self) -> None:
-        """Stop waiting: there is a sign that the peer is back."""
+    def resume(self, now: Now) -> None:
+        """Stop waiting: there is a sign that the peer, or the way to it, is back."""
+        for request in self._queue:
+            if request.not_before == self._paused_until:  # that is what it waits for
+                request.not_before = now.mono
         self._paused_until = 0.0
 
     def next_deadline(self, now: Now) -> Deadline | None:

@@ -16,6 +16,7 @@ from oadr_driver.transport import (
     Transport,
     VenReceiver,
     VenTransport,
+    VtnReceiver,
     VtnTransport,
 )
 from oadr_driver.ven import DrivenVen
@@ -44,5 +45,6 @@ __all__ = [
     "Transport",
     "VenReceiver",
     "VenTransport",
+    "VtnReceiver",
     "VtnTransport",
 ]

@@ -108,7 +108,7 @@ class TransportHarness:
             async with transport.opened() as carrier:
                 core = build(store.load(), system_now())
                 driver = Driver(core, carrier=Carriers({self.transport: carrier}), store=store)
-                async with driver.running(), transport.serving(driver):
+                async with driver.running(), transport.serving(_Serving(core, driver)):
                     yield core, driver
 
         return await self._begun(DrivenCore(self._running_in(), life))
@@ -229,11 +229,15 @@ class DrivenCore(Generic[CoreT]):
             self._over.set()
 
 
-class _Reached:
-    """What takes the requests of the VTN, and where the VEN is reached."""
+class _Receiving(Generic[CoreT]):
+    """What takes requests.
 
-    def __init__(self, core: AutoVen, driver: Driver) -> None:
-        self._core: Final = core
+    :param core: the core that they are for.
+    :param driver: drives it.
+    """
+
+    def __init__(self, core: CoreT, driver: Driver) -> None:
+        self._core: Final[CoreT] = core
         self._driver: Final = driver
 
     async def receive(
@@ -241,6 +245,19 @@ class _Reached:
     ) -> tuple[Failure | None, bytes]:
         """Take a request."""
         return await self._driver.receive(body, peer, service, profile)
+
+
+class _Serving(_Receiving[AutoVtn]):
+    """What takes the requests of VENs."""
+
+    def link_is_back(self, transport: TransportName) -> None:
+        """Send what has failed for want of a connection."""
+        self._core.link_is_back(transport, system_now())
+        self._driver.pump()
+
+
+class _Reached(_Receiving[AutoVen]):
+    """What takes the requests of the VTN, and where the VEN is reached."""
 
     def reached_at(self, address: str) -> None:
         """Be reached at another address."""

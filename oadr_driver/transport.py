@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
-from oadr_core import Failure, Peer, ProfileName, Service, Transmit
+from oadr_core import Failure, Peer, ProfileName, Service, Transmit, TransportName
 
 
 class ExchangeFailed(Exception):
@@ -54,6 +54,17 @@ class Receiver(Protocol):
         ...
 
 
+class VtnReceiver(Receiver, Protocol):
+    """What takes the requests of VENs."""
+
+    def link_is_back(self, transport: TransportName) -> None:
+        """Say that there is a connection again, over which everything goes: what has failed for want of it is sent.
+
+        :param transport: the transport that has it.
+        """
+        ...
+
+
 class Transport(Protocol):
     """A way to peers. An adapter is one, or has one for each side."""
 
@@ -61,10 +72,11 @@ class Transport(Protocol):
         """Take what is needed, such as a port, and carry requests while the body runs. Peers are not served yet."""
         ...
 
-    def serving(self, receiver: Receiver) -> AbstractAsyncContextManager[None]:
+    def serving(self, receiver: VtnReceiver) -> AbstractAsyncContextManager[None]:
         """Serve peers while the body runs; at its end nobody new is served, and what is under way is finished.
 
-        :param receiver: takes their requests.
+        :param receiver: takes their requests. Who has a single connection, which may be lost, tells it when that is
+            back.
         """
         ...
 

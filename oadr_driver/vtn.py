@@ -657,6 +657,13 @@ class DrivenVtn(Driven):
                 await stack.enter_async_context(one.serving(self))
             yield
 
+    def link_is_back(self, transport: TransportName) -> None:
+        """Push at once what has failed for want of a connection of our own; for the transports.
+
+        :param transport: the one that has a connection again.
+        """
+        self._do(lambda now: self._core.link_is_back(transport, now))
+
     def _refuse_address(self, transport: str, address: str) -> str | None:
         """Say why an address that a VEN registers with is not pushed to."""
         return self._transports[transport].refuse_address(address)

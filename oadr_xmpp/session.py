@@ -75,6 +75,7 @@ class Session:
         self._reached = asyncio.Event()  # set while we are online
         self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
         self._on_start: list[Callable[[str], None]] = []
+        self._on_online: list[Callable[[], None]] = []
         for name, handler in (
             ("connected", lambda _: self._connected.set()),
             ("session_start", self._started),
@@ -105,6 +106,10 @@ class Session:
         self._on_start.append(told)
         if self._online:
             told(self.jid)
+
+    def on_online(self, told: Callable[[], None]) -> None:
+        """Have something told whenever we are online again, with a new session or with the one of before."""
+        self._on_online.append(told)
 
     async def reached(self) -> None:
         """Wait until we are online."""
@@ -239,6 +244,8 @@ class Session:
     def _be_online(self) -> None:
         self._online = True
         self._reached.set()
+        for told in self._on_online:
+            told()
 
     def _ended(self, _: Any) -> None:
         self._exchanges.fail_all(Failure.BROKEN)

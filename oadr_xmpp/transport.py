@@ -27,7 +27,7 @@ from oadr_core import (
 )
 from oadr_driver.damping import Damper
 from oadr_driver.logs import logger
-from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, Receiver, VenReceiver
+from oadr_driver.transport import Carrier, ExchangeFailed, LooseCarrier, VenReceiver, VtnReceiver
 from oadr_xmpp.apart import AnswersApart
 from oadr_xmpp.conversation import Side
 from oadr_xmpp.dialects import XmppDialect
@@ -372,7 +372,7 @@ class XmppToVens(_Way):
             yield self
 
     @asynccontextmanager
-    async def serving(self, receiver: Receiver) -> AsyncIterator[None]:
+    async def serving(self, receiver: VtnReceiver) -> AsyncIterator[None]:
         """Take requests of VENs; see :class:`~oadr_driver.transport.Transport`."""
 
         async def take(body: bytes, sender: Any, dialect: XmppDialect) -> tuple[Failure | None, bytes]:
@@ -386,6 +386,8 @@ class XmppToVens(_Way):
             return refusal, answer
 
         async with self._served(take):
+            if self._connected is not None:
+                self._connected.session.on_online(lambda: receiver.link_is_back(TransportName.XMPP))
             yield
 
     def _remember(self, sender: Any, dialect: XmppDialect) -> None:

@@ -269,6 +269,14 @@ class AutoVtn:
         """Take note that a push failed; see :class:`~oadr_core.core.Core`."""
         self.vtn.exchange_failed(exchange, why, now=now)
 
+    def link_is_back(self, transport: TransportName, now: Now) -> None:
+        """Push at once what waits for want of a connection of our own; see :meth:`oadr_core.vtn.Vtn.link_is_back`.
+
+        :param transport: over which there is one again.
+        :param now: the present.
+        """
+        self.vtn.link_is_back(transport, now)
+
     def call_returned(self, call: CallId, value: object, *, now: Now) -> None:
         """Take what a handler or a callback returned; see :class:`~oadr_core.core.Core`."""
         self._now = now

@@ -94,6 +94,8 @@ class RegistrationService(EventService, ReportService, OptService):
     def reached_at(self, address: str, now: Now) -> None:
         """Be reached by push at an address from now on; a registration that is not sent yet tells it.
 
+        Whoever tells this has a connection, so what has failed for want of one is sent again at once.
+
         :param address: a base URL or a full JID.
         :param now: the present.
         :raises LocalProtocolError: the VEN polls.
@@ -103,6 +105,7 @@ class RegistrationService(EventService, ReportService, OptService):
             raise LocalProtocolError("a VEN that polls is reached nowhere")
         self._address = address
         self._sender.revise(self._with_address)
+        self._sender.resume(now)
 
     @property
     def address(self) -> str | None:

@@ -91,6 +91,18 @@ class PushService(Presence):
             service = SERVICE[type(push.message)]
             self._emit(ExchangeSetBack(ticket=TicketId(0), service=service, why=why, wait=wait, ven_id=ven_id))
 
+    def link_is_back(self, transport: TransportName, now: Now) -> None:
+        """Push at once what waits because there was no connection of our own; not all at a time, as ever.
+
+        :param transport: over which there is one again.
+        :param now: the present.
+        """
+        self._now = now
+        for ven_id in list(self._push_vens):
+            if self._records[ven_id].transport is transport and self._pushing.reconnect(ven_id):
+                self._timers.stop(("push", ven_id))
+                self._push(ven_id, now)
+
     def _give_up(self, ven_id: str, operation: str, why: Failure, now: Now) -> None:
         """Ask no more of a push VEN what it does not take, and say so."""
         record = self._records.get(ven_id)

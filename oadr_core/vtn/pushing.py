@@ -55,6 +55,7 @@ class Push(msgspec.Struct):
     :param setbacks: failures since the VEN last answered.
     :param unreached: of these the last ones in which there was no sign of the VEN at all.
     :param paused: whether a failure is being waited out.
+    :param cut_off: whether that was for want of a connection of our own.
     :param lagging: whether what is in flight counts among that of VENs that have failed.
     :param troubles: what is set aside, as it failed.
     """
@@ -66,6 +67,7 @@ class Push(msgspec.Struct):
     setbacks: int = 0
     unreached: int = 0
     paused: bool = False
+    cut_off: bool = False
     lagging: bool = False
     troubles: dict[Carried, Trouble] = {}
 
@@ -194,8 +196,8 @@ class Turns:
         """
         push = self.land(ven_id)
         push.setbacks += 1
-        push.paused = True
-        if why is Failure.CUT_OFF:  # it says nothing of the VEN, nor of what was sent
+        push.paused, push.cut_off = True, why is Failure.CUT_OFF
+        if push.cut_off:  # it says nothing of the VEN, nor of what was sent
             wait = self.config.pause(push.setbacks, self._entropy)
             return push, wait, wait
         push.unreached = push.unreached + 1 if REMEDY[why] is Remedy.RETRY_ALL else 0
@@ -249,6 +251,17 @@ class Turns:
         """Leave a VEN alone no longer, as it is time to try, or it has shown itself."""
         if ven_id in self._pushes:
             self._pushes[ven_id].paused = False
+
+    def reconnect(self, ven_id: str) -> bool:
+        """Leave a VEN alone no longer, where it was not reached for want of a connection of our own.
+
+        :returns: whether that was so.
+        """
+        push = self._pushes.get(ven_id)
+        if push is None or not (push.paused and push.cut_off):
+            return False
+        push.paused, push.setbacks = False, 0
+        return True
 
     def reset(self, ven_id: str) -> None:
         """Forget how a VEN fared before, as it has just begun anew."""

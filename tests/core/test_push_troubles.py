@@ -20,6 +20,7 @@ from oadr_core import (
     ReportDropped,
     RequestReregistration,
     Transmit,
+    TransportName,
     UpdateReport,
     VenOffline,
 )
@@ -286,6 +287,30 @@ def test_that_we_are_cut_off_ourselves_says_nothing_of_a_ven() -> None:
     why = Failure.UNREACHABLE
     line.run(300)
     assert one(VenOffline, line.told).ven_id == "ven"
+
+
+def test_what_waits_for_a_connection_of_our_own_is_pushed_as_soon_as_there_is_one() -> None:
+    why: Failure | None = Failure.CUT_OFF
+    line = Line(lambda message: why)
+    line.ask("report")
+    line.run(3600)
+    why = None
+    line.desk.vtn.link_is_back(TransportName.XMPP, line.desk.now)
+    line.run(0)
+    assert len(line.queue) == 1, "that is another transport"
+    line.desk.vtn.link_is_back(TransportName.SIMPLE_HTTP, line.desk.now)
+    line.run(0)
+    assert line.queue == []
+
+
+def test_that_our_connection_is_back_brings_back_no_ven() -> None:
+    line = Line(lambda message: Failure.UNREACHABLE)
+    line.ask("report")
+    line.run(600)
+    before = len(line.pushed)
+    line.desk.vtn.link_is_back(TransportName.SIMPLE_HTTP, line.desk.now)
+    line.run(0)
+    assert len(line.pushed) == before
 
 
 def test_that_we_are_cut_off_in_between_does_not_begin_the_count_anew() -> None:

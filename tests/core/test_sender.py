@@ -239,8 +239,20 @@ def test_a_sign_of_life_ends_the_pause() -> None:
     bench.push(poll("other"), "others")
     assert bench.sent()
     bench.fail(Failure.UNREACHABLE)
-    bench.sender.resume()
+    bench.sender.resume(bench.now)
+    assert bench.sent() == poll("failed")
+
+
+def test_a_sign_of_life_says_nothing_of_a_request_that_the_peer_fails_at() -> None:
+    bench = Bench()
+    bench.push(poll("failed"), "polls")
+    bench.push(poll("other"), "others")
+    assert bench.sent()
+    bench.fail(Failure.PEER_ERROR)
+    bench.sender.resume(bench.now)
     assert bench.sent() == poll("other")
+    bench.sender.answered()
+    assert bench.next() is None
 
 
 # --- order -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from oadr_app.authority import Authority, Kind, Side, pem
@@ -20,7 +21,7 @@ from oadr_core import (
     VenOffline,
 )
 from oadr_driver import MemoryStore
-from oadr_xmpp import OpenADRClient, XmppComponent, XmppLimits
+from oadr_xmpp import OpenADRClient, OpenADRServer, XmppComponent, XmppLimits
 from tests.xmpp.cable import Cable
 from tests.xmpp.pair import ABSENCE, add_event, as_client, ven, vtn
 from tests.xmpp.servers import COMPONENT, SECRET, VTN, Login, XmppServer
@@ -198,6 +199,30 @@ async def test_a_vtn_that_is_cut_off_itself_takes_no_ven_for_silent(server: Xmpp
         cable.plug_in()
         await grid.watch.sees(OptReceived, event_id=event_id)
         assert not [one for one in grid.watch.events if isinstance(one, VenOffline)]
+
+
+async def test_what_waits_for_the_connection_of_the_vtn_is_pushed_as_soon_as_that_is_back(server: XmppServer) -> None:
+    def waits_for_long(made: OpenADRServer) -> None:
+        turns = made._core.vtn._pushing
+        turns.config = msgspec.structs.replace(turns.config, first_wait=3600.0, longest_wait=3600.0)
+
+    async with (
+        Cable(server.component_port).laid() as cable,
+        vtn(
+            server,
+            XmppComponent(COMPONENT, SECRET, host=server.host, port=cable.port),
+            waits_for_long,
+            limits=XmppLimits(longest_wait=0.1, answer_timeout=0.5),
+        ) as grid,
+        ven(server, limits=QUICK) as site,
+    ):
+        await site.watch.sees(Registered)
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        cable.cut()
+        event_id = add_event(grid, site)
+        await grid.watch.sees(ExchangeSetBack, why=Failure.CUT_OFF)
+        cable.plug_in()
+        await grid.watch.sees(OptReceived, event_id=event_id)
 
 
 @pytest.mark.rule(515)
