@@ -79,6 +79,7 @@ class Sender:
         self._exchange: ExchangeId | None = None
         self._until = 0.0  # when the exchange in flight is given up
         self._paused_until = 0.0
+        self._is_asked_to_wait = False  # whether that is because the peer is overloaded
         self._setbacks = 0  # failures of the peer since it last answered
 
     @property
@@ -202,6 +203,7 @@ class Sender:
         request.move(ExchangeInput.FAIL)
         if remedy is Remedy.RETRY_ALL:
             self._setbacks += 1
+            self._is_asked_to_wait = why is Failure.BUSY
             wait = self.config.pause(self._setbacks, self._entropy)
             self._paused_until = request.not_before = now.mono + wait
         else:
@@ -227,7 +229,9 @@ class Sender:
         return self._flying is not None and now.mono >= self._until
 
     def resume(self, now: Now) -> None:
-        """Stop waiting: there is a sign that the peer, or the way to it, is back."""
+        """Stop waiting, unless the peer has asked for it: there is a way to it again."""
+        if self._is_asked_to_wait:
+            return
         for request in self._queue:
             if request.not_before == self._paused_until:  # that is what it waits for
                 request.not_before = now.mono

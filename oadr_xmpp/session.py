@@ -108,8 +108,10 @@ class Session:
             told(self.jid)
 
     def on_online(self, told: Callable[[], None]) -> None:
-        """Have something told whenever we are online again, with a new session or with the one of before."""
+        """Have something told whenever we are online, by a new session or the one of before; at once where we are."""
         self._on_online.append(told)
+        if self._online:
+            told()
 
     async def reached(self) -> None:
         """Wait until we are online."""

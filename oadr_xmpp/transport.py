@@ -5,6 +5,7 @@ import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import anyio
@@ -234,7 +235,7 @@ class XmppToVtn(_Way):
 
         async with self._served(take):
             for one in self._connections:
-                one.session.on_start(receiver.reached_at)
+                one.session.on_online(partial(_tell_address, one.session, receiver))
             yield
 
     def _vtn_addresses(self) -> set[str]:
@@ -482,6 +483,10 @@ class XmppToVens(_Way):
                 *(printable(address.identity or "a VEN"), printable(address.base)),
             )
         raise ExchangeFailed(Failure.UNREACHABLE)
+
+
+def _tell_address(session: Session, receiver: VenReceiver) -> None:
+    receiver.reached_at(session.jid)
 
 
 async def _is_about_the_ven(why: Failure, session: Session) -> bool:

@@ -218,6 +218,7 @@ class Ven(RegistrationService):
             return
         if isinstance(answer, RequestReregistration) and self._is_done_later(sent):
             self._sender.postponed()
+            self._bring_up_to_date()
             self._operation(answer, None, now)
             return
         request = self._sender.answered()

@@ -243,6 +243,9 @@ class ReportService(VenBase):
         """Have what is repeated say how things are by now, as it could not be changed while it was under way."""
         self._sender.revise(self._source().up_to_date)
         self._ask_no_more_for_what_has_come()
+        if not self.config.manual:
+            requester, has_left = Requester(self._state), self._sender.may_have_arrived
+            self._sender.revise(lambda one: requester.still_asked(one) if has_left(one) else one)
 
     def _ask_no_more_for_what_has_come(self) -> None:
         """Take back requests for reports that have been answered by what has come since.

@@ -260,7 +260,7 @@ class Turns:
         push = self._pushes.get(ven_id)
         if push is None or not (push.paused and push.cut_off):
             return False
-        push.paused, push.setbacks = False, 0
+        push.paused = False
         return True
 
     def reset(self, ven_id: str) -> None:

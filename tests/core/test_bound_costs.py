@@ -86,11 +86,7 @@ class Cost(NamedTuple):
 
 def cost(attack: Attack) -> Cost:
     """Measure what some messages of an attack cost whoever takes them."""
-    bodies = attack.bodies(_MORE)
-    gc.collect()
-    began = time.thread_time()
-    attack.take(bodies)
-    seconds = time.thread_time() - began
+    seconds = min(_seconds(attack, attack.bodies(_MORE)) for _ in range(3))
     bodies = attack.bodies(_MORE)
     gc.collect()
     tracemalloc.start()
@@ -101,6 +97,13 @@ def cost(attack: Attack) -> Cost:
     finally:
         tracemalloc.stop()
     return Cost(seconds, kept, peak)
+
+
+def _seconds(attack: Attack, bodies: list[bytes]) -> float:
+    gc.collect()
+    began = time.thread_time()
+    attack.take(bodies)
+    return time.thread_time() - began
 
 
 # --- at a VTN --------------------------------------------------------------------------------------------------------
@@ -241,7 +244,7 @@ def test_what_lies_beyond_a_bound_keeps_no_memory_and_takes_no_more_time_than_wh
     beyond, within = cost(full), cost(attack(bounded=False))
     assert beyond.kept < 4 * _KILOBYTE, "what is refused is kept"
     assert beyond.peak < max(512 * _KILOBYTE, 2 * within.peak)
-    assert beyond.seconds < 3 * within.seconds + 0.02
+    assert beyond.seconds < 3 * within.seconds + 0.001
 
 
 @pytest.mark.parametrize("attack", THAT_PILE_UP, ids=name)

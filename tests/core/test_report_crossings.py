@@ -10,6 +10,7 @@ from oadr_core import (
     AutoVen,
     AutoVtn,
     CreatedReport,
+    CreatePartyRegistration,
     CreateReport,
     EiResponse,
     RegisterReport,
@@ -18,12 +19,15 @@ from oadr_core import (
     ReportsReceived,
     ReportWish,
     RequestEvent,
+    RequestReregistration,
     Save,
     UpdateReport,
     data_point,
+    encode,
     make_offer,
     read,
 )
+from oadr_core.decisions import EndReports
 from oadr_core.machines.report import ReportAtRequester
 from oadr_core.reports.requester import Requester
 from oadr_core.state.ven import VenState
@@ -293,6 +297,44 @@ def test_a_request_that_its_report_has_overtaken_is_waited_for_and_not_repeated(
     grid.run(120)
     assert grid.messages(RequestEvent), "the answer was given up"
     assert grid.messages(CreateReport) == [], "a source that has crashed would make it once more"
+
+
+def test_a_request_that_its_report_has_overtaken_is_not_repeated_after_a_new_registration_either() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: None})
+    offer(grid.vtn, grid)
+    grid.drain()
+    wanted = request("once", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
+    grid.ven().ven.create_report([wanted], grid.now)
+    grid.wire.drain(host, grid.now)
+    asked = flight_of(grid, CreateReport)
+    grid.wire.deliver(asked, grid.now)
+    grid.wire.flights.remove(asked)
+    grid.run(5)
+    grid.log.clear()
+    postponed = RequestReregistration(ven_id=grid.ven_id())
+    grid.ven().receive_response(asked.exchange, encode(postponed), now=grid.now)
+    grid.run(60)
+    assert len(grid.messages(CreatePartyRegistration)) == 1
+    assert grid.messages(CreateReport) == []
+
+
+@pytest.mark.rule(328, 335)
+def test_what_was_cancelled_in_an_answer_is_not_asked_for_again_when_its_request_is_repeated() -> None:
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: EndReports(report_request_ids=("enough",))})
+    offer(grid.vtn, grid)
+    grid.drain()
+    wanted = [request("enough", specifier_id="meter"), request("later", specifier_id="meter", begin=HOUR)]
+    grid.ven().ven.create_report(wanted, grid.now)
+    grid.wire.drain(host, grid.now)
+    asked = flight_of(grid, CreateReport)
+    grid.wire.deliver(asked, grid.now)
+    grid.wire.flights.remove(asked)  # its answer is lost
+    grid.log.clear()
+    grid.run(120)
+    repeated = [[one.report_request_id for one in message.report_requests] for message in grid.messages(CreateReport)]
+    assert repeated == [["later"]]
 
 
 @pytest.mark.rule(329, 344)

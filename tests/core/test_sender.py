@@ -243,6 +243,15 @@ def test_a_sign_of_life_ends_the_pause() -> None:
     assert bench.sent() == poll("failed")
 
 
+def test_a_pause_that_the_peer_has_asked_for_is_waited_out() -> None:
+    bench = Bench()
+    bench.push(poll())
+    assert bench.sent()
+    bench.fail(Failure.BUSY)
+    bench.sender.resume(bench.now)
+    assert bench.next() is None
+
+
 def test_a_sign_of_life_says_nothing_of_a_request_that_the_peer_fails_at() -> None:
     bench = Bench()
     bench.push(poll("failed"), "polls")

@@ -134,7 +134,7 @@ def test_turns_hold_whatever_happens(data: st.DataObject, most: int) -> None:
     message = CreateReport(request_id="r", ven_id="v", report_requests=())
     for number in range(data.draw(st.integers(0, 60))):
         name = data.draw(st.sampled_from(names))
-        match data.draw(st.sampled_from(["wait", "answer", "fail", "resume", "forget", "reset"])):
+        match data.draw(st.sampled_from(["wait", "answer", "fail", "resume", "reconnect", "forget", "reset"])):
             case "wait":
                 turns.wait(name)
                 if name not in flying and name not in waiting and name not in paused:
@@ -148,6 +148,9 @@ def test_turns_hold_whatever_happens(data: st.DataObject, most: int) -> None:
                 paused.add(name)
             case "resume":
                 turns.resume(name)
+                paused.discard(name)
+            case "reconnect" if turns.reconnect(name):
+                assert name in paused
                 paused.discard(name)
             case "reset":
                 turns.reset(name)
@@ -168,6 +171,33 @@ def test_turns_hold_whatever_happens(data: st.DataObject, most: int) -> None:
     for name in list(flying):
         turns.answered(name)
     assert sorted(turns.taken()) == sorted(waiting), "with room for all, all that wait have their turn"
+
+
+def test_those_that_were_gone_before_we_were_cut_off_get_half_of_the_places_when_we_are_back() -> None:
+    turns = Turns(SenderConfig(), 2, random.Random(0))
+    to, now = Address("xmpp"), Now(0.0, NOON)
+    message = CreateReport(request_id="r", ven_id="v", report_requests=())
+    numbers = iter(range(100))
+
+    def fails(name: str, why: Failure) -> None:
+        turns.wait(name)
+        (taken,) = turns.taken()
+        turns.fly(taken, ExchangeId(next(numbers)), message, "operation", to, now)
+        turns.failed(taken, why, now)
+
+    for name in ("gone", "gone too"):
+        fails(name, Failure.SILENCE)
+        turns.resume(name)
+        fails(name, Failure.CUT_OFF)
+    for name in ("gone", "gone too"):
+        assert turns.reconnect(name)
+        turns.wait(name)
+    turns.wait("there")
+    served = []
+    for taken in turns.taken():
+        served.append(taken)
+        turns.fly(taken, ExchangeId(next(numbers)), message, "operation", to, now)
+    assert "there" in served
 
 
 # --- a VEN that begins anew, or moves --------------------------------------------------------------------------------

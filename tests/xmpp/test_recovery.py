@@ -225,6 +225,30 @@ async def test_what_waits_for_the_connection_of_the_vtn_is_pushed_as_soon_as_tha
         await grid.watch.sees(OptReceived, event_id=event_id)
 
 
+async def test_what_a_ven_has_to_say_leaves_as_soon_as_its_session_goes_on(
+    server: XmppServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "oadr.xmpp")
+    limits = XmppLimits(longest_wait=0.2, answer_timeout=0.5)
+    async with (
+        Cable(server.port).laid() as cable,
+        vtn(server) as grid,
+        ven(server, limits=limits, port=cable.port) as site,
+    ):
+        await site.watch.sees(Registered)
+        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        sender = site.one._by_itself().ven._sender
+        sender.config = msgspec.structs.replace(sender.config, first_wait=3600.0, longest_wait=3600.0)
+        cable.cut()
+        await site.one.create_opt("optOut", "economic", [{"resource_id": "pump"}], {"components": ABSENCE})
+        await site.watch.sees(ExchangeSetBack)
+        cable.plug_in()
+        with anyio.fail_after(20):
+            while site.one._by_itself().ven.state.unanswered_opts:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert "the session goes on" in caplog.text
+
+
 @pytest.mark.rule(515)
 async def test_who_logs_in_twice_with_one_address_is_told_and_does_not_fight(
     server: XmppServer, caplog: pytest.LogCaptureFixture
