@@ -81,6 +81,9 @@ class Vtn:
     def _note(self, stanza: Any, *_: object) -> None:
         self.sent.append(str(getattr(stanza, "octets", "") or stanza))
 
+    def link_is_back(self, transport: TransportName) -> None:
+        """Be told that there is a connection."""
+
     async def receive(self, body: bytes, peer: Peer, *_: object) -> tuple[Failure | None, bytes]:
         """Take a request."""
         self.took.append((body, peer.identity))

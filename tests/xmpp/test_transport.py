@@ -40,6 +40,9 @@ class Line:
     def on_start(self, _: Any) -> None:
         """Begin no session."""
 
+    def on_online(self, _: Any) -> None:
+        """Never be online."""
+
 
 class Ven:
     """Takes all that it is told."""
