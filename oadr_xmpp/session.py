@@ -74,7 +74,7 @@ class Session:
         self._connected = asyncio.Event()  # set when a connection is made, before anything is said
         self._reached = asyncio.Event()  # set while we are online
         self._over = asyncio.Event()  # set when a try to connect, or a connection, is over
-        self._on_start: list[Callable[[str], None]] = []
+        self._on_start: list[Callable[[], None]] = []
         self._on_online: list[Callable[[], None]] = []
         for name, handler in (
             ("connected", lambda _: self._connected.set()),
@@ -101,11 +101,11 @@ class Session:
         """Our JID, as the server has bound it."""
         return str(self._stream.boundjid)
 
-    def on_start(self, told: Callable[[str], None]) -> None:
-        """Have something told our JID whenever a session begins; at once where one has."""
+    def on_start(self, told: Callable[[], None]) -> None:
+        """Have something told whenever a session begins; at once where one has."""
         self._on_start.append(told)
         if self._online:
-            told(self.jid)
+            told()
 
     def on_online(self, told: Callable[[], None]) -> None:
         """Have something told whenever we are online, by a new session or the one of before; at once where we are."""
@@ -237,7 +237,7 @@ class Session:
             self._stream.send_presence()
         _LOG.info("connected to %s as %s", self._server, self.jid)
         for told in self._on_start:
-            told(self.jid)
+            told()
 
     def _resumed(self, _: Any) -> None:
         self._be_online()

@@ -281,7 +281,7 @@ class XmppToVtn(_Way):
                 self._looked = False  # it may be somewhere else by now
             raise
 
-    def _look_again(self, _: str) -> None:
+    def _look_again(self) -> None:
         self._looked = False
 
     async def _address(self, service: Service, connected: _Connected) -> Any:

@@ -127,6 +127,11 @@ class VtnBase(CoreBase, ABC):
         if record.renewal is not None and record.renewal.until is not None:
             self._timers.at(("former", record.ven_id), record.renewal.until)
 
+    def _keep_and_save(self, record: VenRecord) -> None:
+        """Keep a record, over a restart too."""
+        self._keep(record)
+        self._emit(Save(record.key, record.dump()))
+
     def _signs_of(self, record: VenRecord) -> Iterator[tuple[dict[str, str], str]]:
         """What a VEN is known by before it names itself: its certificates, or its name where it has none."""
         if record.identity is not None:
@@ -159,8 +164,7 @@ class VtnBase(CoreBase, ABC):
         until = signed_ahead(opened, signer, record.signed_until, now)
         if until is not None:
             record = msgspec.structs.replace(record, signed_until=until)
-            self._keep(record)
-            self._emit(Save(record.key, record.dump()))
+            self._keep_and_save(record)
 
     def _known_ven(self, ven_id: str) -> VenRecord:
         record = self._records.get(ven_id)

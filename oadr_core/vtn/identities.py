@@ -9,7 +9,7 @@ from oadr_core.decisions import RegistrationDecision
 from oadr_core.errors import LocalProtocolError, SealError, SealTooOld
 from oadr_core.machines.exchange import Failure
 from oadr_core.messages import CreatePartyRegistration, Payload, ProfileName, QueryRegistration, TransportName
-from oadr_core.outputs import CertificateFollowed, Save
+from oadr_core.outputs import CertificateFollowed
 from oadr_core.seal import Opened, Peer
 from oadr_core.state.vtn import VenRecord
 from oadr_core.vtn import certificates
@@ -85,8 +85,7 @@ class Identities(PushService):
     def _change_certificates(self, record: VenRecord, now: Now) -> None:
         """Have a VEN known by other certificates."""
         self._now = now
-        self._keep(record)
-        self._emit(Save(record.key, record.dump()))
+        self._keep_and_save(record)
         self._push(record.ven_id, now)
 
     # --- who is talking ----------------------------------------------------------------------------------------------

@@ -64,8 +64,7 @@ class RegistrationService(Consequences):
             poll_interval=None if poll_interval is None else poll_interval.total_seconds(),
         )
         self._now = now
-        self._keep(record)
-        self._emit(Save(record.key, record.dump()))
+        self._keep_and_save(record)
         self._emit(VenRegistered(ven_id=ven_id, ven_name=ven_name, again=False))
         self._tell_withheld_of(self._book.of(ven_id), ven_id)
         self._push(ven_id, now)

@@ -256,6 +256,28 @@ def test_an_answer_to_requests_by_the_way_is_none_to_a_request_that_waits() -> N
     assert "metadata" not in {one.request_id for one in grid.vtn.vtn.vens[grid.ven_id()].requests}
 
 
+ONCE: Final = request("once", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
+
+
+def unanswered(*wanted: ReportRequest, said: EndReports | None = None) -> tuple[Grid, Flight]:
+    """A push VEN that has asked its VTN for reports, and whose request has arrived; the answer does not.
+
+    :param wanted: what it has asked for.
+    :param said: what its application says to each report.
+    :returns: both, and the request.
+    """
+    grid = Grid()
+    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: said})
+    offer(grid.vtn, grid)
+    grid.drain()
+    grid.ven().ven.create_report(wanted, grid.now)
+    grid.wire.drain(host, grid.now)
+    asked = flight_of(grid, CreateReport)
+    grid.wire.deliver(asked, grid.now)
+    grid.wire.flights.remove(asked)
+    return grid, asked
+
+
 @pytest.mark.rule(329)
 def test_an_answer_that_is_repeated_lists_what_has_become_pending_since() -> None:
     grid = Grid(vtn_handlers={"on_register_report": lambda report: None})
@@ -278,16 +300,7 @@ def test_an_answer_that_is_repeated_lists_what_has_become_pending_since() -> Non
 
 
 def test_a_request_that_its_report_has_overtaken_is_waited_for_and_not_repeated() -> None:
-    grid = Grid()
-    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: None})
-    offer(grid.vtn, grid)
-    grid.drain()
-    wanted = request("once", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
-    grid.ven().ven.create_report([wanted], grid.now)
-    grid.wire.drain(host, grid.now)
-    asked = flight_of(grid, CreateReport)
-    grid.wire.deliver(asked, grid.now)
-    grid.wire.flights.remove(asked)  # its answer takes its time
+    grid, _ = unanswered(ONCE)
     grid.log.clear()
     grid.ven().ven.request_event(grid.now)
     grid.run(5)
@@ -300,16 +313,7 @@ def test_a_request_that_its_report_has_overtaken_is_waited_for_and_not_repeated(
 
 
 def test_a_request_that_its_report_has_overtaken_is_not_repeated_after_a_new_registration_either() -> None:
-    grid = Grid()
-    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: None})
-    offer(grid.vtn, grid)
-    grid.drain()
-    wanted = request("once", specifier_id="meter", granularity=NONE, back=NONE, begin=None)
-    grid.ven().ven.create_report([wanted], grid.now)
-    grid.wire.drain(host, grid.now)
-    asked = flight_of(grid, CreateReport)
-    grid.wire.deliver(asked, grid.now)
-    grid.wire.flights.remove(asked)
+    grid, asked = unanswered(ONCE)
     grid.run(5)
     grid.log.clear()
     postponed = RequestReregistration(ven_id=grid.ven_id())
@@ -321,16 +325,8 @@ def test_a_request_that_its_report_has_overtaken_is_not_repeated_after_a_new_reg
 
 @pytest.mark.rule(328, 335)
 def test_what_was_cancelled_in_an_answer_is_not_asked_for_again_when_its_request_is_repeated() -> None:
-    grid = Grid()
-    host = grid.add_ven(pull=False, handlers={"on_report": lambda report: EndReports(report_request_ids=("enough",))})
-    offer(grid.vtn, grid)
-    grid.drain()
     wanted = [request("enough", specifier_id="meter"), request("later", specifier_id="meter", begin=HOUR)]
-    grid.ven().ven.create_report(wanted, grid.now)
-    grid.wire.drain(host, grid.now)
-    asked = flight_of(grid, CreateReport)
-    grid.wire.deliver(asked, grid.now)
-    grid.wire.flights.remove(asked)  # its answer is lost
+    grid, _ = unanswered(*wanted, said=EndReports(report_request_ids=("enough",)))
     grid.log.clear()
     grid.run(120)
     repeated = [[one.report_request_id for one in message.report_requests] for message in grid.messages(CreateReport)]

@@ -242,11 +242,9 @@ class Ledger:
                 self._ending.setdefault((link, request_id), Ending(now, int(follows)))
 
     def _goes_on_until_ended(self, request_id: str) -> bool:
-        """Whether a request asks for more than one report, and not for metadata."""
-        order = self.orders.get(request_id)
+        """Whether a request asks for more than one report; those for metadata do not, here."""
         known = self._requests.get(request_id)
-        metadata = order is not None and order.kind == "metadata"
-        return known is not None and not metadata and not is_zero(known[1].report_specifier.report_back_duration)
+        return known is not None and not is_zero(known[1].report_specifier.report_back_duration)
 
     def metadata_are_taken(self, link: Link, message: RegisteredReport, now: datetime) -> None:
         """A source learns that its new metadata are taken, which end what was asked for before (rule 306).

@@ -1,9 +1,11 @@
 """Links that break, servers that start again, VTNs that come later: all goes on by itself, and nothing is lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
@@ -23,7 +25,7 @@ from oadr_core import (
 from oadr_driver import MemoryStore
 from oadr_xmpp import OpenADRClient, OpenADRServer, XmppComponent, XmppLimits
 from tests.xmpp.cable import Cable
-from tests.xmpp.pair import ABSENCE, add_event, as_client, ven, vtn
+from tests.xmpp.pair import ABSENCE, Running, add_event, as_client, ven, vtn
 from tests.xmpp.servers import COMPONENT, SECRET, VTN, Login, XmppServer
 
 pytestmark = pytest.mark.anyio
@@ -178,19 +180,29 @@ async def test_a_connection_that_is_dead_is_found_out_by_pings_and_made_again(
         assert "is dead, and is made again" in caplog.text
 
 
-async def test_a_vtn_that_is_cut_off_itself_takes_no_ven_for_silent(server: XmppServer) -> None:
+@asynccontextmanager
+async def a_vtn_on_a_cable(server: XmppServer, **more: Any) -> AsyncIterator[tuple[Cable, Running, Running]]:
+    """A VTN whose connection can be cut, and a VEN that has answered an event of it.
+
+    :param more: what else the VTN is made with.
+    """
     async with (
         Cable(server.component_port).laid() as cable,
         vtn(
             server,
             XmppComponent(COMPONENT, SECRET, host=server.host, port=cable.port),
             limits=XmppLimits(longest_wait=0.1, answer_timeout=0.5),
-            longest_wait=timedelta(milliseconds=100),
+            **more,
         ) as grid,
         ven(server, limits=QUICK) as site,
     ):
         await site.watch.sees(Registered)
         await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+        yield cable, grid, site
+
+
+async def test_a_vtn_that_is_cut_off_itself_takes_no_ven_for_silent(server: XmppServer) -> None:
+    async with a_vtn_on_a_cable(server, longest_wait=timedelta(milliseconds=100)) as (cable, grid, site):
         cable.freeze()
         event_id = add_event(grid, site)
         await grid.watch.sees(ExchangeSetBack, why=Failure.CUT_OFF)  # no answer has come, and none to a ping either
@@ -206,18 +218,7 @@ async def test_what_waits_for_the_connection_of_the_vtn_is_pushed_as_soon_as_tha
         turns = made._core.vtn._pushing
         turns.config = msgspec.structs.replace(turns.config, first_wait=3600.0, longest_wait=3600.0)
 
-    async with (
-        Cable(server.component_port).laid() as cable,
-        vtn(
-            server,
-            XmppComponent(COMPONENT, SECRET, host=server.host, port=cable.port),
-            waits_for_long,
-            limits=XmppLimits(longest_wait=0.1, answer_timeout=0.5),
-        ) as grid,
-        ven(server, limits=QUICK) as site,
-    ):
-        await site.watch.sees(Registered)
-        await grid.watch.sees(OptReceived, event_id=add_event(grid, site))
+    async with a_vtn_on_a_cable(server, prepare=waits_for_long) as (cable, grid, site):
         cable.cut()
         event_id = add_event(grid, site)
         await grid.watch.sees(ExchangeSetBack, why=Failure.CUT_OFF)
